@@ -1,0 +1,1 @@
+//! What is done on a server and seen of it.

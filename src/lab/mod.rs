@@ -1,0 +1,3 @@
+//! The local cloud: Hetzner API, DNS, ACME, metadata and machines on this computer. Imports nothing of the rest.
+
+pub mod machine;

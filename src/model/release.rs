@@ -1,0 +1,1 @@
+//! Releases of OpenClaw and the Node they need.

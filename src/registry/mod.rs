@@ -1,0 +1,1 @@
+//! The releases there are: the catalogue of tested ones, and the npm registry for the others.

@@ -1,0 +1,1 @@
+//! Typed contexts to text, by strict handlebars templates.

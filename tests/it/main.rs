@@ -1,0 +1,1 @@
+//! One binary for every whole-program test: it links once.
