@@ -3,14 +3,23 @@
 //! The way through: `cli` parses, `config` merges file, environment and flags into a spec, `observe` asks the cloud
 //! and the host, `plan` decides, `apply` acts, `ui` tells. `ARCHITECTURE.md` has the map and the allowed arrows.
 
+pub mod apply;
+pub mod backoff;
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod hcloud;
 pub mod host;
 pub mod lab;
 pub mod model;
+pub mod observe;
+pub mod plan;
 pub mod registry;
 pub mod render;
 pub mod secret;
 pub mod ssh;
+pub mod store;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
