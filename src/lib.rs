@@ -20,6 +20,7 @@ pub mod render;
 pub mod secret;
 pub mod ssh;
 pub mod store;
+pub mod ui;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -51,7 +51,10 @@ pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
     match &result {
         Ok(()) if idle => {}
         Ok(()) => {
-            let line = instance.endpoint().map_or_else(|| "removed".to_owned(), |endpoint| endpoint.origin());
+            let line = match instance.endpoint() {
+                Some(endpoint) => format!("ready: {}", endpoint.origin()),
+                None => "removed".to_owned(),
+            };
             world.say(subject, What::Finished(line, elapsed));
         }
         Err(error) => world.say(subject, What::Failed(error.to_string())),
