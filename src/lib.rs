@@ -1,6 +1,6 @@
 //! One dedicated Hetzner Cloud server per user, each running the OpenClaw gateway behind its own certificate.
 //!
-//! The way through: `cli` parses, `config` merges file, environment and flags into a spec, `observe` asks the cloud
+//! The way through: `cli` parses, `config` merges file, environment and flags into settings, `observe` asks the cloud
 //! and the host, `plan` decides, `apply` acts, `ui` tells. `ARCHITECTURE.md` has the map and the allowed arrows.
 
 pub mod apply;
@@ -26,10 +26,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs one command line in one environment and says how it ended.
-pub fn run(
-    args: impl IntoIterator<Item = OsString>,
-    env: impl IntoIterator<Item = (OsString, OsString)>,
-) -> ExitCode {
-    let _ = (args.into_iter(), env.into_iter());
-    ExitCode::SUCCESS
+pub fn run(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    // one TLS provider for every client; a second call in one process keeps the first
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::run(args, env)
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
+use std::path::Path;
 
 use crate::hcloud::{Client, Error, Firewall, Pricing, Rrset, Rule, Server, ServerType, SshKey};
+use crate::host::outside;
 use crate::model::fleet::{FLEET, FleetId, INSTANCE, OP, OpId};
+use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::{
     CloudFirewall, CloudServer, CloudSshKey, CloudZone, FirewallRule, ImageOffer, LocationOffer, Observed, Offer,
@@ -141,6 +144,16 @@ fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
     v4.flat_map(|addresses| &addresses.prices)
         .filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)))
         .collect()
+}
+
+/// The instances that were serving and, looked at from here just now, still do.
+pub async fn healthy(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
+    let looks = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_))).map(async |instance| {
+        let gate = outside::Gate::of(instance, acme_root).ok().flatten()?;
+        let findings = gate.check_once().await;
+        findings.iter().all(|(_, found)| found.is_ok()).then(|| instance.name.clone())
+    });
+    futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use anyhow::Result;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+pub use host::SetUpFailed;
 pub use instance::Finish;
 pub use stop::{Interrupted, Stop, Stopper};
 

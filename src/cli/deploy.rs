@@ -9,15 +9,14 @@ use super::fleet::{Fleet, cloud};
 use super::{Failure, Status, record, walk};
 use crate::apply::Report;
 use crate::config::{Flags, Settings};
-use crate::health;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
-use crate::model::release::Release;
+use crate::model::release::{Invalid, Release};
 use crate::observe;
 use crate::plan::{Plan, Wish, provision};
-use crate::registry;
+use crate::registry::{self, Catalogue, Sources, Wanted};
 use crate::ui::{human, table};
 
 /// Give each NAME a server that runs the gateway, or go on where an earlier deploy stopped
@@ -150,8 +149,24 @@ fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
 
 /// The release that new instances get.
 async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
-    let wanted = settings.version.as_deref();
-    Ok(registry::choose(wanted, context.env.all(), &context.http()?, &settings.node_mirror).await?)
+    let catalogue = Catalogue::built_in()?;
+    let wanted = match settings.version.as_deref() {
+        None => Wanted::Tested,
+        Some(text) => text.parse().map_err(|why| unknown_version(text, &why, &catalogue))?,
+    };
+    let http = context.http()?;
+    let node_mirror = &settings.node_mirror;
+    let sources = Sources { catalogue: &catalogue, http: &http, env: context.env.all(), node_mirror };
+    Ok(registry::resolve(wanted, &sources).await?)
+}
+
+fn unknown_version(text: &str, why: &Invalid, catalogue: &Catalogue) -> Refusal {
+    let near: Vec<String> = catalogue.near(text).iter().map(ToString::to_string).collect();
+    let hint = match near.as_slice() {
+        [] => format!("write it like {}, or `latest`", catalogue.newest().openclaw),
+        near => format!("did you mean {}?", near.join(" or ")),
+    };
+    Refusal::new(format!("unknown OpenClaw version {text:?}"), hint).because(why)
 }
 
 pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
@@ -175,7 +190,7 @@ async fn look(
     if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
         seen.offer = Some(observe::offer(client).await?);
     }
-    seen.healthy = health::of(instances, settings.acme_root.as_deref()).await;
+    seen.healthy = observe::healthy(instances, settings.acme_root.as_deref()).await;
     Ok(seen)
 }
 

@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::apply::SetUpFailed;
 use crate::config::FILE_NAME;
 use crate::hcloud;
 use crate::model::refusal::Refusal;
+use crate::registry::ReleaseError;
 use crate::ssh::SshError;
 use crate::store::StoreError;
 use crate::ui::Ui;
@@ -54,7 +56,7 @@ impl Failure {
 
     /// The exit status: refusals are bad input.
     pub fn status(&self) -> Status {
-        let refused = self.error.chain().any(|cause| cause.is::<Refusal>());
+        let refused = self.error.chain().any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
         if refused { Status::Usage } else { Status::Failed }
     }
 
@@ -67,6 +69,10 @@ impl Failure {
         let causes: Vec<String> = chain.collect();
         if !causes.is_empty() {
             lines.push(format!("caused by: {}", causes.join(": ")));
+        }
+        if let Some(failed) = self.error.chain().find_map(|cause| cause.downcast_ref::<SetUpFailed>()) {
+            lines.push("its log ends:".to_owned());
+            lines.extend(failed.log.lines().map(|line| format!("  {line}")));
         }
         if let Some(hint) = self.hint.clone().or_else(|| hint(&self.error)) {
             lines.push(format!("hint: {hint}"));
@@ -102,6 +108,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             return Some(refusal.hint().to_owned());
+        }
+        if let Some(release) = cause.downcast_ref::<ReleaseError>() {
+            return release.hint();
         }
         if let Some(api) = cause.downcast_ref::<hcloud::Error>() {
             return api_hint(api);

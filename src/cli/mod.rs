@@ -4,6 +4,7 @@ mod context;
 mod deploy;
 mod destroy;
 mod error;
+mod fleet;
 mod init;
 mod list;
 mod open;
