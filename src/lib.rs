@@ -26,7 +26,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs one command line in one environment and says how it ended.
-pub fn run(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
     // one TLS provider for every client; a second call in one process keeps the first
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run(args, env)

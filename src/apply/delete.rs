@@ -18,11 +18,17 @@ pub(super) async fn delete(ids: &[u64], instance: &Instance, world: &World) -> R
     let mut all: Vec<u64> = ids.iter().copied().chain(known.map(|server| server.id)).collect();
     all.sort_unstable();
     all.dedup();
-    servers(&all, world).await.with_context(|| format!("cannot delete the server of {}", instance.name))?;
+    servers(&all, world)
+        .await
+        .with_context(|| format!("cannot delete the server of {}", instance.name))?;
     if let Some(server) = known {
         address(server.ipv4, world).await?;
     }
-    let line = if all.is_empty() { "no server to delete" } else { "server deleted" };
+    let line = if all.is_empty() {
+        "no server to delete"
+    } else {
+        "server deleted"
+    };
     Ok(Done::new(Outcome::Deleted, line))
 }
 
@@ -39,9 +45,11 @@ pub(super) async fn servers(ids: &[u64], world: &World) -> Result<()> {
 /// An address goes with its server; one that was left behind costs money, so it is removed too.
 async fn address(ipv4: Ipv4Addr, world: &World) -> Result<()> {
     match world.cloud.primary_ip_by_address(&ipv4.to_string()).await? {
-        Some(ip) if ip.assignee_id.is_none() => {
-            world.cloud.delete_primary_ip(ip.id).await.with_context(|| format!("cannot delete the address {ipv4}"))
-        }
+        Some(ip) if ip.assignee_id.is_none() => world
+            .cloud
+            .delete_primary_ip(ip.id)
+            .await
+            .with_context(|| format!("cannot delete the address {ipv4}")),
         Some(_) | None => Ok(()),
     }
 }

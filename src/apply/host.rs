@@ -29,7 +29,10 @@ pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "waiting for SSH with the pinned host key");
     let target = target(instance, world)?;
     world.stop.or(until_reached(&target)).await?;
-    Ok(Done::new(Outcome::Reached, "SSH answers with the pinned host key"))
+    Ok(Done::new(
+        Outcome::Reached,
+        "SSH answers with the pinned host key",
+    ))
 }
 
 async fn until_reached(target: &Target) -> Result<()> {
@@ -46,7 +49,9 @@ async fn until_reached(target: &Target) -> Result<()> {
             Err(error) => error,
         };
         if let Err(late) = pauses.pause().await {
-            return Err(anyhow::Error::new(error).context(format!("the server does not answer to SSH: {late}")));
+            return Err(
+                anyhow::Error::new(error).context(format!("the server does not answer to SSH: {late}"))
+            );
         }
     }
 }
@@ -56,7 +61,11 @@ pub(super) async fn trust(instance: &Instance, world: &World) -> Result<Done> {
     let server = server(instance)?;
     let target = target(instance, world)?;
     let id = world.stop.or(claimed_id(&target)).await?;
-    ensure!(id == server.id.to_string(), "server {} says that it is {id}", server.id);
+    ensure!(
+        id == server.id.to_string(),
+        "server {} says that it is {id}",
+        server.id
+    );
     Ok(Done::new(Outcome::Trusted, "logged in"))
 }
 
@@ -99,7 +108,11 @@ async fn until_installed(target: &Target, instance: &Instance, world: &World) ->
     let mut seen = "nothing yet".to_owned();
     let mut first_look = true;
     loop {
-        match line.run(&install::progress(), &mut pauses).await.map(|output| install::parse_progress(&output.stdout)) {
+        match line
+            .run(&install::progress(), &mut pauses)
+            .await
+            .map(|output| install::parse_progress(&output.stdout))
+        {
             Ok(Ok(Progress::Done)) => return Ok(()),
             Ok(Ok(Progress::Packages)) => seen = "installing Debian's packages".to_owned(),
             Ok(Ok(Progress::Running { part, .. })) => seen = part.to_string(),
@@ -113,13 +126,20 @@ async fn until_installed(target: &Target, instance: &Instance, world: &World) ->
         }
         first_look = false;
         world.doing(instance, seen.as_str());
-        pauses.pause().await.with_context(|| format!("the set-up is not done; last seen: {seen}"))?;
+        pauses
+            .pause()
+            .await
+            .with_context(|| format!("the set-up is not done; last seen: {seen}"))?;
     }
 }
 
 fn failed(instance: &Instance, what: &str, log: &str) -> SetUpFailed {
     let name = instance.name.to_string();
-    SetUpFailed { name, what: what.to_owned(), log: log.to_owned() }
+    SetUpFailed {
+        name,
+        what: what.to_owned(),
+        log: log.to_owned(),
+    }
 }
 
 /// The set-up on a server failed; the end of its log says why.
@@ -134,13 +154,25 @@ pub struct SetUpFailed {
 
 pub(super) async fn serve(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "waiting until it serves, seen from outside");
-    let gate = outside::Gate::of(instance, world.acme_root.as_deref())?.context("the instance has no address")?;
+    let gate =
+        outside::Gate::of(instance, world.acme_root.as_deref())?.context("the instance has no address")?;
     let target = target(instance, world)?;
-    world.stop.or(until_serving(&gate, &target, instance, world)).await?;
-    Ok(Done::new(Outcome::Served, format!("serves OpenClaw {}", instance.spec.release.openclaw)))
+    world
+        .stop
+        .or(until_serving(&gate, &target, instance, world))
+        .await?;
+    Ok(Done::new(
+        Outcome::Served,
+        format!("serves OpenClaw {}", instance.spec.release.openclaw),
+    ))
 }
 
-async fn until_serving(gate: &outside::Gate, target: &Target, instance: &Instance, world: &World) -> Result<()> {
+async fn until_serving(
+    gate: &outside::Gate,
+    target: &Target,
+    instance: &Instance,
+    world: &World,
+) -> Result<()> {
     let mut line = Line::new(target);
     let mut pauses = polling(SERVE);
     loop {
@@ -160,12 +192,18 @@ async fn until_serving(gate: &outside::Gate, target: &Target, instance: &Instanc
         }
         let failing = failing.join("; ");
         world.doing(instance, format!("waiting until it serves ({failing})"));
-        pauses.pause().await.with_context(|| format!("it does not serve: {failing}"))?;
+        pauses
+            .pause()
+            .await
+            .with_context(|| format!("it does not serve: {failing}"))?;
     }
 }
 
 /// What the gateway itself says of its version, to whoever has its token: that is only its server.
-async fn version(line: &mut Line<'_>, pauses: &mut Backoff) -> Result<crate::model::release::OpenClawVersion> {
+async fn version(
+    line: &mut Line<'_>,
+    pauses: &mut Backoff,
+) -> Result<crate::model::release::OpenClawVersion> {
     let output = line.run(&gateway::version(), pauses).await?;
     ensure!(output.status == 0, "{}", output.stderr.trim());
     gateway::parse_version(&output.stdout)
@@ -179,14 +217,19 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(target: &'a Target) -> Self {
-        Self { target, session: None }
+        Self {
+            target,
+            session: None,
+        }
     }
 
     async fn run(&mut self, command: &Command, pauses: &mut Backoff) -> Result<Output> {
         loop {
             let error = match self.try_run(command).await {
                 Ok(output) => return Ok(output),
-                Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+                Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => {
+                    return Err(error.into());
+                }
                 Err(error) => error,
             };
             self.session = None;
@@ -208,7 +251,10 @@ impl<'a> Line<'a> {
 }
 
 fn server(instance: &Instance) -> Result<&Server> {
-    instance.stage.server().context("the instance has no server at this stage")
+    instance
+        .stage
+        .server()
+        .context("the instance has no server at this stage")
 }
 
 fn target(instance: &Instance, world: &World) -> Result<Target> {

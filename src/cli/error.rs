@@ -51,18 +51,28 @@ pub struct Failure {
 impl Failure {
     /// An error with the next command to type.
     pub fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Self {
-        Self { error: error.into(), hint: Some(hint.into()) }
+        Self {
+            error: error.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// The exit status: refusals are bad input.
     pub fn status(&self) -> Status {
-        let refused = self.error.chain().any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
+        let refused = self
+            .error
+            .chain()
+            .any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
         if refused { Status::Usage } else { Status::Failed }
     }
 
     /// Error, cause and hint, a line each.
     pub fn lines(&self) -> String {
-        let mut chain = self.error.chain().map(|cause| one_line(&cause.to_string())).collect::<Vec<_>>();
+        let mut chain = self
+            .error
+            .chain()
+            .map(|cause| one_line(&cause.to_string()))
+            .collect::<Vec<_>>();
         chain.dedup();
         let mut chain = chain.into_iter();
         let mut lines = vec![format!("error: {}", chain.next().unwrap_or_default())];
@@ -70,7 +80,11 @@ impl Failure {
         if !causes.is_empty() {
             lines.push(format!("caused by: {}", causes.join(": ")));
         }
-        if let Some(failed) = self.error.chain().find_map(|cause| cause.downcast_ref::<SetUpFailed>()) {
+        if let Some(failed) = self
+            .error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<SetUpFailed>())
+        {
             lines.push("its log ends:".to_owned());
             lines.extend(failed.log.lines().map(|line| format!("  {line}")));
         }
@@ -83,7 +97,10 @@ impl Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { error: error.into(), hint: None }
+        Self {
+            error: error.into(),
+            hint: None,
+        }
     }
 }
 
@@ -132,8 +149,12 @@ fn api_hint(error: &hcloud::Error) -> Option<String> {
         hcloud::Error::Api(api) => match api.code.as_str() {
             "unauthorized" => "check HCLOUD_TOKEN: it must be a token of this project, not revoked",
             "forbidden" | "token_readonly" => "the token may only read: make one with Read & Write",
-            "resource_limit_exceeded" => "ask for a higher limit in the Hetzner Console, or destroy what is not needed",
-            "rate_limit_exceeded" => "the project's requests of this hour are used up; run the command again later",
+            "resource_limit_exceeded" => {
+                "ask for a higher limit in the Hetzner Console, or destroy what is not needed"
+            }
+            "rate_limit_exceeded" => {
+                "the project's requests of this hour are used up; run the command again later"
+            }
             "maintenance" | "unavailable" | "bad_gateway" | "timeout" | "server_error" => {
                 "Hetzner's API is in trouble; nothing is lost, run the command again later"
             }
@@ -153,8 +174,12 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Corrupt { .. } | StoreError::NotOurs { .. } | StoreError::Row { .. } => {
             "put a copy of the state back, or name another file with --state; it was not changed".into()
         }
-        StoreError::Newer { writer, .. } => format!("use clawberth {writer} or newer; the file was not changed"),
-        StoreError::Other { .. } => format!("run the command again; if it stays, look at the file (see {FILE_NAME})"),
+        StoreError::Newer { writer, .. } => {
+            format!("use clawberth {writer} or newer; the file was not changed")
+        }
+        StoreError::Other { .. } => {
+            format!("run the command again; if it stays, look at the file (see {FILE_NAME})")
+        }
     }
 }
 
@@ -167,7 +192,9 @@ fn ssh_hint(error: &SshError) -> Option<String> {
             "somebody else answers at this address, or the server was rebuilt: do not go on; look at the server in \
              the console, or destroy and deploy the instance again"
         }
-        SshError::Refused { .. } => "the fleet's key lies beside the state file; was another state used to deploy?",
+        SshError::Refused { .. } => {
+            "the fleet's key lies beside the state file; was another state used to deploy?"
+        }
         SshError::BadPin(_) | SshError::Broken { .. } => return None,
     };
     Some(hint.to_owned())
@@ -180,7 +207,8 @@ mod tests {
 
     #[test]
     fn three_lines_what_why_and_what_next() {
-        let refusal = Refusal::new("no admin networks", "run `clawberth init`").because("SSH would be open to nobody");
+        let refusal =
+            Refusal::new("no admin networks", "run `clawberth init`").because("SSH would be open to nobody");
         let failure = Failure::from(refusal);
         assert_eq!(
             failure.lines(),

@@ -33,7 +33,11 @@ impl Open {
         let name = &self.name;
         let (Stage::Serving(_), Some(endpoint)) = (&instance.stage, instance.endpoint()) else {
             let hint = format!("run `clawberth deploy {name}` to finish it");
-            return Err(Refusal::new(format!("{name} does not serve yet, it is {}", instance.stage.word()), hint).into());
+            return Err(Refusal::new(
+                format!("{name} does not serve yet, it is {}", instance.stage.word()),
+                hint,
+            )
+            .into());
         };
         let session = Session::connect(&fleet.target(instance)?).await?;
         let output = session.run(&gateway::owner_link(), ANSWER).await;
@@ -45,10 +49,14 @@ impl Open {
         let link = gateway::parse_owner_link(&output.stdout, &endpoint)?;
         if context.ui.style().json {
             let expires = link.expires.to_string();
-            context.ui.json(&json!({ "name": name, "url": link.url.expose(), "expires": expires }))?;
+            context
+                .ui
+                .json(&json!({ "name": name, "url": link.url.expose(), "expires": expires }))?;
         } else {
             context.ui.answer(link.url.expose())?;
-            context.ui.note("it works once, within 10 minutes, for whoever opens it first");
+            context
+                .ui
+                .note("it works once, within 10 minutes, for whoever opens it first");
         }
         Ok(Status::Success)
     }

@@ -63,7 +63,10 @@ async fn listen(stopper: Stopper) {
     }
     stopper.stop();
     if tokio::signal::ctrl_c().await.is_ok() {
-        #[expect(clippy::exit, reason = "the second ^C means now; the state is safe against a kill at any point")]
+        #[expect(
+            clippy::exit,
+            reason = "the second ^C means now; the state is safe against a kill at any point"
+        )]
         std::process::exit(130);
     }
 }
@@ -76,11 +79,21 @@ pub(super) fn conclude(report: Report, again: &str, ui: &mut Ui) -> Status {
         if error.is::<Interrupted>() {
             continue;
         }
-        complain(error.context(format!("{} is not done, but {}", instance.name, instance.stage.word())), again, ui);
+        complain(
+            error.context(format!(
+                "{} is not done, but {}",
+                instance.name,
+                instance.stage.word()
+            )),
+            again,
+            ui,
+        );
         status = Status::Failed;
     }
     if report.interrupted {
-        ui.complain(&format!("stopped; everything so far is written down\nhint: run `{again}` to go on"));
+        ui.complain(&format!(
+            "stopped; everything so far is written down\nhint: run `{again}` to go on"
+        ));
         return Status::Interrupted;
     }
     if let Some(error) = report.fleet {

@@ -98,7 +98,8 @@ impl Client {
     /// # Errors
     /// [`WaitError`], naming the action that failed or those that still run after `limit`.
     pub async fn wait_for(&self, actions: Vec<Action>, limit: Duration) -> Result<(), WaitError> {
-        let mut running: BTreeMap<u64, Action> = actions.into_iter().map(|action| (action.id, action)).collect();
+        let mut running: BTreeMap<u64, Action> =
+            actions.into_iter().map(|action| (action.id, action)).collect();
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5), limit);
         loop {
             for action in running.values() {
@@ -109,8 +110,14 @@ impl Client {
                 return Ok(());
             }
             if let Err(source) = backoff.pause().await {
-                let still: Vec<String> = running.values().map(|a| format!("{} ({})", a.command, a.id)).collect();
-                return Err(WaitError::TooLong { still: still.join(", "), source });
+                let still: Vec<String> = running
+                    .values()
+                    .map(|a| format!("{} ({})", a.command, a.id))
+                    .collect();
+                return Err(WaitError::TooLong {
+                    still: still.join(", "),
+                    source,
+                });
             }
             let ids: Vec<String> = running.keys().map(u64::to_string).collect();
             for batch in ids.chunks(IDS_PER_POLL) {
@@ -130,5 +137,10 @@ fn failed(action: &Action) -> Result<(), WaitError> {
         Some(error) => (error.code.clone(), error.message.clone()),
         None => ("unknown".to_owned(), "no reason was given".to_owned()),
     };
-    Err(WaitError::Failed { id: action.id, command: action.command.clone(), code, message })
+    Err(WaitError::Failed {
+        id: action.id,
+        command: action.command.clone(),
+        code,
+        message,
+    })
 }

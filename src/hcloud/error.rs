@@ -86,7 +86,9 @@ impl Error {
 impl ApiError {
     /// Reads the API's error body; a body of another kind (a proxy's page) becomes the message.
     pub(super) fn read(status: u16, correlation_id: Option<String>, body: &str) -> Self {
-        let parsed = serde_json::from_str::<Envelope>(body).ok().map(|envelope| envelope.error);
+        let parsed = serde_json::from_str::<Envelope>(body)
+            .ok()
+            .map(|envelope| envelope.error);
         match parsed {
             Some(error) => Self {
                 status,
@@ -98,7 +100,10 @@ impl ApiError {
             None => Self {
                 status,
                 code: bare_code(status).to_owned(),
-                message: format!("HTTP {status}: {}", body.chars().take(200).collect::<String>().trim()),
+                message: format!(
+                    "HTTP {status}: {}",
+                    body.chars().take(200).collect::<String>().trim()
+                ),
                 fields: Vec::new(),
                 correlation_id,
             },
@@ -147,7 +152,10 @@ struct Field {
 
 impl Details {
     fn lines(self) -> Vec<String> {
-        self.fields.into_iter().map(|f| format!("{}: {}", f.name, f.messages.join(", "))).collect()
+        self.fields
+            .into_iter()
+            .map(|f| format!("{}: {}", f.name, f.messages.join(", ")))
+            .collect()
     }
 }
 
@@ -175,14 +183,23 @@ mod tests {
     #[test]
     fn details_of_another_shape_do_not_matter() {
         let body = r#"{"error":{"code":"resource_limit_exceeded","message":"full","details":{"limits":[{"name":"server_limit"}]}}}"#;
-        assert_eq!(ApiError::read(403, None, body).to_string(), "full (resource_limit_exceeded)");
+        assert_eq!(
+            ApiError::read(403, None, body).to_string(),
+            "full (resource_limit_exceeded)"
+        );
         let null = r#"{"error":{"code":"unauthorized","message":"token is required","details":null}}"#;
-        assert_eq!(ApiError::read(401, None, null).to_string(), "token is required (unauthorized)");
+        assert_eq!(
+            ApiError::read(401, None, null).to_string(),
+            "token is required (unauthorized)"
+        );
     }
 
     #[test]
     fn a_proxys_page_becomes_the_message() {
         let error = ApiError::read(502, None, "<html>Bad Gateway</html>");
-        assert_eq!((error.code.as_str(), error.message.as_str()), ("bad_gateway", "HTTP 502: <html>Bad Gateway</html>"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("bad_gateway", "HTTP 502: <html>Bad Gateway</html>")
+        );
     }
 }

@@ -19,9 +19,14 @@ pub(super) const TRIES: u32 = 5;
 pub(super) fn worth_another_try(error: &Error, repeat: Repeat) -> bool {
     match (error, repeat) {
         (Error::Api(api), Repeat::Safe) => {
-            matches!(api.code.as_str(), "conflict" | "rate_limit_exceeded" | "bad_gateway" | "timeout")
+            matches!(
+                api.code.as_str(),
+                "conflict" | "rate_limit_exceeded" | "bad_gateway" | "timeout"
+            )
         }
-        (Error::Api(api), Repeat::OnlyIfRefused) => matches!(api.code.as_str(), "conflict" | "rate_limit_exceeded"),
+        (Error::Api(api), Repeat::OnlyIfRefused) => {
+            matches!(api.code.as_str(), "conflict" | "rate_limit_exceeded")
+        }
         (Error::Unanswered { source, .. }, Repeat::Safe) => !source.is_connect() || source.is_timeout(),
         (Error::Unanswered { .. }, Repeat::OnlyIfRefused) => false,
         (Error::Garbled { .. } | Error::Request { .. }, Repeat::Safe | Repeat::OnlyIfRefused) => false,
@@ -35,7 +40,13 @@ mod tests {
 
     fn api(status: u16, code: &str) -> Error {
         let (code, message) = (code.to_owned(), String::new());
-        Error::Api(ApiError { status, code, message, fields: Vec::new(), correlation_id: None })
+        Error::Api(ApiError {
+            status,
+            code,
+            message,
+            fields: Vec::new(),
+            correlation_id: None,
+        })
     }
 
     #[test]
@@ -54,7 +65,11 @@ mod tests {
         for (status, code, safe, refused) in rows {
             let error = api(status, code);
             assert_eq!(worth_another_try(&error, Repeat::Safe), safe, "{code}");
-            assert_eq!(worth_another_try(&error, Repeat::OnlyIfRefused), refused, "{code}");
+            assert_eq!(
+                worth_another_try(&error, Repeat::OnlyIfRefused),
+                refused,
+                "{code}"
+            );
         }
     }
 }

@@ -15,6 +15,10 @@ pub fn server_id() -> Command {
 /// Where cloud-init has not written it yet.
 pub fn parse_server_id(output: &Output) -> Result<String> {
     let id = output.stdout.trim();
-    ensure!(output.status == 0 && !id.is_empty(), "the server does not know its id yet: {}", output.stderr.trim());
+    ensure!(
+        output.status == 0 && !id.is_empty(),
+        "the server does not know its id yet: {}",
+        output.stderr.trim()
+    );
     Ok(id.to_owned())
 }

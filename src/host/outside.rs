@@ -108,9 +108,17 @@ impl Gate {
         let (Some(endpoint), Some(server)) = (instance.endpoint(), instance.stage.server()) else {
             return Ok(None);
         };
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()));
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()))
+        };
         let pem = roots.map(read).transpose()?;
-        Self::new(&endpoint, server.ipv4, instance.spec.release.openclaw, pem.as_deref()).map(Some)
+        Self::new(
+            &endpoint,
+            server.ipv4,
+            instance.spec.release.openclaw,
+            pem.as_deref(),
+        )
+        .map(Some)
     }
 
     /// Makes every check once, side by side.

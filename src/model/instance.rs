@@ -113,10 +113,18 @@ impl Stage {
     pub fn after(self, outcome: Outcome) -> Result<Self, Impossible> {
         use Outcome as O;
         use Stage as S;
-        let refused = Impossible { stage: self.word(), outcome: outcome.word() };
+        let refused = Impossible {
+            stage: self.word(),
+            outcome: outcome.word(),
+        };
         match (self, outcome) {
             (
-                S::Planned | S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_),
+                S::Planned
+                | S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Serving(_),
                 O::Created(server),
             ) => Ok(S::Created(server)),
 
@@ -126,7 +134,9 @@ impl Stage {
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
-            (stage @ (S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Reached) => Ok(stage),
+            (stage @ (S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Reached) => {
+                Ok(stage)
+            }
 
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
@@ -150,7 +160,10 @@ impl Stage {
             (stage @ (S::Destroying(_) | S::Gone), O::Unnamed) => Ok(stage),
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
-            (S::Planned, O::Named | O::Reached | O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted)
+            (
+                S::Planned,
+                O::Named | O::Reached | O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted,
+            )
             | (S::Created(_), O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted)
             | (S::Reachable(_), O::Installed | O::Served | O::Unnamed | O::Deleted)
             | (S::Trusted(_), O::Served | O::Unnamed | O::Deleted)
@@ -209,7 +222,8 @@ impl Outcome {
 impl InstanceSpec {
     /// Where the gateway of an instance with this name and address is reached.
     pub fn endpoint(&self, name: &InstanceName, address: Ipv4Addr) -> Endpoint {
-        self.host_name(name).map_or(Endpoint::Address(address), Endpoint::Domain)
+        self.host_name(name)
+            .map_or(Endpoint::Address(address), Endpoint::Domain)
     }
 
     /// The instance's DNS name, where it has one.
@@ -221,7 +235,9 @@ impl InstanceSpec {
 impl Instance {
     /// Where its gateway is reached, once it has an address.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.stage.server().map(|server| self.spec.endpoint(&self.name, server.ipv4))
+        self.stage
+            .server()
+            .map(|server| self.spec.endpoint(&self.name, server.ipv4))
     }
 }
 
@@ -231,7 +247,13 @@ mod tests {
 
     fn server(id: u64) -> Server {
         let host_key = "ssh-ed25519 AAAA".into();
-        Server { id, ipv4: Ipv4Addr::new(198, 51, 100, 7), ipv6: None, location: "fsn1".into(), host_key }
+        Server {
+            id,
+            ipv4: Ipv4Addr::new(198, 51, 100, 7),
+            ipv6: None,
+            location: "fsn1".into(),
+            host_key,
+        }
     }
 
     #[test]
@@ -252,8 +274,17 @@ mod tests {
             stage = stage.after(outcome).unwrap();
             words.push(stage.word());
         }
-        let expected =
-            ["created", "created", "reachable", "trusted", "installed", "serving", "destroying", "destroying", "gone"];
+        let expected = [
+            "created",
+            "created",
+            "reachable",
+            "trusted",
+            "installed",
+            "serving",
+            "destroying",
+            "destroying",
+            "gone",
+        ];
         assert_eq!(words, expected);
     }
 
@@ -277,15 +308,24 @@ mod tests {
 
     #[test]
     fn a_new_server_starts_the_way_anew() {
-        let stage = Stage::Serving(server(1)).after(Outcome::Created(server(2))).unwrap();
+        let stage = Stage::Serving(server(1))
+            .after(Outcome::Created(server(2)))
+            .unwrap();
         assert_eq!(stage, Stage::Created(server(2)));
     }
 
     #[test]
     fn nothing_is_skipped_and_nothing_comes_back_from_the_dead() {
         let error = Stage::Created(server(1)).after(Outcome::Served).unwrap_err();
-        assert_eq!(error.to_string(), "an instance that is created cannot become serving");
-        assert!(Stage::Destroying(None).after(Outcome::Created(server(1))).is_err());
+        assert_eq!(
+            error.to_string(),
+            "an instance that is created cannot become serving"
+        );
+        assert!(
+            Stage::Destroying(None)
+                .after(Outcome::Created(server(1)))
+                .is_err()
+        );
         assert!(Stage::Planned.after(Outcome::Deleted).is_err());
     }
 }

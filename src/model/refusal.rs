@@ -17,7 +17,11 @@ struct Cause(String);
 impl Refusal {
     /// What cannot be done, and the next thing to do.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), why: None, hint: hint.into() }
+        Self {
+            what: what.into(),
+            why: None,
+            hint: hint.into(),
+        }
     }
 
     /// The same with the reason underneath.
@@ -47,8 +51,11 @@ impl std::error::Error for Refusal {
 
 /// What was probably meant: the known words near a mistyped one, best first, at most three.
 pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut scored: Vec<(f64, &str)> =
-        known.into_iter().map(|k| (strsim::jaro_winkler(word, k), k)).filter(|(score, _)| *score > 0.7).collect();
+    let mut scored: Vec<(f64, &str)> = known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(word, k), k))
+        .filter(|(score, _)| *score > 0.7)
+        .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, word)| word).collect()
 }
@@ -59,7 +66,8 @@ mod tests {
 
     #[test]
     fn near_words_come_best_first_and_far_ones_not_at_all() {
-        assert_eq!(near("cx32", ["cx33", "cx23", "cax11"]), ["cx33", "cx23"]);
+        assert_eq!(near("nbg", ["fsn1", "nbg1", "hel1"]), ["nbg1"]);
+        assert_eq!(near("cx3", ["cax11", "cx23", "cx33"]), ["cx33", "cx23"]);
         assert_eq!(near("zzz", ["cx33", "cx23"]), Vec::<&str>::new());
     }
 }

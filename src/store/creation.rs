@@ -31,7 +31,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn host_key_of(&self, op: &OpId, instance: &InstanceName) -> Result<Option<String>, StoreError> {
+    pub async fn host_key_of(
+        &self,
+        op: &OpId,
+        instance: &InstanceName,
+    ) -> Result<Option<String>, StoreError> {
         sqlx::query_scalar("SELECT host_key FROM creation WHERE op = ? AND instance = ?")
             .bind(op.to_string())
             .bind(instance.as_str())

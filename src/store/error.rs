@@ -77,7 +77,10 @@ const NOTADB: i32 = 26;
 impl StoreError {
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
-        let code = source.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        let code = source
+            .as_database_error()
+            .and_then(|e| e.code())
+            .and_then(|code| code.parse::<i32>().ok());
         match code.map(|code| code & 0xff) {
             Some(CORRUPT | NOTADB) => Self::Corrupt { path, source },
             Some(PERM | READONLY | IOERR | FULL | CANTOPEN) => Self::Unwritable { path, source },
@@ -87,7 +90,9 @@ impl StoreError {
 
     pub(super) fn migration(path: &Path, error: MigrateError) -> Self {
         match error {
-            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Self::of(path, source),
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                Self::of(path, source)
+            }
             other => Self::of(path, sqlx::Error::Migrate(Box::new(other))),
         }
     }

@@ -14,13 +14,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; the step must not be taken then.
     pub async fn begin(&self, subject: &str, step: &str, now: &str) -> Result<IntentId, StoreError> {
-        let id: i64 = sqlx::query_scalar("INSERT INTO intent (subject, step, begun) VALUES (?, ?, ?) RETURNING id")
-            .bind(subject)
-            .bind(step)
-            .bind(now)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
+        let id: i64 =
+            sqlx::query_scalar("INSERT INTO intent (subject, step, begun) VALUES (?, ?, ?) RETURNING id")
+                .bind(subject)
+                .bind(step)
+                .bind(now)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|e| self.error(e))?;
         Ok(IntentId(id))
     }
 
@@ -56,9 +57,14 @@ impl Store {
             .map_err(|e| self.error(e))?;
         let change = match instance.stage {
             Stage::Gone => sqlx::query("DELETE FROM instance WHERE name = ?").bind(instance.name.as_str()),
-            _ => sqlx::query("UPDATE instance SET stage = ? WHERE name = ?").bind(stage).bind(instance.name.as_str()),
+            _ => sqlx::query("UPDATE instance SET stage = ? WHERE name = ?")
+                .bind(stage)
+                .bind(instance.name.as_str()),
         };
-        change.execute(&mut *transaction).await.map_err(|e| self.error(e))?;
+        change
+            .execute(&mut *transaction)
+            .await
+            .map_err(|e| self.error(e))?;
         transaction.commit().await.map_err(|e| self.error(e))
     }
 }

@@ -19,6 +19,9 @@ mod tests {
     #[test]
     fn reads_like_a_watch() {
         let text = |ms| human(Duration::from_millis(ms));
-        assert_eq!([text(400), text(59_400), text(65_000), text(3_720_000)], ["0 s", "59 s", "1 min 05 s", "1 h 02 min"]);
+        assert_eq!(
+            [text(400), text(59_400), text(65_000), text(3_720_000)],
+            ["0 s", "59 s", "1 min 05 s", "1 h 02 min"]
+        );
     }
 }

@@ -6,18 +6,34 @@ use crate::plan::{FleetStep, Plan, Step};
 /// The plan, a line for each step, and what it costs.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut rows: Vec<(String, String)> = Vec::new();
-    rows.extend(plan.before.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    rows.extend(
+        plan.before
+            .iter()
+            .map(|step| ("fleet".to_owned(), fleet_step(step))),
+    );
     for part in &plan.instances {
         let name = part.instance.name.to_string();
-        let texts = part.steps.iter().map(|step| self::step(step, &part.instance.spec.release.to_string()));
+        let texts = part
+            .steps
+            .iter()
+            .map(|step| self::step(step, &part.instance.spec.release.to_string()));
         rows.extend(texts.map(|text| (name.clone(), text)));
     }
-    rows.extend(plan.after.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    rows.extend(
+        plan.after
+            .iter()
+            .map(|step| ("fleet".to_owned(), fleet_step(step))),
+    );
     let width = rows.iter().map(|(subject, _)| subject.len()).max().unwrap_or(0);
     let mut lines = vec!["plan:".to_owned()];
-    lines.extend(rows.into_iter().map(|(subject, text)| format!("  {subject:<width$}  {text}")));
+    lines.extend(
+        rows.into_iter()
+            .map(|(subject, text)| format!("  {subject:<width$}  {text}")),
+    );
     if let Some((price, currency)) = &plan.cost {
-        lines.push(format!("cost: {price} {currency} a month for the new servers, without VAT"));
+        lines.push(format!(
+            "cost: {price} {currency} a month for the new servers, without VAT"
+        ));
     }
     lines
 }
@@ -37,7 +53,11 @@ fn fleet_step(step: &FleetStep) -> String {
 fn open(rules: &[FirewallRule]) -> String {
     let rule = |rule: &FirewallRule| {
         let port = rule.port.as_deref().unwrap_or("any");
-        let from = if rule.sources.iter().any(|s| s == "0.0.0.0/0") { "everywhere".into() } else { rule.sources.join(", ") };
+        let from = if rule.sources.iter().any(|s| s == "0.0.0.0/0") {
+            "everywhere".into()
+        } else {
+            rule.sources.join(", ")
+        };
         format!("{port}/{} from {from}", rule.protocol)
     };
     rules.iter().rev().map(rule).collect::<Vec<_>>().join("; ")

@@ -27,7 +27,11 @@ pub(super) async fn plain(width: usize, mut events: UnboundedReceiver<Event>, mu
 }
 
 fn timed(text: &str, took: Duration) -> String {
-    if took < Duration::from_secs(1) { text.to_owned() } else { format!("{text} ({})", human(took)) }
+    if took < Duration::from_secs(1) {
+        text.to_owned()
+    } else {
+        format!("{text} ({})", human(took))
+    }
 }
 
 /// One line for each subject, redrawn.
@@ -40,7 +44,11 @@ pub(super) async fn live(
     let all = MultiProgress::new();
     let fresh = |subject: &str| {
         let bar = all.add(ProgressBar::new_spinner());
-        let template = if colour { "{spinner:.cyan} {prefix:.bold}  {wide_msg} {elapsed:.dim}" } else { "{spinner} {prefix}  {wide_msg} {elapsed}" };
+        let template = if colour {
+            "{spinner:.cyan} {prefix:.bold}  {wide_msg} {elapsed:.dim}"
+        } else {
+            "{spinner} {prefix}  {wide_msg} {elapsed}"
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓"));
         }
