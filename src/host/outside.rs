@@ -13,7 +13,6 @@ use tokio::io::ErrorKind;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 
 use crate::model::endpoint::Endpoint;
@@ -230,30 +229,40 @@ async fn refusal(mut socket: WebSocketStream<reqwest::Upgraded>, version: OpenCl
                     return refused(&frame);
                 }
             }
-            Message::Close(Some(close)) if close.code == CloseCode::Policy => {
-                return Ok(format!("closed with 1008: {}", close.reason));
-            }
-            Message::Close(close) => bail!("the WebSocket was closed without a refusal: {close:?}"),
+            Message::Close(close) => bail!("the WebSocket was closed without a word of refusal: {close:?}"),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
     }
     bail!("the WebSocket ended without a refusal")
 }
 
-/// The gateway's answer to the request that had no credentials.
+/// What the gateway says to somebody without credentials. Its other errors (a malformed request, a protocol that it
+/// no longer speaks, too many attempts) prove nothing.
+const REFUSALS: [&str; 5] = [
+    "AUTH_REQUIRED",
+    "AUTH_TOKEN_MISSING",
+    "AUTH_UNAUTHORIZED",
+    "DEVICE_IDENTITY_REQUIRED",
+    "PAIRING_REQUIRED",
+];
+
+/// The code in the gateway's answer to the request that had no credentials.
 fn refused(frame: &Value) -> Result<String> {
-    let code = frame
-        .pointer("/error/details/code")
-        .or_else(|| frame.pointer("/error/code"))
-        .and_then(Value::as_str);
-    match (frame.get("ok"), code) {
-        (Some(Value::Bool(false)), Some(code)) => Ok(code.to_owned()),
-        (Some(Value::Bool(true)), _) => bail!("a stranger was let in over the WebSocket"),
-        _ => bail!("the WebSocket's answer to a stranger is unreadable"),
-    }
+    ensure!(
+        frame.get("ok") != Some(&Value::Bool(true)),
+        "a stranger was let in over the WebSocket"
+    );
+    let codes = [frame.pointer("/error/details/code"), frame.pointer("/error/code")];
+    let code = codes.into_iter().flatten().find_map(Value::as_str);
+    let code = code.context("the WebSocket's answer to a stranger has no code")?;
+    ensure!(
+        REFUSALS.contains(&code),
+        "the WebSocket's answer to a stranger is no refusal: {code}"
+    );
+    Ok(code.to_owned())
 }
 
-/// A `connect` request without credentials, as OpenClaw's own control page would send it.
+/// A `connect` request without credentials, as one of OpenClaw's own clients would send it.
 fn connect(version: OpenClawVersion) -> Value {
     json!({
         "type": "req",
@@ -316,5 +325,11 @@ mod tests {
         assert_eq!(refused(&no).unwrap(), "AUTH_TOKEN_MISSING");
         assert!(refused(&json!({"ok": true, "payload": {}})).is_err());
         assert!(refused(&json!({"ok": false})).is_err());
+        for code in ["INVALID_REQUEST", "PROTOCOL_MISMATCH", "AUTH_RATE_LIMITED"] {
+            assert!(
+                refused(&json!({"ok": false, "error": {"code": code}})).is_err(),
+                "{code}"
+            );
+        }
     }
 }
