@@ -1,3 +1,17 @@
 //! The local cloud: Hetzner API, DNS, ACME, metadata and machines on this computer. Imports nothing of the rest.
 
+mod cache;
+mod cgroup;
+pub mod dir;
+mod disk;
+mod filter;
+mod forwarding;
+mod image;
 pub mod machine;
+mod namespace;
+mod network;
+mod nspawn;
+mod process;
+mod slot;
+mod tool;
+mod trust;
