@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::process::Process;
 use super::slot::Slot;
 
 /// What a lab is, from its first `up` until its directory is removed.
@@ -31,7 +32,9 @@ pub struct LabDir {
 
 /// The proof that this process is the lab; the kernel takes it back when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+pub(super) struct Lock {
+    _file: File,
+}
 
 impl LabDir {
     /// `$XDG_STATE_HOME/clawberth/lab`, else `~/.local/state/clawberth/lab`.
@@ -76,7 +79,7 @@ impl LabDir {
         self.file("lab.pid")
     }
 
-    /// Is there while the lab answers.
+    /// Is there from when the lab answers until it is down; after a kill, too.
     pub(super) fn ready(&self) -> PathBuf {
         self.file("ready")
     }
@@ -86,20 +89,35 @@ impl LabDir {
         self.file("acme-root.pem")
     }
 
+    /// One directory per machine.
+    pub(super) fn machines(&self) -> PathBuf {
+        self.file("machines")
+    }
+
     /// Takes the lab's lock; `None` if a process has it, which is then the running lab.
     pub(super) fn lock(&self) -> Result<Option<Lock>> {
         let path = self.file("lock");
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock(file))),
+            Ok(()) => Ok(Some(Lock { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
 
-    /// Whether a process has the lock. Without the directory: no.
-    pub(super) fn runs(&self) -> Result<bool> {
-        Ok(self.root.is_dir() && self.lock()?.is_none())
+    /// The process that is the lab, if it runs.
+    pub(super) fn process(&self) -> Option<Process> {
+        Process::load(&self.pid())
+    }
+
+    /// Whether the lab's process runs; it may still be on its way up.
+    pub fn runs(&self) -> bool {
+        self.process().is_some()
+    }
+
+    /// Whether the lab answers.
+    pub(super) fn answers(&self) -> bool {
+        self.runs() && self.ready().exists()
     }
 
     /// The record, if there was an `up`.
@@ -140,14 +158,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lab_runs_while_its_lock_is_held() {
+    fn one_process_is_the_lab_and_its_end_frees_the_directory() {
         let temp = tempfile::tempdir().unwrap();
         let dir = LabDir::at(&temp.path().join("lab")).unwrap();
-        assert!(!dir.runs().unwrap());
         dir.make().unwrap();
         let lock = dir.lock().unwrap();
-        assert!(lock.is_some() && dir.runs().unwrap());
+        assert!(lock.is_some() && dir.lock().unwrap().is_none());
         drop(lock);
-        assert!(!dir.runs().unwrap());
+        assert!(dir.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lab_that_was_killed_does_not_answer() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = LabDir::at(temp.path()).unwrap();
+        fs::write(dir.ready(), "").unwrap();
+        fs::write(dir.pid(), r#"{"pid":1,"start":18446744073709551615}"#).unwrap();
+        assert!(!dir.answers());
     }
 }

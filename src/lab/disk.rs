@@ -54,8 +54,10 @@ impl Disk {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
         let label = Label { spec: spec.clone(), image: image.to_owned() };
-        // Last: with it the disk is whole.
-        Ok(fs::write(self.dir.join("machine.json"), serde_json::to_vec_pretty(&label)?)?)
+        // Last, and at once: with it the disk is whole.
+        let half = self.dir.join("machine.json.half");
+        fs::write(&half, serde_json::to_vec_pretty(&label)?)?;
+        Ok(fs::rename(&half, self.dir.join("machine.json"))?)
     }
 
     /// The machine's root directory, mounted.
@@ -96,7 +98,10 @@ impl Disk {
         match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+            Ok(text) => {
+                let label = serde_json::from_slice(&text);
+                label.map(Some).with_context(|| format!("{} describes no machine", path.display()))
+            }
         }
     }
 }

@@ -20,8 +20,8 @@ const SHUTDOWN: Duration = Duration::from_secs(30);
 const BOOT: Duration = Duration::from_secs(30);
 
 /// Where the machines of a lab live.
-#[derive(Debug, Clone)]
-pub(super) struct Nspawn {
+#[derive(Debug)]
+pub struct Nspawn {
     slot: Slot,
     /// One directory per machine.
     machines: PathBuf,

@@ -15,7 +15,8 @@ pub(super) struct Trust {
     pub(super) root: String,
 }
 
-const FILES: [&str; 3] = ["ca.pem", "acme-tls.pem", "acme-tls.key"];
+/// Root, the ACME server's certificate, its key.
+pub(super) const FILES: [&str; 3] = ["ca.pem", "acme-tls.pem", "acme-tls.key"];
 
 /// The lab's authority, made at its first `up` for the ACME server's address. Its key is thrown away once that
 /// certificate is signed: nothing else can ever be signed with it.
