@@ -28,13 +28,7 @@ enum Command {
     /// Take the lab down; its servers come back with the next `up`
     Down(Place),
     /// Say whether the lab runs, and its machines
-    Status {
-        #[command(flatten)]
-        place: Place,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Status(Place),
     /// Print the exports that point clawberth and hcloud to the lab
     Env(Place),
     /// Run a command from a stranger's or the operator's point of view
@@ -75,16 +69,16 @@ enum From {
 }
 
 impl Lab {
-    /// Runs the command and writes its answer. `exec` becomes the command, so that its exit code is passed on.
+    /// Runs the command and writes its answer, that of `status` in JSON on request. `exec` becomes the command, so that its exit code is passed on.
     ///
     /// # Errors
     /// Whatever the lab could not do.
-    pub async fn run(self, out: &mut (dyn Write + Send)) -> Result<()> {
+    pub async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
             Command::Up(start) => up(start, Kind::Machines, out).await,
             Command::Api(start) => up(start, Kind::Api, out).await,
             Command::Down(place) => down(&place.lab()?, out).await,
-            Command::Status { place, json } => show(&status(&place.lab()?)?, json, out),
+            Command::Status(place) => show(&status(&place.lab()?)?, json, out),
             Command::Env(place) => export(&place.lab()?, out),
             Command::Exec { place, from, command } => {
                 let from = match from {
@@ -127,12 +121,22 @@ async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()
 /// What to type when the lab is ready.
 fn next(dir: &LabDir) -> Result<String> {
     let usual = dir.path() == LabDir::default_path()?;
-    let which = if usual { String::new() } else { format!(" --dir {}", quoted(&dir.path().display().to_string())) };
-    Ok(format!("the lab is ready; next: eval \"$(clawberth lab env{which})\""))
+    let which = if usual {
+        String::new()
+    } else {
+        format!(" --dir {}", quoted(&dir.path().display().to_string()))
+    };
+    Ok(format!(
+        "the lab is ready; next: eval \"$(clawberth lab env{which})\""
+    ))
 }
 
 async fn down(dir: &LabDir, out: &mut (dyn Write + Send)) -> Result<()> {
-    let said = if supervisor::down(dir).await? { "is down" } else { "was down already" };
+    let said = if supervisor::down(dir).await? {
+        "is down"
+    } else {
+        "was down already"
+    };
     writeln!(out, "the lab in {} {said}", dir.path().display())?;
     Ok(())
 }
@@ -148,9 +152,16 @@ fn show(status: &Status, json: bool, out: &mut (dyn Write + Send)) -> Result<()>
         writeln!(out, "API  {endpoint}")?;
     }
     for machine in &status.machines {
-        let address = machine.ipv4.map(|address| address.to_string()).unwrap_or_default();
+        let address = machine
+            .ipv4
+            .map(|address| address.to_string())
+            .unwrap_or_default();
         let power = if machine.running { "on" } else { "off" };
-        writeln!(out, "{:>4}  {:<30} {address:<15} {power}", machine.id, machine.name)?;
+        writeln!(
+            out,
+            "{:>4}  {:<30} {address:<15} {power}",
+            machine.id, machine.name
+        )?;
     }
     Ok(())
 }

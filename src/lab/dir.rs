@@ -47,7 +47,10 @@ impl LabDir {
         let root = std::path::absolute(path)?;
         // mount(8) separates its options with commas and overlay its layers with colons
         if root.to_string_lossy().contains([',', ':', '\\']) {
-            bail!("a lab's directory cannot have a comma, colon or backslash in its path: {}", root.display());
+            bail!(
+                "a lab's directory cannot have a comma, colon or backslash in its path: {}",
+                root.display()
+            );
         }
         Ok(Self { root })
     }
@@ -128,7 +131,9 @@ impl LabDir {
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
             Ok(text) => {
                 let record = serde_json::from_slice(&text);
-                record.map(Some).with_context(|| format!("{} is no record of a lab", path.display()))
+                record
+                    .map(Some)
+                    .with_context(|| format!("{} is no record of a lab", path.display()))
             }
         }
     }
@@ -136,21 +141,31 @@ impl LabDir {
     /// Keeps the record: whole or not at all.
     pub(super) fn keep(&self, record: &Record) -> Result<()> {
         let (path, half) = (self.file("lab.json"), self.file("lab.json.half"));
-        let written = fs::write(&half, serde_json::to_vec_pretty(record)?).and_then(|()| fs::rename(&half, &path));
+        let written =
+            fs::write(&half, serde_json::to_vec_pretty(record)?).and_then(|()| fs::rename(&half, &path));
         written.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The slot that the lab in a directory has, if there is a lab.
     pub(super) fn slot_of(path: &Path) -> Option<Slot> {
-        Self { root: path.to_owned() }.record().ok()??.slot
+        Self {
+            root: path.to_owned(),
+        }
+        .record()
+        .ok()??
+        .slot
     }
 }
 
 /// A directory of the user's: from the environment, else under the home directory.
 pub(super) fn home_of(variable: &str, default: &str) -> Result<PathBuf> {
-    let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(default));
-    named.or_else(home).with_context(|| format!("neither {variable} nor HOME is set"))
+    named
+        .or_else(home)
+        .with_context(|| format!("neither {variable} nor HOME is set"))
 }
 
 #[cfg(test)]

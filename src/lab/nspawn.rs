@@ -34,7 +34,12 @@ pub struct Nspawn {
 impl Nspawn {
     /// The machines below a directory; new ones get that image.
     pub(super) fn new(slot: Slot, machines: PathBuf, image: PathBuf, root: String) -> Self {
-        Self { slot, machines, image, root }
+        Self {
+            slot,
+            machines,
+            image,
+            root,
+        }
     }
 
     pub(super) fn create(&self, spec: &MachineSpec) -> Result<()> {
@@ -91,8 +96,20 @@ impl Nspawn {
         let name = self.slot.machine(spec.id);
         let mut words = vec!["-c".to_owned(), cgroup::JOIN.to_owned(), "sh".to_owned()];
         words.extend(Groups::of(&name).make()?);
-        words.extend(["--", "systemd-nspawn", "--boot", "--register=no", "--resolv-conf=off"].map(str::to_owned));
-        words.extend(["--console=pipe".to_owned(), format!("--directory={}", root.display())]);
+        words.extend(
+            [
+                "--",
+                "systemd-nspawn",
+                "--boot",
+                "--register=no",
+                "--resolv-conf=off",
+            ]
+            .map(str::to_owned),
+        );
+        words.extend([
+            "--console=pipe".to_owned(),
+            format!("--directory={}", root.display()),
+        ]);
         words.push(format!("--network-namespace-path=/run/netns/{name}"));
         words.push(format!("--machine={name}"));
         words.push(format!("--hostname={}", spec.name));
@@ -109,7 +126,11 @@ impl Nspawn {
             if !process.runs() || Instant::now() >= until {
                 let log = self.machines.join(spec.id.to_string()).join("console.log");
                 let story = fs::read_to_string(&log).unwrap_or_default();
-                bail!("machine {} did not reach its init in {BOOT:?}: {}", spec.name, tool::last_lines(&story, 5));
+                bail!(
+                    "machine {} did not reach its init in {BOOT:?}: {}",
+                    spec.name,
+                    tool::last_lines(&story, 5)
+                );
             }
             sleep(Duration::from_millis(20)).await;
         }

@@ -27,7 +27,12 @@ impl Process {
     }
 
     /// Starts a program in a session of its own (a closed terminal does not reach it), its output going to `log`.
-    pub(super) fn detach(program: &str, arguments: &[String], env: &[(&str, &str)], log: &Path) -> Result<Self> {
+    pub(super) fn detach(
+        program: &str,
+        arguments: &[String],
+        env: &[(&str, &str)],
+        log: &Path,
+    ) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log);
         let out = out.with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new("setsid");
@@ -97,7 +102,11 @@ fn started(pid: i32) -> Option<u64> {
     // The second field is the command in parentheses and may hold spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+    if matches!(state, "Z" | "X") {
+        None
+    } else {
+        fields.nth(18)?.parse().ok()
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +117,10 @@ mod tests {
     fn this_process_runs_and_another_start_time_is_somebody_else() {
         let me = Process::of(std::process::id()).unwrap();
         assert!(me.runs());
-        let other = Process { start: me.start + 1, ..me };
+        let other = Process {
+            start: me.start + 1,
+            ..me
+        };
         assert!(!other.runs());
     }
 

@@ -29,8 +29,8 @@ pub enum Kind {
 /// Where a lab tells its story, one line at a time.
 pub type Say<'a> = &'a mut (dyn FnMut(&str) + Send);
 
-/// All machines get 30 s to stop, side by side.
-const DOWN: Duration = Duration::from_secs(120);
+/// The cloud waits up to 90 s for what it is doing; machines then get 30 s to stop, some side by side.
+const DOWN: Duration = Duration::from_secs(300);
 /// With everything to fetch and build for the first time.
 const READY: Duration = Duration::from_secs(30 * 60);
 
@@ -108,7 +108,10 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
     if let Some(process) = dir.process()
         && !process.end(DOWN).await
     {
-        bail!("the lab (process {}) still runs {DOWN:?} after it was told to end", process.id());
+        bail!(
+            "the lab (process {}) still runs {DOWN:?} after it was told to end",
+            process.id()
+        );
     }
     let Some(_lock) = dir.lock()? else {
         bail!("another process holds the lab in {}", dir.path().display());
@@ -128,7 +131,10 @@ pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
     dir.make()?;
     let word = if kind == Kind::Machines { "up" } else { "api" };
     let program = std::env::current_exe().context("this program does not know where it is")?;
-    let words = ["lab", word, "--dir"].map(str::to_owned).into_iter().chain([dir.path().display().to_string()]);
+    let words = ["lab", word, "--dir"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([dir.path().display().to_string()]);
     let words: Vec<String> = words.collect();
     let mut story = Story::after(dir.log());
     let process = Process::detach(&program.display().to_string(), &words, &[], &dir.log())?;
@@ -141,7 +147,10 @@ pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
         }
         if Instant::now() >= until {
             process.end(DOWN).await;
-            bail!("the lab was not ready after {READY:?}, see {}", dir.log().display());
+            bail!(
+                "the lab was not ready after {READY:?}, see {}",
+                dir.log().display()
+            );
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -169,7 +178,10 @@ struct End([Signal; 2]);
 
 impl End {
     fn new() -> Result<Self> {
-        Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?]))
+        Ok(Self([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ]))
     }
 
     async fn told(&mut self) {
@@ -186,10 +198,19 @@ fn recorded(dir: &LabDir, kind: Kind) -> Result<Record> {
     let fits = |record: &Record| record.slot.is_some() == (kind == Kind::Machines);
     match dir.record()? {
         Some(record) if fits(&record) => Ok(record),
-        Some(_) => bail!("{} holds a lab of the other kind; name another with --dir", dir.path().display()),
+        Some(_) => bail!(
+            "{} holds a lab of the other kind; name another with --dir",
+            dir.path().display()
+        ),
         None => {
-            let slot = (kind == Kind::Machines).then(|| Slot::claim(dir.path())).transpose()?;
-            let record = Record { slot, token: Alphanumeric.sample_string(&mut rand::rng(), 64), port: 0 };
+            let slot = (kind == Kind::Machines)
+                .then(|| Slot::claim(dir.path()))
+                .transpose()?;
+            let record = Record {
+                slot,
+                token: Alphanumeric.sample_string(&mut rand::rng(), 64),
+                port: 0,
+            };
             dir.keep(&record)?;
             Ok(record)
         }
