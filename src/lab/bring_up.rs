@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::api::{Cloud, Delays, Settings};
 use super::cache::Cache;
+use super::dns::Resolvers;
 use super::dir::{LabDir, Record};
 use super::machine::Machines;
 use super::nspawn::Nspawn;
@@ -59,7 +60,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
         slot,
         token,
         machines,
-        delays: Delays::default(),
+        delays: Delays::LAB,
     };
     let cloud = Cloud::open(settings).await?;
     serve(&mut services, api, cloud.api_router());
@@ -67,7 +68,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
         serve_machines(&cloud, slot, &mut services).await?;
     }
     say("starting the servers that should run");
-    cloud.resume().await?;
+    cloud.resume().await;
     Ok(Up { cloud, services })
 }
 
@@ -106,7 +107,7 @@ async fn serve_machines(cloud: &Cloud, slot: Slot, services: &mut JoinSet<Result
     let tcp = bound(slot, address).await?;
     let udp = namespace::inside(&slot.router(), move || std::net::UdpSocket::bind(address)).await?;
     udp.set_nonblocking(true)?;
-    services.spawn(dns::serve(cloud.clone(), UdpSocket::from_std(udp)?, tcp));
+    services.spawn(dns::serve(cloud.clone(), Resolvers::of_host(), UdpSocket::from_std(udp)?, tcp));
     Ok(())
 }
 
