@@ -6,6 +6,7 @@ mod destroy;
 mod error;
 mod fleet;
 mod init;
+mod lab;
 mod list;
 mod open;
 mod record;
@@ -65,6 +66,7 @@ enum Command {
     Ssh(ssh::Ssh),
     Open(open::Open),
     Destroy(destroy::Destroy),
+    Lab(lab::Lab),
 }
 
 impl Global {
@@ -137,6 +139,10 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Show(command) => command.run(&flags, context).await,
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
+        Command::Lab(command) => {
+            command.run(cli.global.json, context.ui.stdout()).await?;
+            Ok(Status::Success)
+        }
         Command::Destroy(command) => command.run(&flags, context).await,
     }
 }

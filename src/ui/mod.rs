@@ -58,6 +58,11 @@ impl Ui {
         self.out.flush().context("cannot write to stdout")
     }
 
+    /// Where the answer goes, for a command that writes it bit by bit.
+    pub fn stdout(&mut self) -> &mut (dyn Write + Send) {
+        &mut *self.out
+    }
+
     /// Writes the answer as JSON.
     ///
     /// # Errors

@@ -2,3 +2,4 @@
 
 mod arrows;
 mod render;
+mod lab_machines;
