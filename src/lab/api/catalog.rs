@@ -12,13 +12,9 @@ use super::body::Reference;
 use super::error::ApiError;
 use super::image::{self, Image};
 use super::path::Id;
+use super::pricing::{self, hourly, included_traffic, monthly};
 use super::query::Query;
 use super::sort::{SortKey, sort};
-
-/// Value added tax in Germany, percent.
-const VAT_PERCENT: u64 = 19;
-/// A month of an IPv4 address, in cents.
-const IPV4_CENTS: u64 = 50;
 
 /// A place where servers stand.
 #[derive(Debug, Clone, Serialize)]
@@ -60,7 +56,7 @@ pub(crate) struct Catalog {
     pub(crate) images: Vec<Image>,
 }
 
-const EU: &[&str] = &["fsn1", "nbg1", "hel1"];
+pub(crate) const EU: &[&str] = &["fsn1", "nbg1", "hel1"];
 const EVERYWHERE: &[&str] = &["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
 
 impl Catalog {
@@ -258,7 +254,8 @@ impl ServerType {
         })
     }
 
-    fn prices(&self) -> Vec<Value> {
+    /// What it costs in each location.
+    pub(crate) fn prices(&self) -> Vec<Value> {
         let price = |location: &&str| {
             json!({
                 "location": location,
@@ -272,29 +269,6 @@ impl ServerType {
     }
 }
 
-/// Bytes a month: 20 TB in Europe, 1 TB elsewhere.
-pub(crate) fn included_traffic(location: &str) -> u64 {
-    const TB: u64 = 1 << 40;
-    if EU.contains(&location) { 20 * TB } else { TB }
-}
-
-/// A price of so many cents, as strings with ten decimals as the API has them.
-fn monthly(cents: u64) -> Value {
-    price(cents * 100_000_000)
-}
-
-/// What a month's price is an hour: a month has 730 hours here.
-fn hourly(cents: u64) -> Value {
-    price(cents * 100_000_000 / 730)
-}
-
-/// `net` and `gross` of an amount in 10⁻¹⁰ euro.
-fn price(net: u64) -> Value {
-    const UNIT: u64 = 10_000_000_000;
-    let decimal = |amount: u64| format!("{}.{:010}", amount / UNIT, amount % UNIT);
-    json!({"net": decimal(net), "gross": decimal(net * (100 + VAT_PERCENT) / 100)})
-}
-
 /// `/locations`, `/server_types`, `/images` and `/pricing`.
 pub(crate) fn routes() -> Router<Cloud> {
     Router::new()
@@ -302,7 +276,7 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route("/v1/locations/{id}", get(get_location))
         .route("/v1/server_types", get(list_server_types))
         .route("/v1/server_types/{id}", get(get_server_type))
-        .route("/v1/pricing", get(pricing))
+        .merge(pricing::routes())
         .merge(image::routes())
 }
 
@@ -354,52 +328,9 @@ async fn get_server_type(
     })
 }
 
-async fn pricing(State(cloud): State<Cloud>) -> Json<Value> {
-    cloud.read(|world| Json(json!({"pricing": prices(&world.catalog)})))
-}
-
-fn prices(catalog: &Catalog) -> Value {
-    let everywhere = |cents: u64| -> Vec<Value> {
-        let at = |l: &Location| json!({"location": l.name, "price_hourly": hourly(cents), "price_monthly": monthly(cents)});
-        catalog.locations.iter().map(at).collect()
-    };
-    let server_types: Vec<Value> = catalog
-        .server_types
-        .iter()
-        .map(|t| json!({"id": t.id, "name": t.name, "prices": t.prices()}))
-        .collect();
-    json!({
-        "currency": "EUR",
-        "vat_rate": format!("{VAT_PERCENT}.000000"),
-        "primary_ips": [
-            {"type": "ipv4", "prices": everywhere(IPV4_CENTS)},
-            {"type": "ipv6", "prices": everywhere(0)},
-        ],
-        "floating_ips": [
-            {"type": "ipv4", "prices": everywhere(300)},
-            {"type": "ipv6", "prices": everywhere(100)},
-        ],
-        "floating_ip": {"price_monthly": monthly(300)},
-        "image": {"price_per_gb_month": price(110_000_000)},
-        "volume": {"price_per_gb_month": price(440_000_000)},
-        "server_backup": {"percentage": "20.0000000000"},
-        "server_types": server_types,
-        "load_balancer_types": [],
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prices_are_decimal_strings() {
-        assert_eq!(
-            monthly(549),
-            json!({"net": "5.4900000000", "gross": "6.5331000000"})
-        );
-        assert_eq!(hourly(730)["net"], "0.0100000000");
-    }
 
     #[test]
     fn an_image_name_means_the_one_for_the_architecture() {

@@ -11,16 +11,19 @@ use jiff::Timestamp;
 
 use super::error::ApiError;
 use super::request_log::Entry;
-use super::{Cloud, action, catalog, firewall, primary_ip, rrset, server, server_power, ssh_key, zone};
+use super::{
+    Cloud, action, catalog, firewall_routes, primary_ip_routes, rrset_routes, server, server_power, ssh_key,
+    zone,
+};
 
 /// All routes, with what holds for each of them.
 pub(crate) fn router(cloud: Cloud) -> Router {
     Router::new()
         .merge(action::routes())
         .merge(catalog::routes())
-        .merge(firewall::routes())
-        .merge(primary_ip::routes())
-        .merge(rrset::routes())
+        .merge(firewall_routes::routes())
+        .merge(primary_ip_routes::routes())
+        .merge(rrset_routes::routes())
         .merge(server::routes())
         .merge(server_power::routes())
         .merge(ssh_key::routes())

@@ -57,7 +57,7 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
         (Command::DeleteServer, Some(id)) => cloud.machines().delete(id).await,
         (Command::ApplyFirewall | Command::RemoveFirewall | Command::SetFirewallRules, _) => {
             for id in cloud.read(|world| firewall::servers_of(world, action)) {
-                cloud.filter(id).await?;
+                cloud.refilter(id).await?;
             }
             Ok(())
         }

@@ -7,17 +7,22 @@ mod catalog;
 mod error;
 mod filter;
 mod firewall;
+mod firewall_place;
+mod firewall_routes;
 mod firewall_rule;
 mod http;
 mod image;
 mod job;
 mod label;
 mod path;
+mod pricing;
 mod primary_ip;
+mod primary_ip_routes;
 mod query;
 mod rate_limit;
 mod request_log;
 mod rrset;
+mod rrset_routes;
 mod server;
 mod server_create;
 mod server_power;
@@ -47,6 +52,7 @@ use self::request_log::RequestLog;
 use self::server::ServerStatus;
 use self::store::Store;
 use self::world::World;
+use super::dns::ZoneData;
 use super::machine::Machines;
 
 /// How many machines boot or stop side by side: more would only wait for the same cores.
@@ -294,6 +300,11 @@ impl Cloud {
         self.read(|world| server::at(world, address).and_then(|id| server::identity(world, id)))
     }
 
+    /// Shows the name server the zones as they are now.
+    pub(crate) fn with_zones<T>(&self, look: impl FnOnce(&[ZoneData]) -> T) -> T {
+        look(&self.read(zone::all_data))
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         // a handler that panicked has left the world as it was before or after one small step
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
@@ -306,6 +317,16 @@ impl Cloud {
     /// Sets a server's filter to what the memory says.
     pub(crate) async fn filter(&self, server: u64) -> Result<()> {
         filter::refresh(&self.0.filters, server).await
+    }
+
+    /// The same, for rules that have changed: a server that is being made gets them with its machine, one that is
+    /// being deleted needs none.
+    async fn refilter(&self, server: u64) -> Result<()> {
+        if self.read(|world| server::has_machine(world, server)) {
+            self.filter(server).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts one more action being worked on; `None` once the lab is being halted.

@@ -2,26 +2,18 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::{self, Command, Target};
-use super::body::{Body, Reference};
+use super::address;
 use super::error::ApiError;
 use super::label::Labels;
-use super::path::Id;
-use super::query::Query;
-use super::server::{self, Server, ServerStatus};
+use super::server;
 use super::sort::SortKey;
 use super::table::{Resource, Row, Table};
 use super::world::{World, now};
-use super::{Cloud, address};
 
 /// The two kinds of address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +24,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
@@ -44,18 +36,18 @@ impl Family {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PrimaryIp {
     pub(crate) id: u64,
-    name: String,
-    labels: Labels,
+    pub(crate) name: String,
+    pub(crate) labels: Labels,
     created: Timestamp,
     /// Its location's name.
-    location: String,
-    family: Family,
+    pub(crate) location: String,
+    pub(crate) family: Family,
     /// The last number of its address, see `address`.
     pub(crate) number: u8,
     /// Goes with the server it is assigned to.
-    auto_delete: bool,
+    pub(crate) auto_delete: bool,
     /// The server that has it.
-    assignee: Option<u64>,
+    pub(crate) assignee: Option<u64>,
 }
 
 impl Row for PrimaryIp {
@@ -91,7 +83,7 @@ impl Resource for PrimaryIp {
     fn view(&self, world: &World) -> Value {
         let ip = self.ip(world.slot);
         let pointers = match self.family {
-            Family::Ipv4 => json!([{"ip": ip, "dns_ptr": self.default_pointer()}]),
+            Family::Ipv4 => json!([{"ip": ip, "dns_ptr": self.default_pointer(world.slot)}]),
             Family::Ipv6 => json!([]),
         };
         json!({
@@ -122,11 +114,13 @@ impl PrimaryIp {
     }
 
     /// The reverse name an IPv4 address has until somebody sets another.
-    pub(crate) fn default_pointer(&self) -> String {
-        format!("static.{}.18.198.clients.your-server.de", self.number)
+    pub(crate) fn default_pointer(&self, slot: u8) -> String {
+        let [a, b, c, d] = address::v4(slot, self.number).octets();
+        format!("static.{d}.{c}.{b}.{a}.clients.your-server.de")
     }
 
-    fn is_at(&self, slot: u8, wanted: &str) -> bool {
+    /// Whether it has this address.
+    pub(crate) fn is_at(&self, slot: u8, wanted: &str) -> bool {
         match (self.family, wanted.parse()) {
             (Family::Ipv4, Ok(IpAddr::V4(ip))) => ip == address::v4(slot, self.number),
             (Family::Ipv6, Ok(IpAddr::V6(ip))) => ip == address::v6(slot, self.number),
@@ -204,7 +198,8 @@ pub(crate) fn release(world: &mut World, server: u64) {
     }
 }
 
-fn drop_ip(world: &mut World, id: u64) {
+/// Takes an address out of the world and its number back into the pool.
+pub(crate) fn drop_ip(world: &mut World, id: u64) {
     match world.primary_ips.remove(id) {
         Some(PrimaryIp {
             family: Family::Ipv4,
@@ -222,16 +217,17 @@ fn drop_ip(world: &mut World, id: u64) {
 
 /// What a new primary IP is to be.
 #[derive(Debug)]
-struct Wish {
+pub(crate) struct Wish {
     /// `None`: named after its id.
-    name: Option<String>,
-    labels: Labels,
-    family: Family,
-    auto_delete: bool,
-    assignee: Option<u64>,
+    pub(crate) name: Option<String>,
+    pub(crate) labels: Labels,
+    pub(crate) family: Family,
+    pub(crate) auto_delete: bool,
+    pub(crate) assignee: Option<u64>,
 }
 
-fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError> {
+/// Makes a primary IP; 403 if no address is left.
+pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError> {
     let Wish {
         name,
         labels,
@@ -261,202 +257,4 @@ fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError
         auto_delete,
         assignee,
     }))
-}
-
-pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/primary_ips", get(list).post(create))
-        .route("/v1/primary_ips/{id}", get(one).put(update).delete(remove))
-        .route("/v1/primary_ips/{id}/actions/assign", post(assign_to))
-        .route("/v1/primary_ips/{id}/actions/unassign", post(unassign))
-        .merge(action::routes_of::<PrimaryIp>())
-}
-
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| {
-        query.list::<PrimaryIp>(world, |ip| {
-            query
-                .first("ip")
-                .is_none_or(|wanted| ip.is_at(world.slot, wanted))
-                && query.allows("type", ip.family.as_str())
-        })
-    })
-}
-
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| {
-        Ok(Json(
-            json!({"primary_ip": world.primary_ips.find(id)?.view(world)}),
-        ))
-    })
-}
-
-async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let name = body.name()?;
-    let labels = body.labels()?.unwrap_or_default();
-    let family: Family = body.required("type")?;
-    let auto_delete = body.optional("auto_delete")?.unwrap_or(false);
-    let assignee: Option<u64> = body.optional("assignee_id")?;
-    let location: Option<Reference> = body.optional("location")?;
-    cloud
-        .change(|world| {
-            world.primary_ips.check_name_free(&name, None)?;
-            let location = place(world, assignee, location.as_ref())?;
-            if let Some(server) = assignee {
-                check_assignable(world, server, family)?;
-            }
-            let wish = Wish {
-                name: Some(name),
-                labels,
-                family,
-                auto_delete,
-                assignee,
-            };
-            let id = make(world, wish, location)?;
-            let action = assignee.map(|server| begin(world, Command::AssignPrimaryIp, id, server));
-            let mut answer = json!({"primary_ip": world.primary_ips.find(id)?.view(world)});
-            if let (Some(action), Some(answer)) = (action, answer.as_object_mut()) {
-                answer.insert("action".to_owned(), world.actions.find(action)?.view(world));
-            }
-            Ok((StatusCode::CREATED, Json(answer)))
-        })
-        .await
-}
-
-/// Where a new primary IP is: with its server, or where the request says.
-fn place(world: &World, assignee: Option<u64>, location: Option<&Reference>) -> Result<String, ApiError> {
-    match (assignee, location) {
-        (Some(server), None) => Ok(world.servers.find(server)?.location.clone()),
-        (_, Some(wanted)) => {
-            let found = world.catalog.location(wanted);
-            found
-                .map(|l| l.name.to_owned())
-                .ok_or_else(|| ApiError::field("location", "location not found"))
-        }
-        (None, None) => Err(ApiError::field("location", "is required without assignee_id")),
-    }
-}
-
-/// Refuses a server that runs, is busy or has an address of the family.
-fn check_assignable(world: &World, server: u64, family: Family) -> Result<(), ApiError> {
-    check_stopped(world, server)?;
-    match (of_server(world, server, family), family) {
-        (None, _) => Ok(()),
-        (Some(_), Family::Ipv4) => Err(ApiError::unprocessable(
-            "server_has_ipv4",
-            "server already has an IPv4 address",
-        )),
-        (Some(_), Family::Ipv6) => Err(ApiError::unprocessable(
-            "server_has_ipv6",
-            "server already has an IPv6 address",
-        )),
-    }
-}
-
-fn check_stopped(world: &World, server: u64) -> Result<(), ApiError> {
-    server::check_unlocked(world, server)?;
-    match world.servers.find(server)?.status {
-        ServerStatus::Off => Ok(()),
-        _ => Err(ApiError::unprocessable(
-            "server_not_stopped",
-            "server is not stopped",
-        )),
-    }
-}
-
-fn begin(world: &mut World, command: Command, ip: u64, server: u64) -> u64 {
-    world.act(
-        command,
-        vec![Target::of::<PrimaryIp>(ip), Target::of::<Server>(server)],
-    )
-}
-
-async fn update(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let (name, labels) = (body.new_name()?, body.labels()?);
-    let auto_delete = body.optional("auto_delete")?;
-    cloud
-        .change(|world| {
-            world.primary_ips.find(id)?;
-            if let Some(name) = &name {
-                world.primary_ips.check_name_free(name, Some(id))?;
-            }
-            let ip = world.primary_ips.find_mut(id)?;
-            ip.name = name.unwrap_or_else(|| ip.name.clone());
-            ip.labels = labels.unwrap_or_else(|| ip.labels.clone());
-            ip.auto_delete = auto_delete.unwrap_or(ip.auto_delete);
-            Ok(Json(
-                json!({"primary_ip": world.primary_ips.find(id)?.view(world)}),
-            ))
-        })
-        .await
-}
-
-async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
-    cloud
-        .change(|world| {
-            if world.primary_ips.find(id)?.assignee.is_some() {
-                return Err(ApiError::unprocessable(
-                    "must_be_unassigned",
-                    "primary IP must be unassigned",
-                ));
-            }
-            drop_ip(world, id);
-            Ok(StatusCode::NO_CONTENT)
-        })
-        .await
-}
-
-async fn assign_to(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let server: u64 = body.required("assignee_id")?;
-    cloud
-        .change(|world| {
-            let ip = world.primary_ips.find(id)?;
-            let family = ip.family;
-            if ip.assignee.is_some() {
-                let message = "primary IP is already assigned to a server";
-                return Err(ApiError::unprocessable("primary_ip_already_assigned", message));
-            }
-            if ip.location != world.servers.find(server)?.location {
-                return Err(ApiError::field(
-                    "assignee_id",
-                    "server is in a different location",
-                ));
-            }
-            check_assignable(world, server, family)?;
-            assign(world, id, server)?;
-            let action = begin(world, Command::AssignPrimaryIp, id, server);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"action": world.actions.find(action)?.view(world)})),
-            ))
-        })
-        .await
-}
-
-async fn unassign(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    cloud
-        .change(|world| {
-            let assignee = world.primary_ips.find(id)?.assignee;
-            let server = assignee
-                .ok_or_else(|| ApiError::unprocessable("invalid_input", "primary IP is not assigned"))?;
-            check_stopped(world, server)?;
-            world.primary_ips.find_mut(id)?.assignee = None;
-            let action = begin(world, Command::UnassignPrimaryIp, id, server);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"action": world.actions.find(action)?.view(world)})),
-            ))
-        })
-        .await
 }

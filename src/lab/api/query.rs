@@ -24,6 +24,8 @@ pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     /// `http://HOST/v1/servers`, for the `Link` header.
     address: String,
+    /// The parameters but for the page, as they came: `&name=a`.
+    filters: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -38,11 +40,22 @@ impl<S: Sync> FromRequestParts<S> for Query {
             .get(HOST)
             .and_then(|h| h.to_str().ok())
             .unwrap_or("localhost");
+        let address = format!("http://{host}{}", parts.uri.path());
         Ok(Self {
             pairs,
-            address: format!("http://{host}{}", parts.uri.path()),
+            address,
+            filters: filters(parts.uri.query().unwrap_or_default()),
         })
     }
+}
+
+fn filters(query: &str) -> String {
+    let of_page = |pair: &&str| pair.starts_with("page=") || pair.starts_with("per_page=") || pair.is_empty();
+    query
+        .split('&')
+        .filter(|pair| !of_page(pair))
+        .map(|pair| format!("&{pair}"))
+        .collect()
 }
 
 impl Query {
@@ -113,8 +126,8 @@ impl Query {
 
     fn link(&self, rel: &str, page: usize, per_page: usize) -> String {
         format!(
-            "<{}?page={page}&per_page={per_page}>; rel=\"{rel}\"",
-            self.address
+            "<{}?page={page}&per_page={per_page}{}>; rel=\"{rel}\"",
+            self.address, self.filters
         )
     }
 
@@ -152,6 +165,7 @@ mod tests {
         Query {
             pairs,
             address: "http://h/v1/things".to_owned(),
+            filters: filters("page=9&label_selector=a%3Db"),
         }
     }
 
@@ -173,8 +187,8 @@ mod tests {
         );
         assert_eq!(
             link,
-            "<http://h/v1/things?page=1&per_page=2>; rel=\"prev\", <http://h/v1/things?page=3&per_page=2>; rel=\"next\", \
-             <http://h/v1/things?page=3&per_page=2>; rel=\"last\""
+            "<http://h/v1/things?page=1&per_page=2&label_selector=a%3Db>; rel=\"prev\", <http://h/v1/things?page=3&per_page=2&label_selector=a%3Db>; rel=\"next\", \
+             <http://h/v1/things?page=3&per_page=2&label_selector=a%3Db>; rel=\"last\""
         );
     }
 

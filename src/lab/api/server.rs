@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::action::{self, Action, Command, Target};
 use super::body::{Body, Reference};
-use super::catalog::included_traffic;
 use super::error::ApiError;
 use super::label::Labels;
 use super::path::Id;
+use super::pricing::included_traffic;
 use super::primary_ip::{Family, PrimaryIp};
 use super::query::Query;
 use super::sort::SortKey;
@@ -134,7 +134,7 @@ impl Server {
     fn public_net(&self, world: &World) -> Value {
         let ip = |family| primary_ip::of_server(world, self.id, family);
         let ipv4 = ip(Family::Ipv4).map(|ip| {
-            let pointer = ip.default_pointer();
+            let pointer = ip.default_pointer(world.slot);
             json!({"id": ip.id, "ip": ip.ip(world.slot), "blocked": false, "dns_ptr": pointer})
         });
         let ipv6 = ip(Family::Ipv6)
@@ -184,6 +184,15 @@ pub(crate) fn at(world: &World, address: IpAddr) -> Option<u64> {
             .map(|(id, _)| id)
             .find(|id| ipv6(world, *id).is_some_and(|own| network(own) == network(wanted))),
     }
+}
+
+/// Whether a server's machine is there to stay.
+pub(crate) fn has_machine(world: &World, id: u64) -> bool {
+    let passing = |s: ServerStatus| matches!(s, ServerStatus::Initializing | ServerStatus::Deleting);
+    world
+        .servers
+        .get(id)
+        .is_some_and(|server| !passing(server.status))
 }
 
 /// What a server may know about itself.
@@ -277,7 +286,7 @@ async fn update(
         .await?;
     if relabelled {
         // firewalls may select it by label
-        cloud.filter(id).await.map_err(|e| ApiError::internal(&e))?;
+        cloud.refilter(id).await.map_err(|e| ApiError::internal(&e))?;
     }
     Ok(answer)
 }

@@ -200,3 +200,37 @@ impl World {
             || self.running().any(|action| action.locks(server))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_failed_action_fails_with_it() {
+        let mut world = World::new(0, Delays::LAB);
+        let (create, start) = world.act_twice(
+            Command::CreateServer,
+            Command::StartServer,
+            vec![Target::of::<Server>(7)],
+        );
+        assert_eq!(world.take_to_begin(), [create]);
+        assert!(world.is_locked(7));
+        world.finish(create, Err("no disk".to_owned()));
+        assert!(world.take_to_begin().is_empty());
+        assert!(!world.is_locked(7));
+        let error = |id| world.actions.get(id).and_then(|action| action.error.clone());
+        assert_eq!(error(create).as_deref(), Some("no disk"));
+        assert_eq!(error(start).as_deref(), Some("the action before it failed"));
+    }
+
+    #[test]
+    fn a_restart_begins_with_the_first_of_two_actions() {
+        let mut world = World::new(0, Delays::LAB);
+        let target = vec![Target::of::<Server>(7)];
+        let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
+        world.begin_again();
+        assert_eq!(world.take_to_begin(), [create]);
+        world.finish(create, Ok(()));
+        assert_eq!(world.take_to_begin(), [start]);
+    }
+}

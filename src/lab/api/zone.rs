@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
+use hickory_proto::rr::Name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use super::rrset::{self, Rrset};
 use super::sort::SortKey;
 use super::table::{Resource, Row, Table};
 use super::world::{World, now};
+use crate::lab::dns::ZoneData;
 
 /// Seconds that a record may be kept where nobody says otherwise.
 const DEFAULT_TTL: u32 = 3600;
@@ -108,6 +110,27 @@ fn check_zone_name(name: &str) -> Result<(), ApiError> {
         Ok(())
     } else {
         Err(ApiError::field("name", "is not a valid domain name"))
+    }
+}
+
+/// All zones as the name server needs them.
+pub(crate) fn all_data(world: &World) -> Vec<ZoneData> {
+    world.zones.iter().filter_map(|(_, zone)| zone.data()).collect()
+}
+
+impl Zone {
+    /// `None` for a name that cannot be one in DNS, which `check_zone_name` keeps out.
+    fn data(&self) -> Option<ZoneData> {
+        let origin = Name::from_ascii(format!("{}.", self.name)).ok()?;
+        let records = self
+            .rrsets
+            .iter()
+            .flat_map(|set| set.dns_records(&origin, self.ttl))
+            .collect();
+        Some(ZoneData {
+            name: origin,
+            records,
+        })
     }
 }
 
