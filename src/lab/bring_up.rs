@@ -105,9 +105,10 @@ async fn serve_machines(cloud: &Cloud, slot: Slot, services: &mut JoinSet<Result
     let tcp = bound(slot, address).await?;
     let udp = namespace::inside(&slot.router(), move || std::net::UdpSocket::bind(address)).await?;
     udp.set_nonblocking(true)?;
+    // machines have no IPv6 beyond the lab, see `forwarding`
     services.spawn(dns::serve(
         cloud.clone(),
-        Resolvers::of_host(),
+        Resolvers::of_host().for_ipv4(),
         UdpSocket::from_std(udp)?,
         tcp,
     ));
