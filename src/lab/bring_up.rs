@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::api::{Cloud, Delays, Settings};
 use super::cache::Cache;
-use super::dns::Resolvers;
 use super::dir::{LabDir, Record};
+use super::dns::Resolvers;
 use super::machine::Machines;
 use super::nspawn::Nspawn;
 use super::slot::Slot;
@@ -40,7 +40,7 @@ impl Up {
     }
 }
 
-/// Brings the lab of that record up.
+/// Brings the lab of that record up; its servers are for the cloud to resume.
 pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
     let machines = match record.slot {
@@ -67,8 +67,6 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
     if let Some(slot) = record.slot {
         serve_machines(&cloud, slot, &mut services).await?;
     }
-    say("starting the servers that should run");
-    cloud.resume().await;
     Ok(Up { cloud, services })
 }
 
@@ -107,7 +105,13 @@ async fn serve_machines(cloud: &Cloud, slot: Slot, services: &mut JoinSet<Result
     let tcp = bound(slot, address).await?;
     let udp = namespace::inside(&slot.router(), move || std::net::UdpSocket::bind(address)).await?;
     udp.set_nonblocking(true)?;
-    services.spawn(dns::serve(cloud.clone(), Resolvers::of_host(), UdpSocket::from_std(udp)?, tcp));
+    // machines have no IPv6 beyond the lab, see `forwarding`
+    services.spawn(dns::serve(
+        cloud.clone(),
+        Resolvers::of_host().for_ipv4(),
+        UdpSocket::from_std(udp)?,
+        tcp,
+    ));
     Ok(())
 }
 

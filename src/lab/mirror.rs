@@ -161,7 +161,7 @@ async fn open(path: &Path) -> std::io::Result<Option<(File, u64)>> {
         opened => opened?,
     };
     let about = file.metadata().await?;
-    Ok(about.is_file().then(|| (file, about.len())))
+    Ok(about.is_file().then_some((file, about.len())))
 }
 
 /// A file in pieces: twenty machines fetch 50 MB each at the same time.

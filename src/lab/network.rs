@@ -1,14 +1,19 @@
 //! The lab's network: a router namespace, a link to the host, a stranger, and one namespace per machine.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use tokio::time::sleep;
 
 use super::forwarding;
 use super::machine::MachineSpec;
 use super::process::Process;
 use super::slot::Slot;
 use super::{filter, tool};
+
+/// How long a killed process may take to be gone.
+const KILLED: Duration = Duration::from_secs(10);
 
 /// Brings router, stranger and host link up. Safe to run on what is half or wholly there.
 pub(super) async fn up(slot: Slot) -> Result<()> {
@@ -26,6 +31,8 @@ pub(super) async fn down(slot: Slot) -> Result<()> {
     let prefix = format!("{}-", slot.router());
     for name in namespaces()? {
         if name.starts_with(&prefix) || name == slot.router() {
+            // such as what somebody still runs from the stranger's point of view
+            end_processes(&name).await?;
             remove_namespace(&name).await?;
         }
     }
@@ -77,8 +84,24 @@ pub(super) fn host_has_ipv6() -> bool {
     off.is_ok_and(|text| text.trim() == "0")
 }
 
+/// Ends all processes in a namespace by force.
+pub(super) async fn end_processes(namespace: &str) -> Result<()> {
+    let until = Instant::now() + KILLED;
+    loop {
+        let processes = processes(namespace).await?;
+        if processes.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            bail!("processes in namespace {namespace} did not end within {KILLED:?} of being killed");
+        }
+        processes.iter().for_each(Process::kill);
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The processes in a namespace, if there is one.
-pub(super) async fn processes(namespace: &str) -> Result<Vec<Process>> {
+async fn processes(namespace: &str) -> Result<Vec<Process>> {
     if !Path::new("/run/netns").join(namespace).exists() {
         return Ok(Vec::new());
     }

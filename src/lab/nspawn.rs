@@ -141,34 +141,18 @@ impl Nspawn {
 /// Stops the machine in a directory and takes everything back that is not disk: process, groups, namespace, mount.
 pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
     let name = slot.machine(id);
-    if let Some(process) = Process::load(&dir.join("pid")) {
-        process.end(SHUTDOWN).await;
+    if let Some(process) = Process::load(&dir.join("pid"))
+        && !process.end(SHUTDOWN).await
+    {
+        process.kill();
     }
-    force(&name, dir).await?;
+    // A machine outlives a killed nspawn.
+    network::end_processes(&name).await?;
     Groups::of(&name).remove()?;
     // nspawn cannot remove this itself where /run is no tmpfs.
     cache::remove(&Path::new("/run/systemd/nspawn/propagate").join(&name))?;
     network::detach(slot, id).await?;
     Disk::at(dir.to_owned()).unmount().await
-}
-
-/// Ends what did not end by itself: nspawn, and the machine's processes, which outlive a killed nspawn.
-async fn force(name: &str, dir: &Path) -> Result<()> {
-    let nspawn = Process::load(&dir.join("pid"));
-    if let Some(process) = nspawn {
-        process.kill();
-    }
-    let until = Instant::now() + Duration::from_secs(10);
-    while !network::processes(name).await?.is_empty() || nspawn.is_some_and(|process| process.runs()) {
-        if Instant::now() >= until {
-            bail!("processes of machine {name} did not end within 10 s of being killed");
-        }
-        for process in network::processes(name).await? {
-            process.kill();
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
 }
 
 /// Whether nspawn's payload has become systemd.

@@ -10,7 +10,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use super::bring_up::bring_up;
+use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record};
 use super::process::Process;
 use super::slot::Slot;
@@ -65,13 +65,20 @@ async fn live(dir: &LabDir, record: Record, end: &mut End, ready: &str, say: Say
         up = bring_up(dir, record, say) => up?,
         () = end.told() => return Ok(()),
     };
-    say(ready);
-    fs::write(dir.ready(), "")?;
-    let failure = tokio::select! {
-        failure = up.failed() => Err(failure),
+    say("starting the servers that should run");
+    let outcome = tokio::select! {
+        failure = serve(dir, &mut up, ready, say) => failure,
         () = end.told() => Ok(()),
     };
-    failure.and(up.cloud.halt().await)
+    outcome.and(up.cloud.halt().await)
+}
+
+/// Lets the cloud go on where it was, and serves until something fails.
+async fn serve(dir: &LabDir, up: &mut Up, ready: &str, say: Say<'_>) -> Result<()> {
+    up.cloud.resume().await;
+    say(ready);
+    fs::write(dir.ready(), "")?;
+    Err(up.failed().await)
 }
 
 /// Takes down whatever the lab in a directory has up, from its records alone: the process that made it may be dead.
@@ -82,7 +89,7 @@ async fn take_down(dir: &LabDir) -> Result<()> {
     if let Some(Record { slot: Some(slot), .. }) = dir.record()? {
         let machines = machines(dir)?;
         try_join_all(machines.iter().map(|(id, path)| nspawn::stop(slot, path, *id))).await?;
-        pebble::stop(dir).await?;
+        pebble::stop(dir).await;
         network::down(slot).await?;
     }
     remove(&dir.ready())?;
@@ -173,22 +180,26 @@ pub(super) fn machines(dir: &LabDir) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// The signals that end a lab.
-struct End([Signal; 2]);
+/// The signals that end a lab: `lab down` sends the first, a terminal the others.
+struct End([Signal; 3]);
 
 impl End {
     fn new() -> Result<Self> {
-        Ok(Self([
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        ]))
+        let [terminate, interrupt, hangup] = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Self([terminate?, interrupt?, hangup?]))
     }
 
     async fn told(&mut self) {
-        let [terminate, interrupt] = &mut self.0;
+        let [terminate, interrupt, hangup] = &mut self.0;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
     }
 }

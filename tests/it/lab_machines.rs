@@ -1,5 +1,12 @@
 //! The lab with real machines, from its first `up` to a host on which nothing of it is left.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,10 +113,12 @@ impl Lab {
 
     /// Which of the ports answer from a point of view.
     fn open_ports(&self, from: &str, address: &str) -> Vec<u16> {
-        let look = "for port in 22 80 443 8080 18789; do timeout 2 bash -c \": </dev/tcp/$0/$port\" 2>/dev/null \
-                    && echo $port; done; true";
+        let look = "for port in 22 80 443 8080 18789; do \
+                    (timeout 2 bash -c \": </dev/tcp/$0/$port\" 2>/dev/null && echo $port) & done; wait";
         let said = self.ok(&["exec", "--from", from], &["--", "bash", "-c", look, address]);
-        said.lines().map(|port| port.parse().unwrap()).collect()
+        let mut ports: Vec<u16> = said.lines().map(|port| port.parse().unwrap()).collect();
+        ports.sort_unstable();
+        ports
     }
 
     /// When the machine booted, as it says itself on port 443.

@@ -36,6 +36,12 @@ impl Resolvers {
         Self { addresses, ipv6 }
     }
 
+    /// The same, for askers without a way to the world by IPv6, whatever this host has.
+    #[must_use]
+    pub fn for_ipv4(self) -> Self {
+        Self { ipv6: false, ..self }
+    }
+
     /// Whether the world can be reached by IPv6.
     pub(crate) fn have_ipv6(&self) -> bool {
         self.ipv6
