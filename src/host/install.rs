@@ -21,7 +21,7 @@ echo ---
 cloud-init status --format json
 echo ---
 if [ "$progress" ]; then log=/var/log/clawberth-setup.log; else log=/var/log/cloud-init-output.log; fi
-tail -n 20 "$log" 2>/dev/null"#;
+tail -n 20 "$log" 2>/dev/null || true"#;
 
 /// How far the installation is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub struct Server {
 
 /// Where an instance stands. Each stage holds what it guarantees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "snake_case")]
+#[serde(tag = "stage", content = "server", rename_all = "snake_case")]
 pub enum Stage {
     /// Decided; nothing of it is known to exist.
     Planned,
@@ -253,6 +253,25 @@ mod tests {
             ipv6: None,
             location: "fsn1".into(),
             host_key,
+        }
+    }
+
+    #[test]
+    fn every_stage_can_be_written_down_and_read_again() {
+        let stages = [
+            Stage::Planned,
+            Stage::Created(server(1)),
+            Stage::Reachable(server(1)),
+            Stage::Trusted(server(1)),
+            Stage::Installed(server(1)),
+            Stage::Serving(server(1)),
+            Stage::Destroying(None),
+            Stage::Destroying(Some(server(1))),
+            Stage::Gone,
+        ];
+        for stage in stages {
+            let text = serde_json::to_string(&stage).unwrap();
+            assert_eq!(serde_json::from_str::<Stage>(&text).unwrap(), stage, "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! One binary for every whole-program test: it links once.
 
 mod arrows;
-mod render;
 mod lab_machines;
+mod registry;
+mod render;
