@@ -26,12 +26,12 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route("/metadata/region", answer(|server| server.region.to_owned()))
         .route(
             "/metadata/availability-zone",
-            answer(|server| server.availability_zone.clone()),
+            answer(|server| server.availability_zone.to_owned()),
         )
         .route("/metadata/private-networks", answer(|_| "[]\n".to_owned()))
         .route(
             "/metadata/public-keys",
-            answer(|server| list(&server.public_keys, "")),
+            answer(|server| list(&server.public_keys)),
         )
         .route("/metadata/network-config", answer(network_config))
         .route("/metadata/vendor_data", answer(|_| String::new()))
@@ -92,37 +92,28 @@ fn all(server: &Identity) -> String {
         .collect();
     format!(
         "availability-zone: {zone}\nhostname: {name}\ninstance-id: {id}\nlocal-ipv4: ''\nnetwork-config:\n{network_config}\
-         public-ipv4: {ipv4}\npublic-keys:{keys}region: {region}\nvendor_data: ''\n",
+         public-ipv4: {ipv4}\npublic-keys: {keys}\nregion: {region}\nvendor_data: ''\n",
         zone = server.availability_zone,
         name = server.name,
         id = server.id,
         ipv4 = text(server.ipv4),
-        keys = list(&server.public_keys, "\n"),
+        keys = list(&server.public_keys),
         region = server.region,
     )
 }
 
 fn no_cloud_metadata(server: &Identity) -> String {
     format!(
-        "instance-id: \"{id}\"\nlocal-hostname: {name}\npublic-keys:{keys}",
+        "instance-id: \"{id}\"\nlocal-hostname: {name}\npublic-keys: {keys}\n",
         id = server.id,
         name = server.name,
-        keys = list(&server.public_keys, "\n"),
+        keys = list(&server.public_keys),
     )
 }
 
-/// A YAML list after a key, or by itself where nothing comes `before` it. Public keys end in a free comment: quoted.
-fn list(items: &[String], before: &str) -> String {
-    if items.is_empty() {
-        return " []\n"
-            .trim_start_matches(if before.is_empty() { " " } else { "" })
-            .to_owned();
-    }
-    let lines: String = items
-        .iter()
-        .map(|item| format!("- {}\n", serde_json::json!(item)))
-        .collect();
-    format!("{before}{lines}")
+/// A YAML list; in quotes and on one line, as public keys end in a free comment.
+fn list(items: &[String]) -> String {
+    serde_json::json!(items).to_string()
 }
 
 fn network_config(server: &Identity) -> String {

@@ -27,6 +27,9 @@ pub(crate) struct Location {
     latitude: f64,
     longitude: f64,
     pub(crate) network_zone: &'static str,
+    /// Gone from the API, but not from the metadata.
+    #[serde(skip)]
+    pub(crate) datacenter: &'static str,
 }
 
 /// A size of server.
@@ -97,20 +100,23 @@ impl Catalog {
 }
 
 fn locations() -> Vec<Location> {
-    let place = |id, name, country, city, latitude, longitude, network_zone, description| Location {
-        id,
-        name,
-        description,
-        country,
-        city,
-        latitude,
-        longitude,
-        network_zone,
-    };
+    let place =
+        |id, name, datacenter, country, city, latitude, longitude, network_zone, description| Location {
+            id,
+            name,
+            description,
+            country,
+            city,
+            latitude,
+            longitude,
+            network_zone,
+            datacenter,
+        };
     vec![
         place(
             1,
             "fsn1",
+            "fsn1-dc14",
             "DE",
             "Falkenstein",
             50.47612,
@@ -121,6 +127,7 @@ fn locations() -> Vec<Location> {
         place(
             2,
             "nbg1",
+            "nbg1-dc3",
             "DE",
             "Nuremberg",
             49.452102,
@@ -131,6 +138,7 @@ fn locations() -> Vec<Location> {
         place(
             3,
             "hel1",
+            "hel1-dc2",
             "FI",
             "Helsinki",
             60.169855,
@@ -141,6 +149,7 @@ fn locations() -> Vec<Location> {
         place(
             4,
             "ash",
+            "ash-dc1",
             "US",
             "Ashburn, VA",
             39.045821,
@@ -151,6 +160,7 @@ fn locations() -> Vec<Location> {
         place(
             5,
             "hil",
+            "hil-dc1",
             "US",
             "Hillsboro, OR",
             45.54222,
@@ -161,6 +171,7 @@ fn locations() -> Vec<Location> {
         place(
             6,
             "sin",
+            "sin-dc1",
             "SG",
             "Singapore",
             1.283333,

@@ -109,9 +109,8 @@ fn settle(world: &mut World, action: &Action, success: bool) {
         (Command::StartServer | Command::RebootServer | Command::ResetServer, true) => {
             set(world, ServerStatus::Running);
         }
-        (Command::RebootServer | Command::ResetServer | Command::StopServer, false) => {
-            set(world, ServerStatus::Off);
-        }
+        (Command::RebootServer | Command::ResetServer, false) => set(world, ServerStatus::Off),
+        (Command::StopServer, false) => set(world, ServerStatus::Running),
         (Command::DeleteServer, true) => server::forget(world, action),
         // still there, to be deleted again
         (Command::DeleteServer, false) => set(world, ServerStatus::Off),

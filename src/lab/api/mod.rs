@@ -135,7 +135,7 @@ pub(crate) struct Identity {
     pub(crate) ipv6: Option<Ipv6Addr>,
     /// Its network zone.
     pub(crate) region: &'static str,
-    pub(crate) availability_zone: String,
+    pub(crate) availability_zone: &'static str,
     pub(crate) public_keys: Vec<String>,
     pub(crate) user_data: Option<String>,
 }

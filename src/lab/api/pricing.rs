@@ -49,6 +49,10 @@ fn prices(catalog: &Catalog) -> Value {
         let at = |l: &Location| json!({"location": l.name, "price_hourly": hourly(cents), "price_monthly": monthly(cents)});
         catalog.locations.iter().map(at).collect()
     };
+    let monthly_only = |cents: u64| -> Vec<Value> {
+        let at = |l: &Location| json!({"location": l.name, "price_monthly": monthly(cents)});
+        catalog.locations.iter().map(at).collect()
+    };
     let server_types: Vec<Value> = catalog
         .server_types
         .iter()
@@ -62,8 +66,8 @@ fn prices(catalog: &Catalog) -> Value {
             {"type": "ipv6", "prices": everywhere(0)},
         ],
         "floating_ips": [
-            {"type": "ipv4", "prices": everywhere(300)},
-            {"type": "ipv6", "prices": everywhere(100)},
+            {"type": "ipv4", "prices": monthly_only(300)},
+            {"type": "ipv6", "prices": monthly_only(100)},
         ],
         "floating_ip": {"price_monthly": monthly(300)},
         "image": {"price_per_gb_month": price(110_000_000)},

@@ -209,8 +209,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
         ipv4: ipv4(world, id),
         ipv6: ipv6(world, id),
         region: location.network_zone,
-        // data centres are gone from the API, but not from here
-        availability_zone: format!("{}-dc1", server.location),
+        availability_zone: location.datacenter,
         public_keys: server.ssh_keys.clone(),
         user_data: server.user_data.clone(),
     })
