@@ -103,6 +103,8 @@ impl Nspawn {
                 "--boot",
                 "--register=no",
                 "--resolv-conf=off",
+                // nspawn takes it away where it did not make the network namespace itself; a server has its own nftables
+                "--capability=CAP_NET_ADMIN",
             ]
             .map(str::to_owned),
         );

@@ -1,1 +1,8 @@
 //! Typed contexts to text, by strict handlebars templates.
+
+mod birth;
+mod files;
+mod templates;
+
+pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
+pub use files::{RemoteFile, files};

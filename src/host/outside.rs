@@ -1,0 +1,335 @@
+//! The gate: what a stranger on the Internet sees of a server that is ready.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header;
+use serde_json::{Value, json};
+use tokio::io::ErrorKind;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+
+use crate::model::endpoint::Endpoint;
+use crate::model::instance::Instance;
+use crate::model::release::OpenClawVersion;
+
+/// How long a single request or connection may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Silence for this long on a port is the firewall's answer.
+const CLOSED: Duration = Duration::from_secs(3);
+/// Where the gateway listens on loopback, and nowhere else.
+const GATEWAY_PORT: u16 = 18789;
+
+/// One of the things that must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// The certificate is for the endpoint and leads to a trusted root.
+    Certificate,
+    /// `/readyz` says so; its status alone proves nothing, because unknown paths answer 200 too.
+    Ready,
+    /// The page is of the expected release.
+    Version,
+    /// A WebSocket without credentials is refused, in the gateway's own words.
+    Stranger,
+    /// The gateway's own port does not answer.
+    Port,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Certificate => "certificate",
+            Self::Ready => "readiness",
+            Self::Version => "version",
+            Self::Stranger => "refusal of strangers",
+            Self::Port => "gateway port",
+        })
+    }
+}
+
+/// A check's result: what was seen, or why it does not hold.
+pub type Finding = (Check, Result<String>);
+
+/// Looks at one server.
+#[derive(Debug)]
+pub struct Gate {
+    http: reqwest::Client,
+    origin: String,
+    address: Ipv4Addr,
+    version: OpenClawVersion,
+}
+
+impl Gate {
+    /// A gate for the server at `address`, whatever DNS says, that trusts the PEM certificates in `roots` only, or
+    /// the system's store.
+    ///
+    /// # Errors
+    /// Roots that are no PEM certificates.
+    pub fn new(
+        endpoint: &Endpoint,
+        address: Ipv4Addr,
+        version: OpenClawVersion,
+        roots: Option<&[u8]>,
+    ) -> Result<Self> {
+        let mut http = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(ANSWER);
+        if let Endpoint::Domain(name) = endpoint {
+            http = http.resolve(name, SocketAddr::from((address, 0)));
+        }
+        if let Some(pem) = roots {
+            let roots = reqwest::Certificate::from_pem_bundle(pem).context("the ACME roots")?;
+            ensure!(!roots.is_empty(), "the ACME roots have no certificate");
+            http = http.tls_certs_only(roots);
+        }
+        let origin = endpoint.origin();
+        Ok(Self {
+            http: http.build()?,
+            origin,
+            address,
+            version,
+        })
+    }
+
+    /// The gate of an instance, once it has a server; `roots` is a PEM file.
+    ///
+    /// # Errors
+    /// As [`Gate::new`], and a file that cannot be read.
+    pub fn of(instance: &Instance, roots: Option<&Path>) -> Result<Option<Self>> {
+        let (Some(endpoint), Some(server)) = (instance.endpoint(), instance.stage.server()) else {
+            return Ok(None);
+        };
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()))
+        };
+        let pem = roots.map(read).transpose()?;
+        Self::new(
+            &endpoint,
+            server.ipv4,
+            instance.spec.release.openclaw,
+            pem.as_deref(),
+        )
+        .map(Some)
+    }
+
+    /// Makes every check once, side by side.
+    pub async fn check_once(&self) -> Vec<Finding> {
+        let (certificate, ready, version, stranger, port) = tokio::join!(
+            self.certificate(),
+            self.ready(),
+            self.version(),
+            self.stranger(),
+            self.port()
+        );
+        vec![
+            (Check::Certificate, certificate),
+            (Check::Ready, ready),
+            (Check::Version, version),
+            (Check::Stranger, stranger),
+            (Check::Port, port),
+        ]
+    }
+
+    /// Any HTTP answer came through a verified connection: the client knows no other.
+    async fn certificate(&self) -> Result<String> {
+        self.http.get(&self.origin).send().await?;
+        Ok(format!("{} is certified", self.origin))
+    }
+
+    async fn ready(&self) -> Result<String> {
+        let answer: Value = self
+            .get("/readyz")
+            .await?
+            .json()
+            .await
+            .context("/readyz gives no JSON")?;
+        ensure!(
+            answer.get("ready") == Some(&Value::Bool(true)),
+            "/readyz says {answer}"
+        );
+        Ok(answer.to_string())
+    }
+
+    async fn version(&self) -> Result<String> {
+        let page = self.get("/").await?.text().await?;
+        let build = build_id(&page).context("the page names no build")?;
+        ensure!(
+            is_build_of(build, self.version),
+            "the page is of build {build}, not of {}",
+            self.version
+        );
+        Ok(build.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> Result<reqwest::Response> {
+        let response = self.http.get(format!("{}{path}", self.origin)).send().await?;
+        ensure!(response.status() == 200, "{path} answers {}", response.status());
+        Ok(response)
+    }
+
+    async fn stranger(&self) -> Result<String> {
+        let refusal = async { refusal(self.web_socket().await?, self.version).await };
+        tokio::time::timeout(ANSWER, refusal)
+            .await
+            .context("the WebSocket gives no answer to a stranger")?
+    }
+
+    async fn web_socket(&self) -> Result<WebSocketStream<reqwest::Upgraded>> {
+        let request = self.http.get(&self.origin).headers(
+            [
+                (header::CONNECTION, "Upgrade".parse()?),
+                (header::UPGRADE, "websocket".parse()?),
+                (header::SEC_WEBSOCKET_VERSION, "13".parse()?),
+                (header::SEC_WEBSOCKET_KEY, generate_key().parse()?),
+                (header::ORIGIN, self.origin.parse()?),
+            ]
+            .into_iter()
+            .collect(),
+        );
+        let response = request.send().await?;
+        ensure!(
+            response.status() == 101,
+            "the WebSocket answers {}",
+            response.status()
+        );
+        Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, None).await)
+    }
+
+    async fn port(&self) -> Result<String> {
+        match tokio::time::timeout(CLOSED, TcpStream::connect((self.address, GATEWAY_PORT))).await {
+            Err(_) => Ok(format!("{GATEWAY_PORT} is silent")),
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                Ok(format!("{GATEWAY_PORT} is closed"))
+            }
+            Ok(Err(error)) => Err(error).context("port 18789 could not be tried"),
+            Ok(Ok(_)) => bail!("port {GATEWAY_PORT} is open to the world"),
+        }
+    }
+}
+
+/// Asks to be let in without credentials, and returns the gateway's words of refusal. That the connection broke is
+/// not a refusal.
+async fn refusal(mut socket: WebSocketStream<reqwest::Upgraded>, version: OpenClawVersion) -> Result<String> {
+    while let Some(message) = socket.next().await {
+        match message? {
+            Message::Text(text) => {
+                let frame: Value =
+                    serde_json::from_str(&text).context("the WebSocket does not speak JSON")?;
+                if frame.get("event").and_then(Value::as_str) == Some("connect.challenge") {
+                    socket.send(Message::text(connect(version).to_string())).await?;
+                } else if frame.get("id").and_then(Value::as_str) == Some("stranger") {
+                    return refused(&frame);
+                }
+            }
+            Message::Close(close) => bail!("the WebSocket was closed without a word of refusal: {close:?}"),
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+    }
+    bail!("the WebSocket ended without a refusal")
+}
+
+/// What the gateway says to somebody without credentials. Its other errors (a malformed request, a protocol that it
+/// no longer speaks, too many attempts) prove nothing.
+const REFUSALS: [&str; 5] = [
+    "AUTH_REQUIRED",
+    "AUTH_TOKEN_MISSING",
+    "AUTH_UNAUTHORIZED",
+    "DEVICE_IDENTITY_REQUIRED",
+    "PAIRING_REQUIRED",
+];
+
+/// The code in the gateway's answer to the request that had no credentials.
+fn refused(frame: &Value) -> Result<String> {
+    ensure!(
+        frame.get("ok") != Some(&Value::Bool(true)),
+        "a stranger was let in over the WebSocket"
+    );
+    let codes = [frame.pointer("/error/details/code"), frame.pointer("/error/code")];
+    let code = codes.into_iter().flatten().find_map(Value::as_str);
+    let code = code.context("the WebSocket's answer to a stranger has no code")?;
+    ensure!(
+        REFUSALS.contains(&code),
+        "the WebSocket's answer to a stranger is no refusal: {code}"
+    );
+    Ok(code.to_owned())
+}
+
+/// A `connect` request without credentials, as one of OpenClaw's own clients would send it.
+fn connect(version: OpenClawVersion) -> Value {
+    json!({
+        "type": "req",
+        "id": "stranger",
+        "method": "connect",
+        "params": {
+            "minProtocol": 3,
+            "maxProtocol": 4,
+            "client": {
+                "id": "gateway-client",
+                "version": version,
+                "platform": "linux",
+                "mode": "backend"
+            },
+            "role": "operator",
+            "scopes": ["operator.admin"],
+            "caps": [],
+            "auth": {},
+            "locale": "en",
+            "userAgent": "clawberth"
+        }
+    })
+}
+
+/// `2026.9.6-release-eb377ac…` in the page's `data-openclaw-control-ui-build-id`.
+fn build_id(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("data-openclaw-control-ui-build-id=\"")?;
+    rest.split_once('"').map(|(build, _)| build)
+}
+
+fn is_build_of(build: &str, version: OpenClawVersion) -> bool {
+    let rest = build.strip_prefix(&version.to_string());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-release-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{build_id, is_build_of, refused};
+
+    #[test]
+    fn the_page_s_build_names_exactly_one_release() {
+        let page = r#"<html data-openclaw-terminal-enabled="false" data-openclaw-control-ui-build-id="2026.9.6-release-eb377ac" lang="en">"#;
+        let build = build_id(page).unwrap();
+        assert!(is_build_of(build, "2026.9.6".parse().unwrap()));
+        for other in ["2026.9.5", "2026.9.60", "2026.9.6-1"] {
+            assert!(!is_build_of(build, other.parse().unwrap()), "{other}");
+        }
+        assert!(!is_build_of(
+            "2026.9.6-1-release-eb377ac",
+            "2026.9.6".parse().unwrap()
+        ));
+        assert_eq!(build_id("<html>"), None);
+    }
+
+    #[test]
+    fn only_the_gateway_s_no_is_a_refusal() {
+        let no = json!({"type": "res", "ok": false, "error": {"code": "INVALID_REQUEST", "details": {"code": "AUTH_TOKEN_MISSING"}}});
+        assert_eq!(refused(&no).unwrap(), "AUTH_TOKEN_MISSING");
+        assert!(refused(&json!({"ok": true, "payload": {}})).is_err());
+        assert!(refused(&json!({"ok": false})).is_err());
+        for code in ["INVALID_REQUEST", "PROTOCOL_MISMATCH", "AUTH_RATE_LIMITED"] {
+            assert!(
+                refused(&json!({"ok": false, "error": {"code": code}})).is_err(),
+                "{code}"
+            );
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The templates, and the one way from a template and a context to text.
+
+use anyhow::{Context as _, Result};
+use handlebars::{
+    Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason,
+};
+use serde::Serialize;
+
+/// A template that was compiled in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Template {
+    UserData,
+    AdminNetworks,
+    AptConf,
+    AptPreference,
+    Caddyfile,
+    CaddyUnit,
+    Nftables,
+    OpenClawCommand,
+    OpenClawConfig,
+    OpenClawEnvironment,
+    OpenClawUnit,
+    Setup,
+    Sshd,
+}
+
+impl Template {
+    /// Path, mode and template of each file on a server.
+    pub(super) const FILES: [(&str, &str, Self); 12] = [
+        ("/etc/apt/apt.conf.d/52clawberth", "0644", Self::AptConf),
+        ("/etc/apt/preferences.d/caddy", "0644", Self::AptPreference),
+        ("/etc/clawberth/admin.nft", "0644", Self::AdminNetworks),
+        ("/etc/clawberth/openclaw.env", "0644", Self::OpenClawEnvironment),
+        ("/etc/nftables.conf", "0755", Self::Nftables),
+        ("/etc/ssh/sshd_config.d/10-clawberth.conf", "0644", Self::Sshd),
+        (
+            "/etc/systemd/system/caddy.service.d/clawberth.conf",
+            "0644",
+            Self::CaddyUnit,
+        ),
+        ("/etc/systemd/system/openclaw.service", "0644", Self::OpenClawUnit),
+        ("/usr/local/bin/openclaw", "0755", Self::OpenClawCommand),
+        ("/usr/local/lib/clawberth/Caddyfile", "0644", Self::Caddyfile),
+        (
+            "/usr/local/lib/clawberth/openclaw.json",
+            "0644",
+            Self::OpenClawConfig,
+        ),
+        ("/usr/local/lib/clawberth/setup", "0755", Self::Setup),
+    ];
+
+    /// Its name, for errors, and its text.
+    fn source(self) -> (&'static str, &'static str) {
+        macro_rules! source {
+            ($path:literal) => {
+                (
+                    $path,
+                    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)),
+                )
+            };
+        }
+        match self {
+            Self::UserData => source!("cloud-init/user-data.yaml.hbs"),
+            Self::AdminNetworks => source!("templates/admin.nft.hbs"),
+            Self::AptConf => source!("templates/apt.conf.hbs"),
+            Self::AptPreference => source!("templates/apt-preference.hbs"),
+            Self::Caddyfile => source!("templates/Caddyfile.hbs"),
+            Self::CaddyUnit => source!("templates/caddy.service.hbs"),
+            Self::Nftables => source!("templates/nftables.conf.hbs"),
+            Self::OpenClawCommand => source!("templates/openclaw.sh.hbs"),
+            Self::OpenClawConfig => source!("templates/openclaw.json.hbs"),
+            Self::OpenClawEnvironment => source!("templates/openclaw.env.hbs"),
+            Self::OpenClawUnit => source!("templates/openclaw.service.hbs"),
+            Self::Setup => source!("templates/setup.sh.hbs"),
+            Self::Sshd => source!("templates/sshd.conf.hbs"),
+        }
+    }
+}
+
+/// Renders strictly (an unknown name is an error) and without escaping (nothing here is HTML).
+pub(super) fn render(template: Template, context: &impl Serialize) -> Result<String> {
+    let (name, text) = template.source();
+    let mut handlebars = Handlebars::new();
+    handlebars.set_strict_mode(true);
+    handlebars.register_escape_fn(handlebars::no_escape);
+    handlebars.register_helper("indent", Box::new(indent));
+    handlebars
+        .render_template(text, context)
+        .with_context(|| format!("rendering {name}"))
+}
+
+/// `{{indent 6 text}}`: the text as the body of a YAML block scalar, each line but empty ones moved to the right.
+fn indent(
+    helper: &Helper<'_>,
+    _: &Handlebars<'_>,
+    _: &Data,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let missing = |index| RenderErrorReason::ParamNotFoundForIndex("indent", index);
+    let width = helper
+        .param(0)
+        .and_then(|param| param.value().as_u64())
+        .ok_or_else(|| missing(0))?;
+    let text = helper
+        .param(1)
+        .and_then(|param| param.value().as_str())
+        .ok_or_else(|| missing(1))?;
+    let margin = " ".repeat(usize::try_from(width).unwrap_or_default());
+    for (number, line) in text.trim_end().lines().enumerate() {
+        let (margin, end) = (
+            if line.is_empty() { "" } else { &margin },
+            if number == 0 { "" } else { "\n" },
+        );
+        out.write(end)?;
+        out.write(margin)?;
+        out.write(line)?;
+    }
+    Ok(())
+}
