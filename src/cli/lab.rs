@@ -14,7 +14,7 @@ use crate::lab::viewpoint::{self, Viewpoint};
 
 /// Play Hetzner on this computer: API, DNS, ACME and real Debian machines
 #[derive(Args, Clone, Debug)]
-pub struct Lab {
+pub(super) struct Lab {
     #[command(subcommand)]
     command: Command,
 }
@@ -73,7 +73,7 @@ impl Lab {
     ///
     /// # Errors
     /// Whatever the lab could not do.
-    pub async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
+    pub(super) async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
             Command::Up(start) => up(start, Kind::Machines, out).await,
             Command::Api(start) => up(start, Kind::Api, out).await,

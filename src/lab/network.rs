@@ -62,7 +62,7 @@ pub(super) async fn attach(slot: Slot, spec: &MachineSpec) -> Result<()> {
         tool::ip(&format!("-n {name} route add 172.31.1.1 dev eth0")).await?;
         tool::ip(&format!("-n {name} route add default via 172.31.1.1")).await?;
     }
-    if let Some(prefix) = spec.ipv6 {
+    if let Some(prefix) = spec.ipv6.filter(|_| kernel_has_ipv6()) {
         tool::ip(&format!("-n {router} addr add fe80::1/64 dev {link} nodad")).await?;
         tool::ip(&format!("-n {router} route add {prefix}/64 dev {link}")).await?;
         tool::ip(&format!("-n {name} addr add {prefix}1/64 dev eth0 nodad")).await?;
@@ -78,10 +78,15 @@ pub(super) async fn detach(slot: Slot, id: u64) -> Result<()> {
     remove_link(Some(&slot.router()), &format!("m{id}")).await
 }
 
-/// Whether this host speaks IPv6 at all; without it the lab is IPv4 only towards the host.
+/// Whether this host itself speaks IPv6; without that the operator sees machines by IPv4 only.
 pub(super) fn host_has_ipv6() -> bool {
     let off = std::fs::read_to_string("/proc/sys/net/ipv6/conf/all/disable_ipv6");
     off.is_ok_and(|text| text.trim() == "0")
+}
+
+/// Whether namespaces can have IPv6: not on a kernel that was booted without it.
+fn kernel_has_ipv6() -> bool {
+    Path::new("/proc/sys/net/ipv6").is_dir()
 }
 
 /// Ends all processes in a namespace by force.
@@ -115,8 +120,8 @@ async fn processes(namespace: &str) -> Result<Vec<Process>> {
 async fn router(slot: Slot) -> Result<()> {
     let router = slot.router();
     make_namespace(&router).await?;
-    let sysctls = "cd /proc/sys/net && echo 1 > ipv4/ip_forward && echo 1 > ipv6/conf/all/forwarding \
-                   && echo 1 > ipv4/conf/all/rp_filter";
+    let sysctls = "cd /proc/sys/net && echo 1 > ipv4/ip_forward && echo 1 > ipv4/conf/all/rp_filter \
+                   && { [ ! -d ipv6 ] || echo 1 > ipv6/conf/all/forwarding; }";
     tool::shell_inside(&router, sysctls).await?;
     // The metadata address is the router's alone: the host must never have it.
     tool::ip(&format!("-n {router} addr replace 169.254.169.254/32 dev lo")).await?;
@@ -136,9 +141,10 @@ async fn world(slot: Slot) -> Result<()> {
     address(&format!("-n {router}"), "world", gateway).await?;
     address(&format!("-n {world}"), "eth0", stranger).await?;
     tool::ip(&format!("-n {world} route replace default via {}", gateway.0)).await?;
-    tool::ip(&format!("-n {world} route replace default via {}", gateway.1))
-        .await
-        .map(drop)
+    if kernel_has_ipv6() {
+        tool::ip(&format!("-n {world} route replace default via {}", gateway.1)).await?;
+    }
+    Ok(())
 }
 
 async fn host(slot: Slot) -> Result<()> {
@@ -167,9 +173,10 @@ async fn host(slot: Slot) -> Result<()> {
 }
 
 async fn address(ip: &str, link: &str, (v4, v6): (std::net::Ipv4Addr, std::net::Ipv6Addr)) -> Result<()> {
-    tool::ip(&format!("{ip} link set lo up")).await?;
     tool::ip(&format!("{ip} addr replace {v4}/30 dev {link}")).await?;
-    tool::ip(&format!("{ip} -6 addr replace {v6}/64 dev {link} nodad")).await?;
+    if kernel_has_ipv6() {
+        tool::ip(&format!("{ip} -6 addr replace {v6}/64 dev {link} nodad")).await?;
+    }
     tool::ip(&format!("{ip} link set {link} up")).await.map(drop)
 }
 
@@ -177,7 +184,7 @@ async fn make_namespace(name: &str) -> Result<()> {
     if !Path::new("/run/netns").join(name).exists() {
         tool::ip(&format!("netns add {name}")).await?;
     }
-    Ok(())
+    tool::ip(&format!("-n {name} link set lo up")).await.map(drop)
 }
 
 async fn remove_namespace(name: &str) -> Result<()> {

@@ -17,7 +17,7 @@ const PROGRAMS: [&str; 9] = [
     "npm",
 ];
 
-const WITHOUT: &str = "without them `clawberth lab api` still plays Hetzner's API alone, \
+const WITHOUT: &str = "without that, `clawberth lab api` still plays Hetzner's API alone, \
                        and with HCLOUD_TOKEN every command works with the real Hetzner";
 
 /// Says in one sentence why machines cannot run here, and what still works.
