@@ -1,1 +1,158 @@
-//! One file per command.
+//! The command line: one file per command.
+
+mod context;
+mod deploy;
+mod destroy;
+mod error;
+mod fleet;
+mod init;
+mod lab;
+mod list;
+mod open;
+mod record;
+mod show;
+mod ssh;
+mod walk;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Flags, VARIABLES};
+use context::Context;
+pub use error::{Failure, Status};
+
+/// One command from nothing to a dedicated server that runs the OpenClaw gateway, and one back.
+///
+/// Each instance is a Hetzner Cloud server of its own, with its own certificate; only port 443 is open to the world.
+#[derive(Debug, Parser)]
+#[command(
+    name = "clawberth",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Read this file instead of ./clawberth.toml or the one in the user's configuration folder
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+    /// Keep the state in this file
+    #[arg(long, global = true, value_name = "FILE")]
+    state: Option<std::path::PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell nothing but the answer and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Deploy(deploy::Deploy),
+    List(list::List),
+    Show(show::Show),
+    Ssh(ssh::Ssh),
+    Open(open::Open),
+    Destroy(destroy::Destroy),
+    Lab(lab::Lab),
+}
+
+impl Global {
+    fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            state: self.state.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+/// Runs one command line in one environment.
+pub(crate) fn run(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let cli = match parse(args) {
+        Ok(cli) => cli,
+        Err(shown) => {
+            let code = if shown.use_stderr() {
+                Status::Usage
+            } else {
+                Status::Success
+            };
+            // help goes to stdout, usage errors to stderr; a closed stream changes nothing
+            let _ = shown.print();
+            return code.into();
+        }
+    };
+    let mut context = match Context::new(&cli.global, env) {
+        Ok(context) => context,
+        Err(failure) => return error::print_bare(&failure),
+    };
+    let outcome = runtime().and_then(|runtime| runtime.block_on(dispatch(cli, &mut context)));
+    match outcome {
+        Ok(status) => status.into(),
+        Err(failure) => error::print(&failure, &mut context.ui),
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command()
+        .after_long_help(variables())
+        .try_get_matches_from(args)?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn variables() -> String {
+    let width = 26;
+    let lines = VARIABLES
+        .iter()
+        .map(|(name, use_of)| format!("  {name:<width$} {use_of}"));
+    format!("Environment:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("cannot start the runtime")))
+}
+
+async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
+    let flags = cli.global.flags();
+    match cli.command {
+        Command::Init(command) => command.run(&flags, context),
+        Command::Deploy(command) => command.run(flags, context).await,
+        Command::List(command) => command.run(&flags, context).await,
+        Command::Show(command) => command.run(&flags, context).await,
+        Command::Ssh(command) => command.run(&flags, context).await,
+        Command::Open(command) => command.run(&flags, context).await,
+        Command::Lab(command) => {
+            command.run(cli.global.json, context.ui.stdout()).await?;
+            Ok(Status::Success)
+        }
+        Command::Destroy(command) => command.run(&flags, context).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

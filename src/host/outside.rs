@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 
 use crate::model::endpoint::Endpoint;
+use crate::model::instance::Instance;
 use crate::model::release::OpenClawVersion;
 
 /// How long a single request or connection may take.
@@ -95,6 +97,27 @@ impl Gate {
             address,
             version,
         })
+    }
+
+    /// The gate of an instance, once it has a server; `roots` is a PEM file.
+    ///
+    /// # Errors
+    /// As [`Gate::new`], and a file that cannot be read.
+    pub fn of(instance: &Instance, roots: Option<&Path>) -> Result<Option<Self>> {
+        let (Some(endpoint), Some(server)) = (instance.endpoint(), instance.stage.server()) else {
+            return Ok(None);
+        };
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()))
+        };
+        let pem = roots.map(read).transpose()?;
+        Self::new(
+            &endpoint,
+            server.ipv4,
+            instance.spec.release.openclaw,
+            pem.as_deref(),
+        )
+        .map(Some)
     }
 
     /// Makes every check once, side by side.

@@ -1,5 +1,12 @@
 //! What the program talks about: pure types, parsed once at the edge.
 
+pub mod admin;
 pub mod endpoint;
+pub mod event;
+pub mod fleet;
+pub mod instance;
 pub mod name;
+pub mod observed;
+pub mod price;
+pub mod refusal;
 pub mod release;

@@ -1,5 +1,9 @@
-//! SSH with a pinned host key: three methods (`connect`, `run`, `close`), explicit quoting.
+//! SSH with a pinned host key: `connect`, `run`, `close`, and explicit quoting.
 
 mod command;
+mod key;
+mod session;
 
 pub use command::{Command, Output};
+pub use key::KeyPair;
+pub use session::{Session, SshError, Target};

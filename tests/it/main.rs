@@ -1,4 +1,6 @@
 //! One binary for every whole-program test: it links once.
 
+mod arrows;
+mod lab_machines;
 mod registry;
 mod render;

@@ -1,0 +1,27 @@
+# make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
+.PHONY: demo test check build setup setup-tests clean
+
+CARGO ?= cargo
+
+build: ## the program, for use
+	$(CARGO) build --release --locked
+
+demo: setup ## two users, a server each, from nothing to serving and back
+	$(CARGO) build --locked
+	scripts/demo
+
+test: setup-tests ## everything; the real machines need root
+	scripts/test
+
+check: ## what a reviewer need not look at
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+setup:
+	@scripts/setup
+
+setup-tests:
+	@scripts/setup --tests
+
+clean:
+	$(CARGO) clean

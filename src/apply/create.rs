@@ -1,0 +1,217 @@
+//! Creates a server exactly once, without an idempotency key: the name is unique, the labels say whose it is, and
+//! the host key of every create is written down before the request is sent.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::instance::Done;
+use super::{World, polling};
+use crate::hcloud::{Error, FirewallRef, PublicNetCreate, Server as CloudServer, ServerCreate};
+use crate::model::event::What;
+use crate::model::fleet::{FLEET, INSTANCE, OP, OpId};
+use crate::model::instance::{Instance, Outcome, Server};
+use crate::model::refusal::Refusal;
+use crate::observe;
+use crate::plan::Order;
+use crate::render;
+use crate::ssh::KeyPair;
+
+/// How often a create whose fate is unknown is looked up and sent again.
+const SENDS: u32 = 3;
+/// Longest wait for a server to be switched on.
+const POWER_ON: Duration = Duration::from_secs(120);
+
+pub(super) async fn create(order: &Order, instance: &Instance, world: &World) -> Result<Done> {
+    let mut sold_out = None;
+    for location in &order.locations {
+        world.doing(
+            instance,
+            format!("creating the server ({}, {location})", order.server_type),
+        );
+        match place(order, location, instance, world).await {
+            Ok(server) => return record(&server, instance, world).await,
+            Err(error) if is_sold_out(&error) => {
+                let line = format!("{} is out of stock in {location}", order.server_type);
+                world.say(instance.name.as_str(), What::Did(line, Duration::ZERO));
+                sold_out = Some(error);
+            }
+            Err(error) => return Err(error.context(format!("cannot create the server of {}", instance.name))),
+        }
+    }
+    let everywhere = order.locations.join(", ");
+    let hint = "try again later, or name another --type or --location; nothing was created";
+    let why = sold_out.map_or_else(String::new, |error| error.root_cause().to_string());
+    let what = format!("{} is out of stock in {everywhere}", order.server_type);
+    Err(Refusal::new(what, hint).because(why).into())
+}
+
+pub(super) async fn adopt(id: u64, instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, format!("taking over server {id}"));
+    let server = world
+        .cloud
+        .server(id)
+        .await?
+        .with_context(|| format!("server {id} is gone"))?;
+    record(&server, instance, world).await
+}
+
+pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "switching the server on");
+    let action = world.cloud.power_on(id).await?;
+    world.cloud.wait_for(vec![action], POWER_ON).await?;
+    let server = instance
+        .stage
+        .server()
+        .context("a server that is switched on is known")?;
+    Ok(Done::new(Outcome::Created(server.clone()), "server switched on"))
+}
+
+/// One location: sends the create until its fate is known.
+async fn place(order: &Order, location: &str, instance: &Instance, world: &World) -> Result<CloudServer> {
+    let mut last = None;
+    for _ in 0..SENDS {
+        let request = request(order, location, instance, world).await?;
+        let error = match world.cloud.create_server(&request).await {
+            Ok(server) => return Ok(server),
+            Err(error) => error,
+        };
+        if !fate_is_unknown(&error) {
+            return Err(error.into());
+        }
+        if let Some(server) = find(&request.name, instance, world).await? {
+            return Ok(server);
+        }
+        last = Some(error);
+    }
+    Err(last.map_or_else(|| anyhow::anyhow!("no create was sent"), Into::into))
+}
+
+/// What to POST; its host key is in the state before this returns.
+async fn request(order: &Order, location: &str, instance: &Instance, world: &World) -> Result<ServerCreate> {
+    let fleet = world.store.fleet();
+    let op = OpId::from_bytes(world.entropy.id());
+    let host_key = world.entropy.with(|rng| KeyPair::generate(rng, ""))?;
+    let public = host_key.public_text()?;
+    world
+        .store
+        .put_creation(&op, &instance.name, &public, &world.clock.now())
+        .await?;
+
+    let selector = fleet.selector();
+    let (firewalls, keys) =
+        tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
+    let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
+    let birth = render::Birth {
+        release: instance.spec.release.clone(),
+        domain: instance.spec.host_name(&instance.name),
+        admin_networks: world
+            .birth
+            .admin
+            .as_ref()
+            .map(|admin| admin.all().to_vec())
+            .unwrap_or_default(),
+        acme_directory: world.birth.acme_directory.clone(),
+        node_mirror: world.birth.node_mirror.clone(),
+        host_key: render::HostKey {
+            private: host_key.private_text()?,
+            public,
+        },
+    };
+    Ok(ServerCreate {
+        name: fleet.server_name(&instance.name),
+        server_type: order.server_type.clone(),
+        location: location.to_owned(),
+        image: order.image,
+        ssh_keys: keys.iter().map(|key| key.id).collect(),
+        firewalls: vec![FirewallRef { firewall }],
+        user_data: render::user_data(&birth)?.expose().to_owned(),
+        labels: fleet.server_labels(&instance.name, &op),
+        public_net: PublicNetCreate {
+            enable_ipv4: true,
+            enable_ipv6: true,
+        },
+    })
+}
+
+/// Looks up the unique name: ours, absent, or somebody else's. Lists may lag, so absence is asked for twice.
+async fn find(name: &str, instance: &Instance, world: &World) -> Result<Option<CloudServer>> {
+    let mut pauses = polling(Duration::from_secs(2));
+    loop {
+        if let Some(server) = world.cloud.server_by_name(name).await? {
+            let label = |key: &str| server.labels.get(key).map(String::as_str);
+            let ours = label(FLEET) == Some(world.store.fleet().as_str())
+                && label(INSTANCE) == Some(instance.name.as_str());
+            if ours {
+                return Ok(Some(server));
+            }
+            let hint = format!(
+                "rename or delete server {} in the console, or choose another name",
+                server.id
+            );
+            let why = format!(
+                "server {} has that name, but not the labels of this fleet",
+                server.id
+            );
+            return Err(Refusal::new(format!("the name {name} is taken"), hint)
+                .because(why)
+                .into());
+        }
+        if pauses.pause().await.is_err() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Takes the server into the record, with the host key that its create injected.
+async fn record(server: &CloudServer, instance: &Instance, world: &World) -> Result<Done> {
+    let name = &instance.name;
+    let op = server.labels.get(OP).cloned().map(OpId::stored);
+    let host_key = match &op {
+        Some(op) => world.store.host_key_of(op, name).await?,
+        None => None,
+    };
+    let Some(host_key) = host_key else {
+        let hint = format!("run `clawberth destroy {name}` and deploy it again");
+        return Err(
+            Refusal::new(format!("server {} of {name} cannot be trusted", server.id), hint)
+                .because("it was created from another state file, so its host key is not known")
+                .into(),
+        );
+    };
+    let facts = observe::server(server);
+    let Some(ipv4) = facts.ipv4 else {
+        bail!("server {} has no IPv4 address", server.id)
+    };
+    let location = facts.location;
+    let line = format!("server created ({location}, {ipv4})");
+    Ok(Done::new(
+        Outcome::Created(Server {
+            id: server.id,
+            ipv4,
+            ipv6: facts.ipv6,
+            location,
+            host_key,
+        }),
+        line,
+    ))
+}
+
+/// The server may or may not exist now.
+fn fate_is_unknown(error: &Error) -> bool {
+    match error {
+        Error::Unanswered { source, .. } => !source.is_connect(),
+        Error::Garbled { .. } => true,
+        Error::Api(api) => api.status >= 500 || api.code == "uniqueness_error",
+        Error::Request { .. } => false,
+    }
+}
+
+/// Both ways in which Hetzner says that a type is out of stock.
+fn is_sold_out(error: &anyhow::Error) -> bool {
+    let Some(Error::Api(api)) = error.downcast_ref::<Error>() else {
+        return false;
+    };
+    api.code == "resource_unavailable"
+        || (api.code == "invalid_input" && api.message.contains("unsupported location for server type"))
+}

@@ -1,0 +1,117 @@
+//! Walks the steps of one instance.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Interrupted, World, create, delete, dns, host};
+use crate::model::event::What;
+use crate::model::instance::{Instance, Outcome};
+use crate::plan::{InstancePlan, Step};
+
+/// How one instance ended.
+#[derive(Debug)]
+pub struct Finish {
+    /// Where it stands now.
+    pub instance: Instance,
+    /// Whether there was anything to do.
+    pub idle: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What went wrong.
+    pub result: Result<()>,
+}
+
+/// What a step leaves behind: the outcome, and a line in the past tense.
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    pub(super) line: String,
+}
+
+impl Done {
+    pub(super) fn new(outcome: Outcome, line: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            line: line.into(),
+        }
+    }
+}
+
+impl Finish {
+    /// Whether it was stopped before its end.
+    pub fn was_interrupted(&self) -> bool {
+        self.result.as_ref().is_err_and(|error| error.is::<Interrupted>())
+    }
+}
+
+pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
+    let watch = world.clock.start();
+    let mut instance = plan.instance;
+    let idle = plan.steps.is_empty();
+    let result = steps(&mut instance, plan.steps, world).await;
+    let elapsed = watch.elapsed();
+    let subject = instance.name.as_str();
+    match &result {
+        Ok(()) if idle => {}
+        Ok(()) => {
+            let line = match instance.endpoint() {
+                Some(endpoint) => format!("ready: {}", endpoint.origin()),
+                None => "removed".to_owned(),
+            };
+            world.say(subject, What::Finished(line, elapsed));
+        }
+        Err(error) => world.say(subject, What::Failed(error.to_string())),
+    }
+    Finish {
+        instance,
+        idle,
+        elapsed,
+        result,
+    }
+}
+
+async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Result<()> {
+    if !steps.is_empty() {
+        world.stop.check()?;
+        world.store.put_instance(instance).await?;
+    }
+    for step in steps {
+        world.stop.check()?;
+        let watch = world.clock.start();
+        let intent = world
+            .store
+            .begin(instance.name.as_str(), step.word(), &world.clock.now())
+            .await?;
+        match take(&step, instance, world).await {
+            Ok(done) => {
+                instance.stage = instance.stage.clone().after(done.outcome)?;
+                world.store.advance(intent, instance, &world.clock.now()).await?;
+                world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
+            }
+            Err(error) => {
+                world
+                    .store
+                    .end(intent, &format!("failed: {error}"), &world.clock.now())
+                    .await?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
+    match step {
+        Step::Create(order) => create::create(order, instance, world).await,
+        Step::Adopt(id) => create::adopt(*id, instance, world).await,
+        Step::PowerOn(id) => create::power_on(*id, instance, world).await,
+        Step::Name(zone) => dns::name(zone, instance, world).await,
+        Step::Reach => host::reach(instance, world).await,
+        Step::Trust => host::trust(instance, world).await,
+        Step::Install => host::install(instance, world).await,
+        Step::Serve => host::serve(instance, world).await,
+        Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
+        Step::Unname(zone) => dns::unname(zone, instance, world).await,
+        Step::Delete(ids) => delete::delete(ids, instance, world).await,
+    }
+}

@@ -1,0 +1,303 @@
+//! `clawberth deploy`
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::context::Context;
+use super::fleet::{Fleet, cloud};
+use super::{Failure, Status, record, walk};
+use crate::apply::Report;
+use crate::config::{Flags, Settings};
+use crate::model::instance::{Instance, InstanceSpec, Stage};
+use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
+use crate::model::refusal::Refusal;
+use crate::model::release::{Invalid, Release};
+use crate::observe;
+use crate::plan::{Plan, Wish, provision};
+use crate::registry::{self, Catalogue, Sources, Wanted};
+use crate::ui::{human, table};
+
+/// Give each NAME a server that runs the gateway, or go on where an earlier deploy stopped
+#[derive(Debug, clap::Args)]
+pub(super) struct Deploy {
+    /// Names of the instances: a-z, 0-9 and -, at most 40 characters
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<InstanceName>,
+    /// Where the servers may stand; several by repetition, tried in order
+    #[arg(long, value_name = "LOCATION")]
+    location: Vec<String>,
+    /// The server type
+    #[arg(long = "type", value_name = "TYPE")]
+    server_type: Option<String>,
+    /// The OpenClaw release: an exact version, or "latest" of the npm registry
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Give each instance the name NAME.DOMAIN in this zone of the project
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Show what would be done, and what it costs, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Deploy {
+    pub(super) async fn run(self, flags: Flags, context: &mut Context) -> Result<Status, Failure> {
+        each_once(&self.names)?;
+        let flags = Flags {
+            locations: self.location.clone(),
+            server_type: self.server_type.clone(),
+            version: self.version.clone(),
+            domain: self.domain.clone(),
+            ..flags
+        };
+        let settings = Settings::load(&flags, &context.env, &context.cwd)?;
+        let admin = settings.admin_networks()?.clone();
+        let client = cloud(&settings, context)?;
+        let fleet = Fleet::find(&settings, context).await?;
+        let instances = self.instances(&fleet, &settings, context).await?;
+        let seen = look(&client, &fleet, &instances, &settings).await?;
+        let public_key = fleet.key.public_text()?;
+        let public_key = public_key
+            .split_whitespace()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let wish = Wish {
+            instances,
+            admin: &admin,
+            public_key: &public_key,
+            named_locations: &settings.named_locations,
+        };
+        let plan = provision(wish, &seen)?;
+        if plan.is_empty() {
+            context.ui.note("nothing to do");
+            return done(Report::default(), &plan, context);
+        }
+        context.ui.plan(&plan);
+        if self.dry_run {
+            context.ui.note("nothing was done (--dry-run)");
+            return Ok(Status::Success);
+        }
+        if !self.yes && plan.creates() > 0 && !agreed(&plan, context)? {
+            return Ok(Status::Failed);
+        }
+        let shown = plan.clone();
+        let (store, key) = fleet.open(&settings, context).await?;
+        let report = walk::walk(plan, store, client, key, &settings, context).await;
+        done(report, &shown, context)
+    }
+
+    /// The instances as the state knows them, or new.
+    async fn instances(
+        &self,
+        fleet: &Fleet,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Vec<Instance>, Failure> {
+        let mut release: Option<Release> = None;
+        let mut instances = Vec::new();
+        for name in &self.names {
+            let known = fleet.instances.iter().find(|instance| instance.name == *name);
+            if let Some(known) = known
+                && known.stage != Stage::Planned
+            {
+                self.agrees_with(known)?;
+                instances.push(known.clone());
+                continue;
+            }
+            let release = match &release {
+                Some(release) => release.clone(),
+                None => release.insert(choose(settings, context).await?).clone(),
+            };
+            let created = known.map_or_else(|| context.clock.now(), |known| known.created.clone());
+            let spec = spec(settings, release);
+            instances.push(Instance {
+                name: name.clone(),
+                spec,
+                stage: Stage::Planned,
+                created,
+            });
+        }
+        Ok(instances)
+    }
+
+    /// What is asked for must not differ from what is there: changing it is another command's work.
+    fn agrees_with(&self, known: &Instance) -> Result<(), Refusal> {
+        let spec = &known.spec;
+        let asked = [
+            ("--type", &self.server_type, spec.server_type.clone()),
+            ("--version", &self.version, spec.release.openclaw.to_string()),
+            (
+                "--domain",
+                &self.domain,
+                spec.domain.clone().unwrap_or_else(|| "none".to_owned()),
+            ),
+        ];
+        for (flag, wanted, is) in asked {
+            if let Some(wanted) = wanted
+                && *wanted != is
+            {
+                let name = &known.name;
+                let hint =
+                    format!("leave {flag} out to keep it, or `clawberth destroy {name}` and deploy it anew");
+                let what = format!("{name} exists already, with {flag} {is}, not {wanted}");
+                return Err(Refusal::new(what, hint));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(Refusal::new(
+            format!("{twice} is named twice"),
+            "name each instance once",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The release that new instances get.
+async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
+    let catalogue = Catalogue::built_in()?;
+    let wanted = match settings.version.as_deref() {
+        None => Wanted::Tested,
+        Some(text) => text
+            .parse()
+            .map_err(|why| unknown_version(text, &why, &catalogue))?,
+    };
+    let http = context.http()?;
+    let node_mirror = &settings.node_mirror;
+    let sources = Sources {
+        catalogue: &catalogue,
+        http: &http,
+        env: context.env.all(),
+        node_mirror,
+    };
+    Ok(registry::resolve(wanted, &sources).await?)
+}
+
+fn unknown_version(text: &str, why: &Invalid, catalogue: &Catalogue) -> Refusal {
+    let near: Vec<String> = catalogue.near(text).iter().map(ToString::to_string).collect();
+    let hint = match near.as_slice() {
+        [] => format!("write it like {}, or `latest`", catalogue.newest().openclaw),
+        near => format!("did you mean {}?", near.join(" or ")),
+    };
+    Refusal::new(format!("unknown OpenClaw version {text:?}"), hint).because(why)
+}
+
+pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
+    InstanceSpec {
+        server_type: settings.server_type.clone(),
+        locations: settings.locations.clone(),
+        image: settings.image.clone(),
+        release,
+        domain: settings.domain.clone(),
+    }
+}
+
+async fn look(
+    client: &crate::hcloud::Client,
+    fleet: &Fleet,
+    instances: &[Instance],
+    settings: &Settings,
+) -> Result<Observed, Failure> {
+    let zones: BTreeSet<String> = instances
+        .iter()
+        .filter_map(|instance| instance.spec.domain.clone())
+        .collect();
+    let mut seen = observe::cloud(client, &fleet.id, &zones).await?;
+    if instances
+        .iter()
+        .any(|instance| !seen.servers.contains_key(&instance.name))
+    {
+        seen.offer = Some(observe::offer(client).await?);
+    }
+    seen.healthy = observe::healthy(instances, settings.acme_root.as_deref()).await;
+    Ok(seen)
+}
+
+fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+    let servers = if plan.creates() == 1 {
+        "1 server".to_owned()
+    } else {
+        format!("{} servers", plan.creates())
+    };
+    match context.ui.confirm(&format!("create {servers}?"))? {
+        Some(true) => Ok(true),
+        Some(false) => {
+            context.ui.note("nothing was done");
+            Ok(false)
+        }
+        None => {
+            let what = "this would create servers, and nobody can be asked";
+            Err(Refusal::new(what, "say --yes, or --dry-run to see the plan only").into())
+        }
+    }
+}
+
+/// The answer: where each gateway is, how long it took, and what to type next.
+fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Failure> {
+    let again = plan
+        .instances
+        .iter()
+        .map(|part| part.instance.name.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let finished: Vec<(Instance, Option<std::time::Duration>)> = if report.instances.is_empty() {
+        plan.instances
+            .iter()
+            .map(|part| (part.instance.clone(), None))
+            .collect()
+    } else {
+        report
+            .instances
+            .iter()
+            .map(|f| (f.instance.clone(), (!f.idle).then_some(f.elapsed)))
+            .collect()
+    };
+    let first = finished
+        .iter()
+        .find(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
+    let first = first.map(|(instance, _)| instance.name.clone());
+    if context.ui.style().json {
+        let instances: Vec<_> = finished
+            .iter()
+            .map(|(instance, _)| record::json(instance))
+            .collect();
+        context
+            .ui
+            .json(&json!({ "changed": !plan.is_empty(), "instances": instances }))?;
+    } else if first.is_some() {
+        let serving = finished
+            .iter()
+            .filter(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
+        let rows: Vec<Vec<String>> = serving
+            .map(|(instance, took)| {
+                let url = instance
+                    .endpoint()
+                    .map(|endpoint| endpoint.origin())
+                    .unwrap_or_default();
+                let time = took
+                    .map(|took| format!("ready after {}", human(took)))
+                    .unwrap_or_default();
+                vec![instance.name.to_string(), url, time]
+            })
+            .collect();
+        context.ui.answer(&table(&rows))?;
+    }
+    let status = walk::conclude(report, &format!("clawberth deploy {again}"), &mut context.ui);
+    if let (Status::Success, Some(name)) = (status, first) {
+        context
+            .ui
+            .note(&format!("next: `clawberth open {name}` gives the owner's link"));
+    }
+    Ok(status)
+}

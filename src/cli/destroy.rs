@@ -1,0 +1,150 @@
+//! `clawberth destroy`
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::context::Context;
+use super::fleet::{Fleet, cloud};
+use super::{Failure, Status, deploy, walk};
+use crate::config::{Flags, Settings};
+use crate::model::instance::{Instance, Stage};
+use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
+use crate::model::refusal::Refusal;
+use crate::observe;
+use crate::plan;
+use crate::registry::Catalogue;
+
+/// Remove instances: their servers, addresses and names; with the last one the firewall and the key
+#[derive(Debug, clap::Args)]
+pub(super) struct Destroy {
+    /// Names of the instances
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
+    names: Vec<InstanceName>,
+    /// Remove every instance, and whatever else bears the fleet's label
+    #[arg(long)]
+    all: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Destroy {
+    pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
+        let settings = Settings::load(flags, &context.env, &context.cwd)?;
+        let client = cloud(&settings, context)?;
+        let fleet = Fleet::find(&settings, context).await?;
+        let domains = fleet
+            .instances
+            .iter()
+            .filter_map(|instance| instance.spec.domain.clone());
+        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
+        let seen = observe::cloud(&client, &fleet.id, &zones).await?;
+        let instances = self.instances(&fleet, &seen, &settings, context)?;
+        let others = fleet
+            .instances
+            .iter()
+            .any(|known| instances.iter().all(|going| going.name != known.name));
+        let names: Vec<InstanceName> = instances.iter().map(|instance| instance.name.clone()).collect();
+        let plan = plan::destroy(instances, others, self.all, &seen);
+        if plan.is_empty() {
+            context.ui.note("nothing to destroy");
+            return answer(&[], context).map(|()| Status::Success);
+        }
+        context.ui.plan(&plan);
+        if !self.yes && !agreed(&names, context)? {
+            return Ok(Status::Failed);
+        }
+        let (store, key) = fleet.open(&settings, context).await?;
+        let report = walk::walk(plan, store, client, key, &settings, context).await;
+        let again = if self.all {
+            "clawberth destroy --all".to_owned()
+        } else {
+            format!(
+                "clawberth destroy {}",
+                names
+                    .iter()
+                    .map(InstanceName::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            )
+        };
+        let gone: Vec<InstanceName> = report
+            .instances
+            .iter()
+            .filter(|finish| finish.instance.stage == Stage::Gone)
+            .map(|finish| finish.instance.name.clone())
+            .collect();
+        answer(&gone, context)?;
+        Ok(walk::conclude(report, &again, &mut context.ui))
+    }
+
+    /// What the state knows, and what bears the label without being known.
+    fn instances(
+        &self,
+        fleet: &Fleet,
+        seen: &Observed,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Vec<Instance>, Failure> {
+        let release = Catalogue::built_in()?.newest().clone();
+        let orphan = |name: &InstanceName| Instance {
+            name: name.clone(),
+            spec: deploy::spec(settings, release.clone()),
+            stage: Stage::Planned,
+            created: context.clock.now(),
+        };
+        let find = |name: &InstanceName| match fleet.instance(name) {
+            Ok(known) => Ok(known.clone()),
+            Err(_) if seen.servers.contains_key(name) => Ok(orphan(name)),
+            Err(unknown) => Err(unknown),
+        };
+        let wanted: BTreeSet<InstanceName> = if self.all {
+            let known = fleet.instances.iter().map(|instance| instance.name.clone());
+            known.chain(seen.servers.keys().cloned()).collect()
+        } else {
+            self.names.iter().cloned().collect()
+        };
+        Ok(wanted.iter().map(find).collect::<Result<Vec<_>, Refusal>>()?)
+    }
+}
+
+fn agreed(names: &[InstanceName], context: &mut Context) -> Result<bool, Failure> {
+    let list = names
+        .iter()
+        .map(InstanceName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let what = if list.is_empty() {
+        "what is left of the fleet".to_owned()
+    } else {
+        list
+    };
+    match context
+        .ui
+        .confirm(&format!("destroy {what}, with everything on it, for good?"))?
+    {
+        Some(true) => Ok(true),
+        Some(false) => {
+            context.ui.note("nothing was done");
+            Ok(false)
+        }
+        None => Err(Refusal::new(
+            format!("this would destroy {what}, and nobody can be asked"),
+            "say --yes",
+        )
+        .into()),
+    }
+}
+
+fn answer(gone: &[InstanceName], context: &mut Context) -> Result<(), Failure> {
+    if context.ui.style().json {
+        context.ui.json(&json!({ "destroyed": gone }))?;
+    } else {
+        for name in gone {
+            context.ui.answer(&format!("{name} destroyed"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The one place that prints errors: what, why, and the next command to type.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::apply::SetUpFailed;
+use crate::config::FILE_NAME;
+use crate::hcloud;
+use crate::model::refusal::Refusal;
+use crate::registry::ReleaseError;
+use crate::ssh::SshError;
+use crate::store::StoreError;
+use crate::ui::Ui;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// As asked: 0.
+    Success,
+    /// Something went wrong on the way: 1.
+    Failed,
+    /// Bad input, refused before anything was changed: 2.
+    Usage,
+    /// Stopped by the user: 130, as shells have it.
+    Interrupted,
+    /// What the remote command said.
+    Remote(u8),
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Success => Self::SUCCESS,
+            Status::Failed => Self::from(1),
+            Status::Usage => Self::from(2),
+            Status::Interrupted => Self::from(130),
+            Status::Remote(code) => Self::from(code),
+        }
+    }
+}
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// What and why.
+    pub error: anyhow::Error,
+    /// The next command to type, where it does not follow from the error.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// An error with the next command to type.
+    pub fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// The exit status: refusals are bad input.
+    pub fn status(&self) -> Status {
+        let refused = self
+            .error
+            .chain()
+            .any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
+        if refused { Status::Usage } else { Status::Failed }
+    }
+
+    /// Error, cause and hint, a line each.
+    pub fn lines(&self) -> String {
+        let mut chain = self
+            .error
+            .chain()
+            .map(|cause| one_line(&cause.to_string()))
+            .collect::<Vec<_>>();
+        chain.dedup();
+        let mut chain = chain.into_iter();
+        let mut lines = vec![format!("error: {}", chain.next().unwrap_or_default())];
+        let causes: Vec<String> = chain.collect();
+        if !causes.is_empty() {
+            lines.push(format!("caused by: {}", causes.join(": ")));
+        }
+        if let Some(failed) = self
+            .error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<SetUpFailed>())
+        {
+            lines.push("its log ends:".to_owned());
+            lines.extend(failed.log.lines().map(|line| format!("  {line}")));
+        }
+        if let Some(hint) = self.hint.clone().or_else(|| hint(&self.error)) {
+            lines.push(format!("hint: {hint}"));
+        }
+        lines.join("\n")
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            hint: None,
+        }
+    }
+}
+
+/// Prints a failure and gives its exit code.
+pub(super) fn print(failure: &Failure, ui: &mut Ui) -> ExitCode {
+    ui.complain(&failure.lines());
+    failure.status().into()
+}
+
+/// The same before there is a [`Ui`].
+pub(super) fn print_bare(failure: &Failure) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", failure.lines());
+    failure.status().into()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What to do about an error, from the first cause that says it.
+pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+            return Some(refusal.hint().to_owned());
+        }
+        if let Some(release) = cause.downcast_ref::<ReleaseError>() {
+            return release.hint();
+        }
+        if let Some(api) = cause.downcast_ref::<hcloud::Error>() {
+            return api_hint(api);
+        }
+        if let Some(store) = cause.downcast_ref::<StoreError>() {
+            return Some(store_hint(store));
+        }
+        cause.downcast_ref::<SshError>().and_then(ssh_hint)
+    })
+}
+
+fn api_hint(error: &hcloud::Error) -> Option<String> {
+    let hint = match error {
+        hcloud::Error::Unanswered { .. } => {
+            "check the network and HCLOUD_ENDPOINT; nothing is lost, run the command again"
+        }
+        hcloud::Error::Request { .. } => "check HCLOUD_ENDPOINT and HCLOUD_TOKEN",
+        hcloud::Error::Garbled { .. } => "check that HCLOUD_ENDPOINT is the API's base URL, with /v1",
+        hcloud::Error::Api(api) => match api.code.as_str() {
+            "unauthorized" => "check HCLOUD_TOKEN: it must be a token of this project, not revoked",
+            "forbidden" | "token_readonly" => "the token may only read: make one with Read & Write",
+            "resource_limit_exceeded" => {
+                "ask for a higher limit in the Hetzner Console, or destroy what is not needed"
+            }
+            "rate_limit_exceeded" => {
+                "the project's requests of this hour are used up; run the command again later"
+            }
+            "maintenance" | "unavailable" | "bad_gateway" | "timeout" | "server_error" => {
+                "Hetzner's API is in trouble; nothing is lost, run the command again later"
+            }
+            "locked" | "conflict" => "something else is changing it; run the command again in a moment",
+            "not_found" => "check that HCLOUD_ENDPOINT is the API's base URL, with /v1",
+            _ => return None,
+        },
+    };
+    Some(hint.to_owned())
+}
+
+fn store_hint(error: &StoreError) -> String {
+    match error {
+        StoreError::Folder { .. } | StoreError::Unwritable { .. } => {
+            "make it writable, or name another file with --state".into()
+        }
+        StoreError::Corrupt { .. } | StoreError::NotOurs { .. } | StoreError::Row { .. } => {
+            "put a copy of the state back, or name another file with --state; it was not changed".into()
+        }
+        StoreError::Newer { writer, .. } => {
+            format!("use clawberth {writer} or newer; the file was not changed")
+        }
+        StoreError::Other { .. } => {
+            format!("run the command again; if it stays, look at the file (see {FILE_NAME})")
+        }
+    }
+}
+
+fn ssh_hint(error: &SshError) -> Option<String> {
+    let hint = match error {
+        SshError::Unreachable { .. } | SshError::TooSlow { .. } => {
+            "check that your address is in admin_networks (`clawberth show NAME` says what is allowed)"
+        }
+        SshError::WrongHostKey { .. } => {
+            "somebody else answers at this address, or the server was rebuilt: do not go on; look at the server in \
+             the console, or destroy and deploy the instance again"
+        }
+        SshError::Refused { .. } => {
+            "the fleet's key lies beside the state file; was another state used to deploy?"
+        }
+        SshError::BadPin(_) | SshError::Broken { .. } => return None,
+    };
+    Some(hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn three_lines_what_why_and_what_next() {
+        let refusal =
+            Refusal::new("no admin networks", "run `clawberth init`").because("SSH would be open to nobody");
+        let failure = Failure::from(refusal);
+        assert_eq!(
+            failure.lines(),
+            "error: no admin networks\ncaused by: SSH would be open to nobody\nhint: run `clawberth init`"
+        );
+        assert_eq!(failure.status(), Status::Usage);
+    }
+
+    #[test]
+    fn a_refusal_below_keeps_its_hint() {
+        let result: anyhow::Result<()> = Err(Refusal::new("the name is taken", "choose another").into());
+        let failure = Failure::from(result.context("cannot create the server of alice").unwrap_err());
+        assert_eq!(
+            failure.lines(),
+            "error: cannot create the server of alice\ncaused by: the name is taken\nhint: choose another"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! `clawberth lab`: the local cloud.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::lab::dir::LabDir;
+use crate::lab::status::{Status, environment, status};
+use crate::lab::supervisor::{self, Kind};
+use crate::lab::viewpoint::{self, Viewpoint};
+
+/// Play Hetzner on this computer: API, DNS, ACME and real Debian machines
+#[derive(Args, Clone, Debug)]
+pub struct Lab {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Bring the lab up, with the servers it had
+    Up(Start),
+    /// Play Hetzner's API alone: no root, no machines
+    Api(Start),
+    /// Take the lab down; its servers come back with the next `up`
+    Down(Place),
+    /// Say whether the lab runs, and its machines
+    Status(Place),
+    /// Print the exports that point clawberth and hcloud to the lab
+    Env(Place),
+    /// Run a command from a stranger's or the operator's point of view
+    Exec {
+        #[command(flatten)]
+        place: Place,
+        /// Who runs it
+        #[arg(long, value_enum)]
+        from: From,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+struct Place {
+    /// The lab's directory [default: ~/.local/state/clawberth/lab]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct Start {
+    #[command(flatten)]
+    place: Place,
+    /// Return as soon as it is ready; the log is in the lab's directory
+    #[arg(long)]
+    detach: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum From {
+    /// A stranger on the Internet
+    World,
+    /// The operator: this computer
+    Admin,
+}
+
+impl Lab {
+    /// Runs the command and writes its answer, that of `status` in JSON on request. `exec` becomes the command, so that its exit code is passed on.
+    ///
+    /// # Errors
+    /// Whatever the lab could not do.
+    pub async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
+        match self.command {
+            Command::Up(start) => up(start, Kind::Machines, out).await,
+            Command::Api(start) => up(start, Kind::Api, out).await,
+            Command::Down(place) => down(&place.lab()?, out).await,
+            Command::Status(place) => show(&status(&place.lab()?)?, json, out),
+            Command::Env(place) => export(&place.lab()?, out),
+            Command::Exec { place, from, command } => {
+                let from = match from {
+                    From::World => Viewpoint::World,
+                    From::Admin => Viewpoint::Admin,
+                };
+                Err(viewpoint::exec(&place.lab()?, from, &command))
+            }
+        }
+    }
+}
+
+impl Place {
+    fn lab(&self) -> Result<LabDir> {
+        match &self.dir {
+            Some(dir) => LabDir::at(dir),
+            None => LabDir::at(&LabDir::default_path()?),
+        }
+    }
+}
+
+async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()> {
+    let dir = start.place.lab()?;
+    if dir.runs() {
+        writeln!(out, "the lab in {} runs already", dir.path().display())?;
+        return Ok(());
+    }
+    let hint = next(&dir)?;
+    // A story that nobody hears any more is no reason to end.
+    let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+    if start.detach {
+        supervisor::detach(&dir, kind, &mut say).await?;
+    } else {
+        let mut said = |line: &str| say(line);
+        supervisor::run(&dir, kind, &hint, &mut said).await?;
+    }
+    Ok(())
+}
+
+/// What to type when the lab is ready.
+fn next(dir: &LabDir) -> Result<String> {
+    let usual = dir.path() == LabDir::default_path()?;
+    let which = if usual {
+        String::new()
+    } else {
+        format!(" --dir {}", quoted(&dir.path().display().to_string()))
+    };
+    Ok(format!(
+        "the lab is ready; next: eval \"$(clawberth lab env{which})\""
+    ))
+}
+
+async fn down(dir: &LabDir, out: &mut (dyn Write + Send)) -> Result<()> {
+    let said = if supervisor::down(dir).await? {
+        "is down"
+    } else {
+        "was down already"
+    };
+    writeln!(out, "the lab in {} {said}", dir.path().display())?;
+    Ok(())
+}
+
+fn show(status: &Status, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(status)?)?;
+        return Ok(());
+    }
+    let state = if status.running { "running" } else { "down" };
+    writeln!(out, "{state}  {}", status.dir.display())?;
+    if let Some(endpoint) = status.endpoint.as_ref().filter(|_| status.running) {
+        writeln!(out, "API  {endpoint}")?;
+    }
+    for machine in &status.machines {
+        let address = machine
+            .ipv4
+            .map(|address| address.to_string())
+            .unwrap_or_default();
+        let power = if machine.running { "on" } else { "off" };
+        writeln!(
+            out,
+            "{:>4}  {:<30} {address:<15} {power}",
+            machine.id, machine.name
+        )?;
+    }
+    Ok(())
+}
+
+fn export(dir: &LabDir, out: &mut (dyn Write + Send)) -> Result<()> {
+    for (name, value) in environment(dir)? {
+        writeln!(out, "export {name}={}", quoted(&value))?;
+    }
+    Ok(())
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

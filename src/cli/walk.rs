@@ -1,0 +1,110 @@
+//! Walks a plan under the eyes of the user, who may stop it.
+
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::{Failure, Status};
+use crate::apply::{self, Birth, Finish, Interrupted, Report, Stopper, World};
+use crate::config::Settings;
+use crate::hcloud::Client;
+use crate::plan::Plan;
+use crate::ssh::KeyPair;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// Walks the plan, showing what happens; the first ^C stops between steps, the second at once (nothing is lost by
+/// that either: every intent is in the state).
+pub(super) async fn walk(
+    plan: Plan,
+    store: Store,
+    cloud: Client,
+    key: KeyPair,
+    settings: &Settings,
+    context: &mut Context,
+) -> Report {
+    let subjects: Vec<String> = plan
+        .instances
+        .iter()
+        .filter(|part| !part.steps.is_empty())
+        .map(|part| part.instance.name.to_string())
+        .collect();
+    let (events, seen) = mpsc::unbounded_channel();
+    let (stopper, stop) = Stopper::new();
+    let world = World {
+        store: store.clone(),
+        cloud,
+        key,
+        birth: Birth {
+            admin: settings.admin_networks.clone(),
+            acme_directory: settings.acme_directory.clone(),
+            node_mirror: settings.node_mirror.clone(),
+        },
+        acme_root: settings.acme_root.clone(),
+        clock: context.clock,
+        entropy: context.entropy.clone(),
+        events,
+        stop,
+    };
+    let listener = tokio::spawn(listen(stopper));
+    let walked = async move {
+        let report = apply::run(plan, &world).await;
+        drop(world);
+        report
+    };
+    let (report, ()) = tokio::join!(walked, context.ui.watch(&subjects, seen));
+    listener.abort();
+    store.close().await;
+    report
+}
+
+async fn listen(stopper: Stopper) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    stopper.stop();
+    if tokio::signal::ctrl_c().await.is_ok() {
+        #[expect(
+            clippy::exit,
+            reason = "the second ^C means now; the state is safe against a kill at any point"
+        )]
+        std::process::exit(130);
+    }
+}
+
+/// Tells about what went wrong, and how to go on; the exit status.
+pub(super) fn conclude(report: Report, again: &str, ui: &mut Ui) -> Status {
+    let mut status = Status::Success;
+    for Finish { instance, result, .. } in report.instances {
+        let Err(error) = result else { continue };
+        if error.is::<Interrupted>() {
+            continue;
+        }
+        complain(
+            error.context(format!(
+                "{} is not done, but {}",
+                instance.name,
+                instance.stage.word()
+            )),
+            again,
+            ui,
+        );
+        status = Status::Failed;
+    }
+    if report.interrupted {
+        ui.complain(&format!(
+            "stopped; everything so far is written down\nhint: run `{again}` to go on"
+        ));
+        return Status::Interrupted;
+    }
+    if let Some(error) = report.fleet {
+        complain(error, again, ui);
+        status = Status::Failed;
+    }
+    status
+}
+
+fn complain(error: anyhow::Error, again: &str, ui: &mut Ui) {
+    let mut failure = Failure::from(error);
+    failure.hint = super::error::hint(&failure.error).or_else(|| Some(format!("run `{again}` to go on")));
+    ui.complain(&failure.lines());
+}

@@ -1,0 +1,104 @@
+//! Firewalls.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::{Client, Error};
+
+/// A firewall as the API shows it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Firewall {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its rules.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One rule: what it names is let through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rule {
+    /// `in` or `out`.
+    pub direction: String,
+    /// `tcp`, `udp`, `icmp`, …
+    pub protocol: String,
+    /// A port or a range, for tcp and udp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// From where, in CIDR notation.
+    #[serde(default)]
+    pub source_ips: Vec<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Create<'a> {
+    name: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    rules: &'a [Rule],
+}
+
+#[derive(Serialize)]
+struct SetRules<'a> {
+    rules: &'a [Rule],
+}
+
+#[derive(Deserialize)]
+struct One {
+    firewall: Firewall,
+}
+
+#[derive(Deserialize)]
+struct Many {
+    actions: Vec<Action>,
+}
+
+impl Client {
+    /// All firewalls with these labels.
+    pub async fn firewalls(&self, selector: &str) -> Result<Vec<Firewall>, Error> {
+        self.list("/firewalls", "firewalls", &[("label_selector", selector)])
+            .await
+    }
+
+    /// Creates a firewall that is applied to nothing yet.
+    pub async fn create_firewall(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        rules: &[Rule],
+    ) -> Result<Firewall, Error> {
+        Ok(self
+            .post::<_, One>("/firewalls", &Create { name, labels, rules })
+            .await?
+            .firewall)
+    }
+
+    /// Replaces all rules of a firewall; the actions to wait for.
+    pub async fn set_firewall_rules(&self, id: u64, rules: &[Rule]) -> Result<Vec<Action>, Error> {
+        let path = format!("/firewalls/{id}/actions/set_rules");
+        Ok(self.post::<_, Many>(&path, &SetRules { rules }).await?.actions)
+    }
+
+    /// Deletes a firewall; `resource_in_use` until every server's delete has finished.
+    pub async fn delete_firewall(&self, id: u64) -> Result<(), Error> {
+        absent_is_fine(self.delete(&format!("/firewalls/{id}")).await)
+    }
+}
+
+/// What is not there any more has been deleted.
+pub(super) fn absent_is_fine(result: Result<String, Error>) -> Result<(), Error> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,39 @@
+//! Prices that belong to no server type.
+
+use serde::Deserialize;
+
+use super::server_type::TypePrice;
+use super::{Client, Error};
+
+/// The prices of the project.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pricing {
+    /// Such as `EUR`.
+    pub currency: String,
+    /// What addresses cost.
+    #[serde(default)]
+    pub primary_ips: Vec<AddressPrices>,
+}
+
+/// What addresses of one family cost.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AddressPrices {
+    /// `ipv4` or `ipv6`.
+    #[serde(rename = "type")]
+    pub family: String,
+    /// The price at each location.
+    #[serde(default)]
+    pub prices: Vec<TypePrice>,
+}
+
+#[derive(Deserialize)]
+struct One {
+    pricing: Pricing,
+}
+
+impl Client {
+    /// The prices of the project.
+    pub async fn pricing(&self) -> Result<Pricing, Error> {
+        Ok(self.get::<One>("/pricing", &[]).await?.pricing)
+    }
+}

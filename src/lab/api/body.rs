@@ -1,0 +1,160 @@
+//! The body of a request, read field by field so that a refusal names the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use super::label::{self, Labels};
+
+/// A JSON object; unknown fields are ignored, `null` counts as absent.
+#[derive(Debug)]
+pub(crate) struct Body(Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "json_error",
+                "request body is too large",
+            )
+        })?;
+        let wrong = || {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "json_error",
+                "invalid json in request body",
+            )
+        };
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl Body {
+    /// A field that must be there.
+    pub(crate) fn required<T: DeserializeOwned>(&self, field: &str) -> Result<T, ApiError> {
+        self.optional(field)?
+            .ok_or_else(|| ApiError::field(field, "is required"))
+    }
+
+    /// A field that may be absent or null.
+    pub(crate) fn optional<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>, ApiError> {
+        match self.0.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => T::deserialize(value)
+                .map(Some)
+                .map_err(|e| ApiError::field(field, &format!("is invalid: {e}"))),
+        }
+    }
+
+    /// The labels, checked; `None` where the request has none.
+    pub(crate) fn labels(&self) -> Result<Option<Labels>, ApiError> {
+        let labels = self.optional("labels")?;
+        if let Some(labels) = &labels {
+            label::check(labels)?;
+        }
+        Ok(labels)
+    }
+
+    /// A name that is not empty and not absurdly long.
+    pub(crate) fn name(&self) -> Result<String, ApiError> {
+        let name: String = self.required("name")?;
+        check_name(&name).map(|()| name)
+    }
+
+    /// The new name in an update.
+    pub(crate) fn new_name(&self) -> Result<Option<String>, ApiError> {
+        let name: Option<String> = self.optional("name")?;
+        name.as_deref().map(check_name).transpose()?;
+        Ok(name)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    match name.chars().count() {
+        0 => Err(ApiError::field("name", "is too short")),
+        1..=128 => Ok(()),
+        _ => Err(ApiError::field("name", "is too long")),
+    }
+}
+
+/// How requests name another resource: clients send ids as numbers or as strings, and names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Reference {
+    /// `114`
+    Id(u64),
+    /// `"114"` or `"cx23"`
+    Text(String),
+}
+
+impl Reference {
+    /// The id that this is, if it can be one.
+    pub(crate) fn id(&self) -> Option<u64> {
+        match self {
+            Self::Id(id) => Some(*id),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+
+    /// The name that this is, if it can be one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+
+    /// Whether this names the thing with this id and name.
+    pub(crate) fn is(&self, id: u64, name: &str) -> bool {
+        self.id() == Some(id) || self.name() == Some(name)
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str) -> Body {
+        Body(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_field() {
+        let error = body(r#"{"name": 5}"#).name().unwrap_err();
+        assert_eq!(error.code, "invalid_input");
+        assert!(format!("{error:?}").contains("field 'name'"), "{error:?}");
+    }
+
+    #[test]
+    fn null_counts_as_absent() {
+        assert_eq!(body(r#"{"labels": null}"#).labels().unwrap(), None);
+        assert!(body(r#"{"name": null}"#).name().is_err());
+    }
+
+    #[test]
+    fn references_come_as_numbers_and_as_strings() {
+        let read = |text: &str| serde_json::from_str::<Reference>(text).unwrap();
+        assert!(
+            read("114").is(114, "cx23")
+                && read("\"114\"").is(114, "cx23")
+                && read("\"cx23\"").is(114, "cx23")
+        );
+        assert!(!read("115").is(114, "cx23") && !read("\"cx33\"").is(114, "cx23"));
+    }
+}

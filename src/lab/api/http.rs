@@ -1,0 +1,126 @@
+//! What holds for every route: token, rate limit, correlation id, request log, unknown routes.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use jiff::Timestamp;
+
+use super::error::ApiError;
+use super::request_log::Entry;
+use super::{
+    Cloud, action, catalog, firewall_routes, primary_ip_routes, rrset_routes, server, server_power, ssh_key,
+    zone,
+};
+
+/// All routes, with what holds for each of them.
+pub(crate) fn router(cloud: Cloud) -> Router {
+    Router::new()
+        .merge(action::routes())
+        .merge(catalog::routes())
+        .merge(firewall_routes::routes())
+        .merge(primary_ip_routes::routes())
+        .merge(rrset_routes::routes())
+        .merge(server::routes())
+        .merge(server_power::routes())
+        .merge(ssh_key::routes())
+        .merge(zone::routes())
+        .route("/v1/datacenters", any(datacenters))
+        .route("/v1/datacenters/{id}", any(datacenters))
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(from_fn_with_state(cloud.clone(), authorize))
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(cloud.clone(), observe))
+        .with_state(cloud)
+}
+
+async fn datacenters() -> ApiError {
+    ApiError::gone("datacenters are no longer available, use locations")
+}
+
+async fn unknown_route() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "not found")
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "method not allowed",
+    )
+}
+
+/// Lets through who has the project's token.
+async fn authorize(State(cloud): State<Cloud>, request: Request, next: Next) -> Response {
+    let refuse = |why: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", why).into_response();
+    let token = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|h| h.to_str().ok())
+        .and_then(bearer);
+    match token {
+        None => refuse("token is required"),
+        Some(token) if token != cloud.0.token => refuse("the token is invalid"),
+        Some(_) => next.run(request).await,
+    }
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Counts, marks and logs a request.
+async fn observe(State(cloud): State<Cloud>, request: Request, next: Next) -> Response {
+    let now = Timestamp::now();
+    let correlation_id = format!("{:032x}", rand::random::<u128>());
+    let method = request.method().clone();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or_else(String::new, ToString::to_string);
+    let client = request
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|h| h.to_str().ok())
+        .map(str::to_owned);
+
+    let ticket = cloud.0.rate_limit.take(now);
+    let mut response = if !ticket.granted {
+        ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_exceeded",
+            "rate limit exceeded",
+        )
+        .into_response()
+    } else if cloud.is_halting() && method != Method::GET {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the lab is going down",
+        )
+        .into_response()
+    } else {
+        next.run(request).await
+    };
+
+    ticket.write(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(&correlation_id) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-correlation-id"), value);
+    }
+    cloud.0.log.write(&Entry {
+        time: format!("{now:.3}"),
+        method: method.as_str(),
+        path: &path,
+        status: response.status().as_u16(),
+        correlation_id: &correlation_id,
+        client: client.as_deref(),
+    });
+    response
+}

@@ -1,0 +1,154 @@
+//! The work behind actions. What is to be done follows from the action alone, so that a lab that was killed in the
+//! middle does it again; all that machines are asked for is safe to ask twice.
+
+use anyhow::Result;
+
+use super::Cloud;
+use super::action::{Action, Command};
+use super::server::{Server, ServerStatus};
+use super::world::World;
+use super::{firewall, server};
+
+/// Begins an action's work, unless the lab is being halted: then the next start does it.
+pub(crate) fn begin(cloud: &Cloud, id: u64) {
+    let Some(busy) = cloud.busy() else {
+        return;
+    };
+    let cloud = cloud.clone();
+    tokio::spawn(async move {
+        let action = cloud.read(|world| world.actions.get(id).cloned());
+        if let Some(action) = action {
+            run(&cloud, &action).await;
+        }
+        drop(busy);
+    });
+}
+
+async fn run(cloud: &Cloud, action: &Action) {
+    let delay = tokio::time::sleep(cloud.read(|world| world.delays.of(action.command)));
+    let (outcome, ()) = tokio::join!(work(cloud, action), delay);
+    if let Err(error) = &outcome {
+        tracing::error!("action {} ({:?}) failed: {error:#}", action.id, action.command);
+    }
+    let outcome = outcome.map_err(|error| format!("{error:#}"));
+    let saved = cloud
+        .change(|world| {
+            settle(world, action, outcome.is_ok());
+            world.finish(action.id, outcome);
+            Ok(())
+        })
+        .await;
+    if saved.is_ok() && action.command == Command::ShutdownServer {
+        power_down(cloud, action).await;
+    }
+}
+
+/// What is done outside the API's memory.
+async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
+    let server = action.target::<Server>();
+    match (action.command, server) {
+        (Command::CreateServer, Some(id)) => create(cloud, id).await,
+        (Command::StartServer, Some(id)) => start(cloud, id).await,
+        (Command::StopServer, Some(id)) => cloud.machines().stop(id).await,
+        (Command::RebootServer | Command::ResetServer, Some(id)) => {
+            cloud.machines().stop(id).await?;
+            start(cloud, id).await
+        }
+        (Command::DeleteServer, Some(id)) => cloud.machines().delete(id).await,
+        (Command::ApplyFirewall | Command::RemoveFirewall | Command::SetFirewallRules, _) => {
+            for id in cloud.read(|world| firewall::servers_of(world, action)) {
+                cloud.refilter(id).await?;
+            }
+            Ok(())
+        }
+        // sent with the shutdown's success, see `power_down`; the rest lives in memory only
+        (Command::ShutdownServer | Command::AssignPrimaryIp | Command::UnassignPrimaryIp, _)
+        | (Command::CreateZone | Command::DeleteZone | Command::CreateRrset | Command::DeleteRrset, _)
+        | (Command::SetRrsetRecords | Command::AddRrsetRecords | Command::RemoveRrsetRecords, _) => Ok(()),
+        (
+            Command::CreateServer
+            | Command::StartServer
+            | Command::StopServer
+            | Command::RebootServer
+            | Command::ResetServer
+            | Command::DeleteServer,
+            None,
+        ) => anyhow::bail!("it names no server"),
+    }
+}
+
+/// Makes a server's machine, filtered from its first moment on.
+pub(crate) async fn create(cloud: &Cloud, id: u64) -> Result<()> {
+    if let Some(spec) = cloud.read(|world| server::machine_spec(world, id)) {
+        cloud.machines().create(&spec).await?;
+        cloud.filter(id).await?;
+    }
+    Ok(())
+}
+
+/// Boots a server's machine; makes it before, as its network may be gone since (`lab down`) or have changed.
+pub(crate) async fn start(cloud: &Cloud, id: u64) -> Result<()> {
+    create(cloud, id).await?;
+    if let Some(spec) = cloud.read(|world| server::machine_spec(world, id)) {
+        cloud.machines().start(&spec).await?;
+    }
+    Ok(())
+}
+
+/// What the end of an action changes in memory.
+fn settle(world: &mut World, action: &Action, success: bool) {
+    let set = |world: &mut World, status| {
+        if let Some(server) = action.target::<Server>().and_then(|id| world.servers.get_mut(id)) {
+            server.status = status;
+        }
+    };
+    match (action.command, success) {
+        (Command::CreateServer, true) if action.then.is_some() => set(world, ServerStatus::Starting),
+        (Command::CreateServer | Command::StopServer, true) => set(world, ServerStatus::Off),
+        (Command::CreateServer | Command::StartServer, false) => set(world, ServerStatus::Off),
+        (Command::StartServer | Command::RebootServer | Command::ResetServer, true) => {
+            set(world, ServerStatus::Running);
+        }
+        (Command::RebootServer | Command::ResetServer | Command::StopServer, false) => {
+            set(world, ServerStatus::Off);
+        }
+        (Command::DeleteServer, true) => server::forget(world, action),
+        // still there, to be deleted again
+        (Command::DeleteServer, false) => set(world, ServerStatus::Off),
+        (Command::ShutdownServer, _) => {
+            if let Some(server) = action.target::<Server>().and_then(|id| world.servers.get_mut(id)) {
+                server.shutting_down = true;
+            }
+        }
+        (Command::ApplyFirewall | Command::RemoveFirewall | Command::SetFirewallRules, _)
+        | (Command::AssignPrimaryIp | Command::UnassignPrimaryIp, _)
+        | (Command::CreateZone | Command::DeleteZone | Command::CreateRrset | Command::DeleteRrset, _)
+        | (Command::SetRrsetRecords | Command::AddRrsetRecords | Command::RemoveRrsetRecords, _) => {}
+    }
+}
+
+/// What follows a shutdown's success, which only says that the signal was sent.
+async fn power_down(cloud: &Cloud, action: &Action) {
+    if let Some(id) = action.target::<Server>() {
+        finish_shutdown(cloud, id).await;
+    }
+}
+
+/// Waits until a server that was told to shut down is off.
+pub(crate) async fn finish_shutdown(cloud: &Cloud, id: u64) {
+    if let Err(error) = cloud.machines().stop(id).await {
+        tracing::error!("server {id} did not shut down: {error:#}");
+    }
+    let saved = cloud
+        .change(|world| {
+            if let Some(server) = world.servers.get_mut(id) {
+                server.shutting_down = false;
+                server.status = ServerStatus::Off;
+            }
+            Ok(())
+        })
+        .await;
+    if saved.is_err() {
+        tracing::error!("server {id} is off, but this could not be written down");
+    }
+}

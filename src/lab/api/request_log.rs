@@ -1,0 +1,47 @@
+//! Every request as one JSON line, so that a test can count what a command has cost.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// The file `requests.jsonl`, appended to.
+#[derive(Debug)]
+pub(crate) struct RequestLog(Mutex<File>);
+
+/// One line of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry<'a> {
+    /// RFC 3339 with milliseconds.
+    pub(crate) time: String,
+    pub(crate) method: &'a str,
+    /// Path and query.
+    pub(crate) path: &'a str,
+    pub(crate) status: u16,
+    pub(crate) correlation_id: &'a str,
+    /// The client's user agent.
+    pub(crate) client: Option<&'a str>,
+}
+
+impl RequestLog {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(Mutex::new(file)))
+    }
+
+    /// Appends a line. A full disk loses lines, not requests.
+    pub(crate) fn write(&self, entry: &Entry<'_>) {
+        let Ok(mut line) = serde_json::to_vec(entry) else {
+            return;
+        };
+        line.push(b'\n');
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(&line) {
+            tracing::warn!("a request was not logged: {error}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! `POST /servers`: everything is checked first, then everything is made at once.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Cloud;
+use super::action::{Command, Target};
+use super::body::{Body, Reference};
+use super::error::ApiError;
+use super::firewall;
+use super::label::Labels;
+use super::primary_ip::{self, Family};
+use super::server::{Server, ServerStatus};
+use super::table::{Resource, Row};
+use super::world::{World, now};
+
+/// Bytes of user data.
+const USER_DATA_MAX: usize = 32 * 1024;
+
+/// What a request asks for; only its form is checked.
+#[derive(Debug)]
+struct Wish {
+    name: String,
+    server_type: Reference,
+    image: Reference,
+    location: Option<Reference>,
+    start: bool,
+    ssh_keys: Vec<Reference>,
+    firewalls: Vec<u64>,
+    user_data: Option<String>,
+    labels: Labels,
+    public_net: PublicNet,
+}
+
+/// A firewall in a create: `{"firewall": 38}`.
+#[derive(Debug, Deserialize)]
+struct FirewallWish {
+    firewall: u64,
+}
+
+/// Which addresses a server gets.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct PublicNet {
+    enable_ipv4: bool,
+    enable_ipv6: bool,
+    /// An existing primary IP instead of a new one.
+    ipv4: Option<u64>,
+    ipv6: Option<u64>,
+}
+
+impl Default for PublicNet {
+    fn default() -> Self {
+        Self {
+            enable_ipv4: true,
+            enable_ipv6: true,
+            ipv4: None,
+            ipv6: None,
+        }
+    }
+}
+
+/// What a wish means in this world.
+#[derive(Debug)]
+struct Found {
+    server_type: u64,
+    image: u64,
+    location: String,
+    ssh_keys: Vec<String>,
+}
+
+impl Wish {
+    fn read(body: &Body) -> Result<Self, ApiError> {
+        let name = body.name()?;
+        check_host_name(&name)?;
+        refuse_unknown(body)?;
+        let user_data: Option<String> = body.optional("user_data")?;
+        if user_data.as_ref().is_some_and(|data| data.len() > USER_DATA_MAX) {
+            return Err(ApiError::field("user_data", "is too long"));
+        }
+        let firewalls: Vec<FirewallWish> = body.optional("firewalls")?.unwrap_or_default();
+        Ok(Self {
+            name,
+            server_type: body.required("server_type")?,
+            image: body.required("image")?,
+            location: body.optional("location")?,
+            start: body.optional("start_after_create")?.unwrap_or(true),
+            ssh_keys: body.optional("ssh_keys")?.unwrap_or_default(),
+            firewalls: firewalls.into_iter().map(|f| f.firewall).collect(),
+            user_data: user_data.filter(|data| !data.is_empty()),
+            labels: body.labels()?.unwrap_or_default(),
+            public_net: body.optional("public_net")?.unwrap_or_default(),
+        })
+    }
+
+    /// Resolves all references, or says which of them is wrong.
+    fn find(&self, world: &World) -> Result<Found, ApiError> {
+        let invalid = |message: &str| ApiError::unprocessable("invalid_input", message);
+        world.servers.check_name_free(&self.name, None)?;
+        let server_type = world
+            .catalog
+            .server_type(&self.server_type)
+            .ok_or_else(|| invalid("server type not found"))?;
+        let image = world
+            .catalog
+            .image(&self.image, server_type.architecture)
+            .ok_or_else(|| invalid("image not found"))?;
+        if image.architecture != server_type.architecture {
+            return Err(invalid("image and server type have different architectures"));
+        }
+        let location = match &self.location {
+            None => server_type.first_location(),
+            Some(wanted) => Some(
+                world
+                    .catalog
+                    .location(wanted)
+                    .ok_or_else(|| invalid("location not found"))?
+                    .name,
+            ),
+        };
+        let location = location.filter(|location| server_type.is_in(location));
+        let location = location
+            .ok_or_else(|| invalid("unsupported location for server type"))?
+            .to_owned();
+        for id in &self.firewalls {
+            world.firewalls.find(*id)?;
+        }
+        self.check_public_net(world, &location)?;
+        let ssh_keys = self
+            .ssh_keys
+            .iter()
+            .map(|key| public_key(world, key))
+            .collect::<Result<_, _>>()?;
+        Ok(Found {
+            server_type: server_type.id,
+            image: image.id,
+            location,
+            ssh_keys,
+        })
+    }
+
+    fn check_public_net(&self, world: &World, location: &str) -> Result<(), ApiError> {
+        let net = &self.public_net;
+        if !net.enable_ipv4 && !net.enable_ipv6 {
+            return Err(ApiError::field(
+                "public_net",
+                "a server without a public address needs a network",
+            ));
+        }
+        for (enabled, family, given) in [
+            (net.enable_ipv4, Family::Ipv4, net.ipv4),
+            (net.enable_ipv6, Family::Ipv6, net.ipv6),
+        ] {
+            match given {
+                Some(_) if !enabled => {
+                    return Err(ApiError::field(
+                        "public_net",
+                        "an address is given but not enabled",
+                    ));
+                }
+                Some(id) => primary_ip::check_usable(world, id, family, location)?,
+                None if enabled && !world.has_address(family) => {
+                    return Err(ApiError::limit_exceeded("primary_ip_limit"));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the server with its addresses and firewalls.
+    fn make(self, world: &mut World, found: Found) -> Result<u64, ApiError> {
+        let Found {
+            server_type,
+            image,
+            location,
+            ssh_keys,
+        } = found;
+        let net = &self.public_net;
+        let (v4, v6) = (
+            net.enable_ipv4.then_some(net.ipv4),
+            net.enable_ipv6.then_some(net.ipv6),
+        );
+        let id = world.servers.insert(|id| Server {
+            id,
+            name: self.name,
+            status: ServerStatus::Initializing,
+            created: now(),
+            server_type,
+            image,
+            location: location.clone(),
+            labels: self.labels,
+            user_data: self.user_data,
+            ssh_keys,
+            shutting_down: false,
+        });
+        for (family, wanted) in [(Family::Ipv4, v4), (Family::Ipv6, v6)] {
+            match wanted {
+                None => {}
+                Some(Some(given)) => primary_ip::assign(world, given, id)?,
+                Some(None) => primary_ip::make_for(world, family, id, &location)?,
+            }
+        }
+        for firewall in self.firewalls {
+            firewall::attach(world, firewall, id)?;
+        }
+        Ok(id)
+    }
+}
+
+/// Volumes, networks and placement groups cannot be made yet, so none that is named can exist.
+fn refuse_unknown(body: &Body) -> Result<(), ApiError> {
+    for (field, kind) in [("volumes", "volume"), ("networks", "network")] {
+        let named: Vec<u64> = body.optional(field)?.unwrap_or_default();
+        if let Some(id) = named.first() {
+            return Err(ApiError::not_found(kind, id));
+        }
+    }
+    match body.optional::<u64>("placement_group")? {
+        Some(id) => Err(ApiError::not_found("placement group", id)),
+        None => Ok(()),
+    }
+}
+
+fn public_key(world: &World, wanted: &Reference) -> Result<String, ApiError> {
+    let key = world
+        .ssh_keys
+        .iter()
+        .map(|(_, key)| key)
+        .find(|key| wanted.is(key.id, &key.name));
+    key.map(|key| key.public_key.clone())
+        .ok_or_else(|| ApiError::not_found("SSH key", wanted))
+}
+
+/// Refuses what is no host name: labels of letters, digits and `-`, joined by dots, 63 characters each at most.
+pub(crate) fn check_host_name(name: &str) -> Result<(), ApiError> {
+    let label = |text: &str| {
+        (1..=63).contains(&text.len())
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    if name.len() <= 253 && name.split('.').all(label) {
+        Ok(())
+    } else {
+        Err(ApiError::field("name", "is not a valid hostname"))
+    }
+}
+
+pub(crate) async fn create(
+    State(cloud): State<Cloud>,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let wish = Wish::read(&body)?;
+    cloud.change(|world| answer(world, wish)).await
+}
+
+fn answer(world: &mut World, wish: Wish) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let found = wish.find(world)?;
+    let root_password = found.ssh_keys.is_empty().then(root_password);
+    let start = wish.start;
+    let id = wish.make(world, found)?;
+    let target = vec![Target::of::<Server>(id)];
+    let (action, next_actions) = if start {
+        let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
+        (create, vec![world.actions.find(start)?.view(world)])
+    } else {
+        (world.act(Command::CreateServer, target), Vec::new())
+    };
+    let body = json!({
+        Server::KIND: world.servers.find(id)?.view(world),
+        "action": world.actions.find(action)?.view(world),
+        "next_actions": next_actions,
+        "root_password": root_password,
+    });
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// Shown as the API shows it; the lab's machines know no passwords.
+fn root_password() -> String {
+    use rand::RngExt;
+    rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(20)
+        .map(char::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_host_name;
+
+    #[test]
+    fn names_are_host_names() {
+        for name in [
+            "a",
+            "web-1",
+            "cb-k3j9x2ab-alice",
+            "a.example.com",
+            "A1",
+            &"x".repeat(63),
+        ] {
+            assert!(check_host_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", "a-", "a_b", "a b", "a..b", ".a", "ä", &"x".repeat(64)] {
+            assert!(check_host_name(name).is_err(), "{name}");
+        }
+    }
+}

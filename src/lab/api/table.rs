@@ -1,0 +1,165 @@
+//! Resources of one kind, by id, and which of them still have to be written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::label::Labels;
+use super::sort::SortKey;
+use super::store::Change;
+use super::world::World;
+
+/// What a table can keep.
+pub(crate) trait Row: Serialize + DeserializeOwned {
+    /// The kind in the store, in `resources[].type` of an action and as the JSON key of one: `server`.
+    const KIND: &'static str;
+    /// The kind as messages name it: `SSH key`.
+    const TITLE: &'static str;
+    /// The first id given out. Different for each kind, so that a client that mixes kinds up is found out.
+    const FIRST_ID: u64;
+}
+
+/// A kind of resource that a client names, labels and lists.
+pub(crate) trait Resource: Row + 'static {
+    /// The JSON key of a list, and the path: `servers`.
+    const PLURAL: &'static str;
+    /// Whether paths may have the name for the id.
+    const PATH_TAKES_NAME: bool;
+
+    /// All of the kind.
+    fn table(world: &World) -> &Table<Self>
+    where
+        Self: Sized;
+    /// Its name, where names are unique.
+    fn name(&self) -> &str;
+    /// Its labels.
+    fn labels(&self) -> &Labels;
+    /// What `sort` may order by; `None`: not by this field.
+    fn sort_key(&self, field: &str) -> Option<SortKey>;
+    /// As the API shows it.
+    fn view(&self, world: &World) -> serde_json::Value;
+}
+
+/// All resources of one kind.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    next: u64,
+    rows: BTreeMap<u64, T>,
+    dirty: BTreeSet<u64>,
+}
+
+/// The row that keeps the next id, so that an id is never given twice.
+const COUNTER: u64 = 0;
+
+impl<T: Row> Table<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            next: T::FIRST_ID,
+            rows: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in one row from the store.
+    pub(crate) fn load(&mut self, id: u64, json: &str) -> serde_json::Result<()> {
+        if id == COUNTER {
+            self.next = serde_json::from_str(json)?;
+        } else {
+            self.rows.insert(id, serde_json::from_str(json)?);
+        }
+        Ok(())
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn take_changes(&mut self, into: &mut Vec<Change>) -> serde_json::Result<()> {
+        for id in std::mem::take(&mut self.dirty) {
+            let json = match self.rows.get(&id) {
+                _ if id == COUNTER => Some(self.next.to_string()),
+                Some(row) => Some(serde_json::to_string(row)?),
+                None => None,
+            };
+            into.push(Change {
+                kind: T::KIND,
+                id,
+                json,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds what `make` makes of the next id.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(u64) -> T) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.rows.insert(id, make(id));
+        self.dirty.extend([COUNTER, id]);
+        id
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&T> {
+        self.rows.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
+        let row = self.rows.get_mut(&id)?;
+        self.dirty.insert(id);
+        Some(row)
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
+        let row = self.rows.remove(&id)?;
+        self.dirty.insert(id);
+        Some(row)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.rows.iter().map(|(id, row)| (*id, row))
+    }
+
+    /// The row, or 404.
+    pub(crate) fn find(&self, id: u64) -> Result<&T, ApiError> {
+        self.get(id).ok_or_else(|| ApiError::not_found(T::TITLE, id))
+    }
+
+    /// The row to be changed, or 404.
+    pub(crate) fn find_mut(&mut self, id: u64) -> Result<&mut T, ApiError> {
+        self.get_mut(id).ok_or_else(|| ApiError::not_found(T::TITLE, id))
+    }
+}
+
+impl<T: Resource> Table<T> {
+    /// The id that a path means, or 404.
+    pub(crate) fn resolve(&self, text: &str) -> Result<u64, ApiError> {
+        let id = text.parse().ok().filter(|id| self.rows.contains_key(id));
+        let named = || {
+            if T::PATH_TAKES_NAME {
+                self.named(text)
+            } else {
+                None
+            }
+        };
+        id.or_else(named)
+            .ok_or_else(|| ApiError::not_found(T::TITLE, text))
+    }
+
+    /// The id of the row with this name.
+    pub(crate) fn named(&self, name: &str) -> Option<u64> {
+        self.rows
+            .iter()
+            .find(|(_, row)| row.name() == name)
+            .map(|(id, _)| *id)
+    }
+
+    /// Refuses a name that another row than `except` has.
+    pub(crate) fn check_name_free(&self, name: &str, except: Option<u64>) -> Result<(), ApiError> {
+        match self.named(name) {
+            Some(id) if Some(id) != except => Err(ApiError::not_unique(
+                "name",
+                format!("{} name is already used", T::TITLE),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The lab as a process: everything up, until it is told to go down; and the way down for whatever another left.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use futures_util::future::try_join_all;
+use rand::distr::{Alphanumeric, SampleString};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
+
+use super::bring_up::{Up, bring_up};
+use super::dir::{LabDir, Record};
+use super::process::Process;
+use super::slot::Slot;
+use super::story::Story;
+use super::{network, nspawn, pebble, platform};
+
+/// What a lab consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The whole cloud with real machines.
+    Machines,
+    /// Hetzner's API alone.
+    Api,
+}
+
+/// Where a lab tells its story, one line at a time.
+pub type Say<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+/// The cloud waits up to 90 s for what it is doing; machines then get 30 s to stop, some side by side.
+const DOWN: Duration = Duration::from_secs(300);
+/// With everything to fetch and build for the first time.
+const READY: Duration = Duration::from_secs(30 * 60);
+
+/// Is the lab until it is told to end (^C, SIGTERM, `lab down`), then takes everything down. Says `ready` when it
+/// answers.
+///
+/// # Errors
+/// The lab runs already, machines cannot run here, or something could not be brought up or down.
+pub async fn run(dir: &LabDir, kind: Kind, ready: &str, say: Say<'_>) -> Result<()> {
+    if kind == Kind::Machines {
+        platform::check()?;
+    }
+    dir.make()?;
+    let Some(_lock) = dir.lock()? else {
+        bail!("the lab in {} runs already", dir.path().display());
+    };
+    // From here on a signal means: take down what there is.
+    let mut end = End::new()?;
+    let me = Process::of(std::process::id()).context("this process is not in /proc")?;
+    me.save(&dir.pid())?;
+    remove(&dir.ready())?;
+    let record = recorded(dir, kind)?;
+    let outcome = live(dir, record, &mut end, ready, say).await;
+    say("taking the lab down");
+    let down = take_down(dir).await;
+    outcome.and(down)
+}
+
+/// Brings everything up, then waits for the end.
+async fn live(dir: &LabDir, record: Record, end: &mut End, ready: &str, say: Say<'_>) -> Result<()> {
+    let mut up = tokio::select! {
+        up = bring_up(dir, record, say) => up?,
+        () = end.told() => return Ok(()),
+    };
+    say("starting the servers that should run");
+    let outcome = tokio::select! {
+        failure = serve(dir, &mut up, ready, say) => failure,
+        () = end.told() => Ok(()),
+    };
+    outcome.and(up.cloud.halt().await)
+}
+
+/// Lets the cloud go on where it was, and serves until something fails.
+async fn serve(dir: &LabDir, up: &mut Up, ready: &str, say: Say<'_>) -> Result<()> {
+    up.cloud.resume().await;
+    say(ready);
+    fs::write(dir.ready(), "")?;
+    Err(up.failed().await)
+}
+
+/// Takes down whatever the lab in a directory has up, from its records alone: the process that made it may be dead.
+///
+/// # Errors
+/// Something could not be removed. What came after it is still there; the next call goes on.
+async fn take_down(dir: &LabDir) -> Result<()> {
+    if let Some(Record { slot: Some(slot), .. }) = dir.record()? {
+        let machines = machines(dir)?;
+        try_join_all(machines.iter().map(|(id, path)| nspawn::stop(slot, path, *id))).await?;
+        pebble::stop(dir).await;
+        network::down(slot).await?;
+    }
+    remove(&dir.ready())?;
+    remove(&dir.pid())
+}
+
+fn remove(file: &Path) -> Result<()> {
+    if file.exists() {
+        fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Takes the lab down, also if it was killed. False if nothing of it was up.
+///
+/// # Errors
+/// The lab's process did not end in time, or something could not be removed.
+pub async fn down(dir: &LabDir) -> Result<bool> {
+    if !dir.path().is_dir() {
+        return Ok(false);
+    }
+    let was_up = dir.pid().exists();
+    if let Some(process) = dir.process()
+        && !process.end(DOWN).await
+    {
+        bail!(
+            "the lab (process {}) still runs {DOWN:?} after it was told to end",
+            process.id()
+        );
+    }
+    let Some(_lock) = dir.lock()? else {
+        bail!("another process holds the lab in {}", dir.path().display());
+    };
+    take_down(dir).await?;
+    Ok(was_up)
+}
+
+/// Starts the lab as a process of its own and returns when it is ready, telling its story meanwhile.
+///
+/// # Errors
+/// The lab ended instead, or was not ready in time.
+pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
+    if kind == Kind::Machines {
+        platform::check()?;
+    }
+    dir.make()?;
+    let word = if kind == Kind::Machines { "up" } else { "api" };
+    let program = std::env::current_exe().context("this program does not know where it is")?;
+    let words = ["lab", word, "--dir"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([dir.path().display().to_string()]);
+    let words: Vec<String> = words.collect();
+    let mut story = Story::after(dir.log());
+    let process = Process::detach(&program.display().to_string(), &words, &[], &dir.log())?;
+    let until = Instant::now() + READY;
+    while !dir.answers() {
+        story.tell(say);
+        if !process.runs() {
+            story.tell(say);
+            bail!("the lab ended before it was ready, see {}", dir.log().display());
+        }
+        if Instant::now() >= until {
+            process.end(DOWN).await;
+            bail!(
+                "the lab was not ready after {READY:?}, see {}",
+                dir.log().display()
+            );
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    story.tell(say);
+    Ok(())
+}
+
+/// The machines on disk, with their directories.
+pub(super) fn machines(dir: &LabDir) -> Result<Vec<(u64, PathBuf)>> {
+    let Ok(entries) = fs::read_dir(dir.machines()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        found.extend(id.map(|id| (id, path)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The signals that end a lab: `lab down` sends the first, a terminal the others.
+struct End([Signal; 3]);
+
+impl End {
+    fn new() -> Result<Self> {
+        let [terminate, interrupt, hangup] = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Self([terminate?, interrupt?, hangup?]))
+    }
+
+    async fn told(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// The record of the lab, made at the first `up`.
+fn recorded(dir: &LabDir, kind: Kind) -> Result<Record> {
+    let fits = |record: &Record| record.slot.is_some() == (kind == Kind::Machines);
+    match dir.record()? {
+        Some(record) if fits(&record) => Ok(record),
+        Some(_) => bail!(
+            "{} holds a lab of the other kind; name another with --dir",
+            dir.path().display()
+        ),
+        None => {
+            let slot = (kind == Kind::Machines)
+                .then(|| Slot::claim(dir.path()))
+                .transpose()?;
+            let record = Record {
+                slot,
+                token: Alphanumeric.sample_string(&mut rand::rng(), 64),
+                port: 0,
+            };
+            dir.keep(&record)?;
+            Ok(record)
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! An instance: one user's gateway, where it stands, and how it gets on.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::endpoint::Endpoint;
+use crate::model::name::InstanceName;
+use crate::model::release::Release;
+
+/// What the state knows of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name, unique in the fleet.
+    pub name: InstanceName,
+    /// What was asked for.
+    pub spec: InstanceSpec,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When it was first asked for (RFC 3339).
+    pub created: String,
+}
+
+/// What was asked for when the instance was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSpec {
+    /// The server type, such as `cx23`.
+    pub server_type: String,
+    /// Locations in the order in which they are tried.
+    pub locations: Vec<String>,
+    /// The image, such as `debian-13`.
+    pub image: String,
+    /// The release it runs.
+    pub release: Release,
+    /// The zone under which it has its name; none: its address is its name.
+    pub domain: Option<String>,
+}
+
+/// The server an instance lives on, and the host key that its SSH must show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Hetzner's id.
+    pub id: u64,
+    /// The public IPv4 address.
+    pub ipv4: Ipv4Addr,
+    /// The host's address in its IPv6 /64, where it has one.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Where it stands, such as `fsn1`.
+    pub location: String,
+    /// The only host key that is accepted from it, as an OpenSSH public key.
+    pub host_key: String,
+}
+
+/// Where an instance stands. Each stage holds what it guarantees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", content = "server", rename_all = "snake_case")]
+pub enum Stage {
+    /// Decided; nothing of it is known to exist.
+    Planned,
+    /// The server exists.
+    Created(Server),
+    /// SSH answers with the pinned host key.
+    Reachable(Server),
+    /// Logged in, and the server is the one that was created.
+    Trusted(Server),
+    /// The host is set up and the gateway was started.
+    Installed(Server),
+    /// The gateway was seen serving from outside.
+    Serving(Server),
+    /// Being removed.
+    Destroying(Option<Server>),
+    /// Removed; only the history remembers it.
+    Gone,
+}
+
+/// What a step achieved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// A server was created or found.
+    Created(Server),
+    /// Its DNS records are in place.
+    Named,
+    /// SSH answered with the pinned key.
+    Reached,
+    /// Logged in to the right server.
+    Trusted,
+    /// The set-up on the host is done.
+    Installed,
+    /// Every check from outside holds.
+    Served,
+    /// Its removal was decided.
+    Condemned,
+    /// Its DNS records are gone.
+    Unnamed,
+    /// Its server is gone.
+    Deleted,
+}
+
+/// A step claims what cannot be at this stage: a fault of the program.
+#[derive(Debug, thiserror::Error)]
+#[error("an instance that is {stage} cannot become {outcome}")]
+pub struct Impossible {
+    stage: &'static str,
+    outcome: &'static str,
+}
+
+impl Stage {
+    /// The stage after an outcome. Steps may run twice, so an outcome that was already reached changes nothing.
+    ///
+    /// # Errors
+    /// [`Impossible`] where the outcome needs something that the stage does not guarantee.
+    pub fn after(self, outcome: Outcome) -> Result<Self, Impossible> {
+        use Outcome as O;
+        use Stage as S;
+        let refused = Impossible {
+            stage: self.word(),
+            outcome: outcome.word(),
+        };
+        match (self, outcome) {
+            (
+                S::Planned
+                | S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Serving(_),
+                O::Created(server),
+            ) => Ok(S::Created(server)),
+
+            (
+                stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
+                O::Named,
+            ) => Ok(stage),
+
+            (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
+            (stage @ (S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Reached) => {
+                Ok(stage)
+            }
+
+            (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
+
+            (S::Trusted(server), O::Installed) => Ok(S::Installed(server)),
+            (stage @ (S::Installed(_) | S::Serving(_)), O::Installed) => Ok(stage),
+
+            (S::Installed(server) | S::Serving(server), O::Served) => Ok(S::Serving(server)),
+
+            (S::Planned, O::Condemned) => Ok(S::Destroying(None)),
+            (
+                S::Created(server)
+                | S::Reachable(server)
+                | S::Trusted(server)
+                | S::Installed(server)
+                | S::Serving(server),
+                O::Condemned,
+            ) => Ok(S::Destroying(Some(server))),
+            (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
+
+            (stage @ (S::Destroying(_) | S::Gone), O::Unnamed) => Ok(stage),
+            (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
+
+            (
+                S::Planned,
+                O::Named | O::Reached | O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted,
+            )
+            | (S::Created(_), O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted)
+            | (S::Reachable(_), O::Installed | O::Served | O::Unnamed | O::Deleted)
+            | (S::Trusted(_), O::Served | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Unnamed | O::Deleted)
+            | (
+                S::Destroying(_) | S::Gone,
+                O::Created(_) | O::Named | O::Reached | O::Trusted | O::Installed | O::Served,
+            ) => Err(refused),
+        }
+    }
+
+    /// The stage in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Created(_) => "created",
+            Self::Reachable(_) => "reachable",
+            Self::Trusted(_) => "trusted",
+            Self::Installed(_) => "installed",
+            Self::Serving(_) => "serving",
+            Self::Destroying(_) => "destroying",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The server, at the stages that have one.
+    pub fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Created(server)
+            | Self::Reachable(server)
+            | Self::Trusted(server)
+            | Self::Installed(server)
+            | Self::Serving(server) => Some(server),
+            Self::Destroying(server) => server.as_ref(),
+            Self::Planned | Self::Gone => None,
+        }
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Named => "named",
+            Self::Reached => "reachable",
+            Self::Trusted => "trusted",
+            Self::Installed => "installed",
+            Self::Served => "serving",
+            Self::Condemned => "destroying",
+            Self::Unnamed => "unnamed",
+            Self::Deleted => "gone",
+        }
+    }
+}
+
+impl InstanceSpec {
+    /// Where the gateway of an instance with this name and address is reached.
+    pub fn endpoint(&self, name: &InstanceName, address: Ipv4Addr) -> Endpoint {
+        self.host_name(name)
+            .map_or(Endpoint::Address(address), Endpoint::Domain)
+    }
+
+    /// The instance's DNS name, where it has one.
+    pub fn host_name(&self, name: &InstanceName) -> Option<String> {
+        self.domain.as_ref().map(|domain| format!("{name}.{domain}"))
+    }
+}
+
+impl Instance {
+    /// Where its gateway is reached, once it has an address.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.stage
+            .server()
+            .map(|server| self.spec.endpoint(&self.name, server.ipv4))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(id: u64) -> Server {
+        let host_key = "ssh-ed25519 AAAA".into();
+        Server {
+            id,
+            ipv4: Ipv4Addr::new(198, 51, 100, 7),
+            ipv6: None,
+            location: "fsn1".into(),
+            host_key,
+        }
+    }
+
+    #[test]
+    fn every_stage_can_be_written_down_and_read_again() {
+        let stages = [
+            Stage::Planned,
+            Stage::Created(server(1)),
+            Stage::Reachable(server(1)),
+            Stage::Trusted(server(1)),
+            Stage::Installed(server(1)),
+            Stage::Serving(server(1)),
+            Stage::Destroying(None),
+            Stage::Destroying(Some(server(1))),
+            Stage::Gone,
+        ];
+        for stage in stages {
+            let text = serde_json::to_string(&stage).unwrap();
+            assert_eq!(serde_json::from_str::<Stage>(&text).unwrap(), stage, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_way_up_and_down() {
+        let mut stage = Stage::Planned;
+        let mut words = Vec::new();
+        for outcome in [
+            Outcome::Created(server(1)),
+            Outcome::Named,
+            Outcome::Reached,
+            Outcome::Trusted,
+            Outcome::Installed,
+            Outcome::Served,
+            Outcome::Condemned,
+            Outcome::Unnamed,
+            Outcome::Deleted,
+        ] {
+            stage = stage.after(outcome).unwrap();
+            words.push(stage.word());
+        }
+        let expected = [
+            "created",
+            "created",
+            "reachable",
+            "trusted",
+            "installed",
+            "serving",
+            "destroying",
+            "destroying",
+            "gone",
+        ];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn every_outcome_twice_is_the_same_as_once() {
+        let mut stage = Stage::Planned;
+        for outcome in [
+            Outcome::Created(server(1)),
+            Outcome::Reached,
+            Outcome::Trusted,
+            Outcome::Installed,
+            Outcome::Served,
+            Outcome::Condemned,
+            Outcome::Unnamed,
+            Outcome::Deleted,
+        ] {
+            stage = stage.after(outcome.clone()).unwrap();
+            assert_eq!(stage.clone().after(outcome).unwrap(), stage);
+        }
+    }
+
+    #[test]
+    fn a_new_server_starts_the_way_anew() {
+        let stage = Stage::Serving(server(1))
+            .after(Outcome::Created(server(2)))
+            .unwrap();
+        assert_eq!(stage, Stage::Created(server(2)));
+    }
+
+    #[test]
+    fn nothing_is_skipped_and_nothing_comes_back_from_the_dead() {
+        let error = Stage::Created(server(1)).after(Outcome::Served).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an instance that is created cannot become serving"
+        );
+        assert!(
+            Stage::Destroying(None)
+                .after(Outcome::Created(server(1)))
+                .is_err()
+        );
+        assert!(Stage::Planned.after(Outcome::Deleted).is_err());
+    }
+}

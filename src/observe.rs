@@ -1,0 +1,213 @@
+//! Asks Hetzner by label, and the gateways themselves, and answers with plain facts. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use crate::hcloud::{Client, Error, Firewall, Pricing, Rrset, Rule, Server, ServerType, SshKey};
+use crate::host::outside;
+use crate::model::fleet::{FLEET, FleetId, INSTANCE, OP, OpId};
+use crate::model::instance::{Instance, Stage};
+use crate::model::name::InstanceName;
+use crate::model::observed::{
+    CloudFirewall, CloudServer, CloudSshKey, CloudZone, FirewallRule, ImageOffer, LocationOffer, Observed,
+    Offer, TypeOffer,
+};
+use crate::model::price::Price;
+
+/// What bears the fleet's label, and the given zones. One request per kind and page.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -> Result<Observed, Error> {
+    let selector = fleet.selector();
+    let (servers, firewalls, keys) = tokio::try_join!(
+        client.servers(&selector),
+        client.firewalls(&selector),
+        client.ssh_keys(&selector)
+    )?;
+    let mut seen = Observed {
+        firewalls: firewalls.into_iter().map(firewall).collect(),
+        ssh_keys: keys.iter().map(ssh_key).collect(),
+        ..Observed::default()
+    };
+    for found in servers {
+        match found
+            .labels
+            .get(INSTANCE)
+            .and_then(|name| name.parse::<InstanceName>().ok())
+        {
+            Some(name) => seen.servers.entry(name).or_default().push(server(&found)),
+            None => seen.strays.push(server(&found)),
+        }
+    }
+    for name in zones {
+        if let Some(zone) = zone(client, fleet, name).await? {
+            seen.zones.insert(name.clone(), zone);
+        }
+    }
+    Ok(seen)
+}
+
+/// What can be had, where and for how much.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn offer(client: &Client) -> Result<Offer, Error> {
+    let (types, locations, images, pricing) = tokio::try_join!(
+        client.server_types(),
+        client.locations(),
+        client.system_images(),
+        client.pricing()
+    )?;
+    let location = |l: crate::hcloud::Location| LocationOffer {
+        in_eu: l.network_zone == "eu-central",
+        name: l.name,
+    };
+    let image = |i: crate::hcloud::Image| {
+        i.name.map(|name| ImageOffer {
+            id: i.id,
+            name,
+            architecture: i.architecture,
+        })
+    };
+    Ok(Offer {
+        types: types.into_iter().map(type_offer).collect(),
+        locations: locations.into_iter().map(location).collect(),
+        images: images.into_iter().filter_map(image).collect(),
+        ipv4_month: ipv4_month(&pricing),
+        currency: pricing.currency,
+    })
+}
+
+async fn zone(client: &Client, fleet: &FleetId, name: &str) -> Result<Option<CloudZone>, Error> {
+    if client.zone(name).await?.is_none() {
+        return Ok(None);
+    }
+    let mut seen = CloudZone::default();
+    for set in client.rrsets(name).await? {
+        let ours = set.labels.get(FLEET).is_some_and(|id| id == fleet.as_str());
+        match (set.kind.as_str(), ours) {
+            ("A" | "AAAA", true) => {
+                let values = values(&set);
+                seen.records.insert((set.name, set.kind), values);
+            }
+            ("A" | "AAAA" | "CNAME", false) => {
+                seen.foreign.insert(set.name);
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(seen))
+}
+
+fn values(set: &Rrset) -> Vec<String> {
+    let mut values: Vec<String> = set.records.iter().map(|record| record.value.clone()).collect();
+    values.sort();
+    values
+}
+
+/// The facts of a server.
+pub fn server(found: &Server) -> CloudServer {
+    CloudServer {
+        id: found.id,
+        name: found.name.clone(),
+        ipv4: found.public_net.ipv4.as_ref().map(|v4| v4.ip),
+        ipv6: found.public_net.ipv6.as_ref().and_then(|v6| host_address(&v6.ip)),
+        location: found.location.name.clone(),
+        server_type: found.server_type.name.clone(),
+        off: found.status == "off",
+        op: found.labels.get(OP).cloned().map(OpId::stored),
+    }
+}
+
+/// Hetzner gives a /64; its images take the address that ends in `::1`.
+fn host_address(network: &str) -> Option<Ipv6Addr> {
+    let (address, _) = network.split_once('/')?;
+    let network: Ipv6Addr = address.parse().ok()?;
+    Some(Ipv6Addr::from_bits(network.to_bits() | 1))
+}
+
+fn firewall(found: Firewall) -> CloudFirewall {
+    let mut rules: Vec<FirewallRule> = found.rules.into_iter().map(rule).collect();
+    rules.sort();
+    CloudFirewall { id: found.id, rules }
+}
+
+fn rule(rule: Rule) -> FirewallRule {
+    let mut sources = rule.source_ips;
+    sources.sort();
+    FirewallRule {
+        direction: rule.direction,
+        protocol: rule.protocol,
+        port: rule.port,
+        sources,
+    }
+}
+
+fn ssh_key(found: &SshKey) -> CloudSshKey {
+    let parts: Vec<&str> = found.public_key.split_whitespace().take(2).collect();
+    CloudSshKey {
+        id: found.id,
+        public_key: parts.join(" "),
+    }
+}
+
+fn type_offer(found: ServerType) -> TypeOffer {
+    let month = found
+        .prices
+        .iter()
+        .filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)));
+    let sold_out = found.locations.iter().filter(|location| !location.available);
+    TypeOffer {
+        month: month.collect(),
+        sold_out: sold_out.map(|location| location.name.clone()).collect(),
+        size: (found.cores, found.memory),
+        name: found.name,
+        architecture: found.architecture,
+    }
+}
+
+fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
+    let v4 = pricing
+        .primary_ips
+        .iter()
+        .filter(|addresses| addresses.family == "ipv4");
+    v4.flat_map(|addresses| &addresses.prices)
+        .filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)))
+        .collect()
+}
+
+/// The instances that were serving and, looked at from here just now, still do.
+pub async fn healthy(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
+    let looks = instances
+        .iter()
+        .filter(|instance| matches!(instance.stage, Stage::Serving(_)))
+        .map(async |instance| {
+            let gate = outside::Gate::of(instance, acme_root).ok().flatten()?;
+            let findings = gate.check_once().await;
+            findings
+                .iter()
+                .all(|(_, found)| found.is_ok())
+                .then(|| instance.name.clone())
+        });
+    futures_util::future::join_all(looks)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_address;
+
+    #[test]
+    fn a_host_takes_the_first_address_of_its_network() {
+        assert_eq!(
+            host_address("2001:db8:1:7::/64").unwrap().to_string(),
+            "2001:db8:1:7::1"
+        );
+        assert_eq!(host_address("nonsense"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! The plan that removes instances, made from the record and from what bears the fleet's label.
+
+use std::collections::BTreeSet;
+
+use super::{FleetStep, InstancePlan, Plan, Step};
+use crate::model::instance::{Instance, Stage};
+use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
+
+/// Decides what is to be removed: these instances, and, when none other is left, what the fleet has in common.
+/// `others` says whether the state knows instances that stay; `everything` removes servers of no instance too.
+pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &Observed) -> Plan {
+    let going: BTreeSet<InstanceName> = instances.iter().map(|i| i.name.clone()).collect();
+    let strays_stay = !everything && !seen.strays.is_empty();
+    let staying = others || strays_stay || seen.servers.keys().any(|name| !going.contains(name));
+    let mut plan = Plan::default();
+    if everything && !seen.strays.is_empty() {
+        plan.before.push(FleetStep::DeleteStrays(
+            seen.strays.iter().map(|server| server.id).collect(),
+        ));
+    }
+    for instance in instances {
+        let steps = steps(&instance, seen);
+        plan.instances.push(InstancePlan { instance, steps });
+    }
+    if !staying {
+        plan.after.extend(
+            seen.firewalls
+                .iter()
+                .map(|firewall| FleetStep::DeleteFirewall(firewall.id)),
+        );
+        plan.after
+            .extend(seen.ssh_keys.iter().map(|key| FleetStep::DeleteSshKey(key.id)));
+    }
+    if !going.is_empty() || !plan.after.is_empty() {
+        plan.after.push(FleetStep::ProveAbsence(if staying {
+            going.into_iter().collect()
+        } else {
+            Vec::new()
+        }));
+    }
+    plan
+}
+
+fn steps(instance: &Instance, seen: &Observed) -> Vec<Step> {
+    let mut servers: Vec<u64> = seen
+        .servers
+        .get(&instance.name)
+        .into_iter()
+        .flatten()
+        .map(|s| s.id)
+        .collect();
+    servers.sort_unstable();
+    let mut steps = Vec::new();
+    match instance.stage {
+        Stage::Destroying(_) | Stage::Gone => {}
+        Stage::Planned
+        | Stage::Created(_)
+        | Stage::Reachable(_)
+        | Stage::Trusted(_)
+        | Stage::Installed(_)
+        | Stage::Serving(_) => steps.push(Step::Condemn),
+    }
+    let label = instance.name.as_str();
+    for (zone, found) in &seen.zones {
+        if found.records.keys().any(|(name, _)| name == label) {
+            steps.push(Step::Unname(zone.clone()));
+        }
+    }
+    steps.push(Step::Delete(servers));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey, CloudZone};
+
+    fn instance(name: &str, stage: Stage) -> Instance {
+        let integrity = format!("sha512-{}==", "A".repeat(86));
+        let spec = serde_json::json!({
+            "server_type": "cx23", "locations": ["fsn1"], "image": "debian-13", "domain": null,
+            "release": { "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0" },
+        });
+        let spec = serde_json::from_value(spec).unwrap();
+        Instance {
+            name: name.parse().unwrap(),
+            spec,
+            stage,
+            created: String::new(),
+        }
+    }
+
+    fn server(id: u64) -> CloudServer {
+        let (name, location, server_type) = (String::new(), String::new(), String::new());
+        CloudServer {
+            id,
+            name,
+            ipv4: None,
+            ipv6: None,
+            location,
+            server_type,
+            off: false,
+            op: None,
+        }
+    }
+
+    fn seen(servers: &[(&str, u64)]) -> Observed {
+        let mut seen = Observed {
+            firewalls: vec![CloudFirewall {
+                id: 3,
+                rules: Vec::new(),
+            }],
+            ssh_keys: vec![CloudSshKey {
+                id: 1,
+                public_key: String::new(),
+            }],
+            ..Observed::default()
+        };
+        for (name, id) in servers {
+            seen.servers
+                .entry(name.parse().unwrap())
+                .or_default()
+                .push(server(*id));
+        }
+        seen
+    }
+
+    fn after(plan: &Plan) -> Vec<&'static str> {
+        plan.after.iter().map(FleetStep::word).collect()
+    }
+
+    #[test]
+    fn the_last_instance_takes_firewall_and_key_with_it() {
+        let plan = destroy(
+            vec![instance("alice", Stage::Planned)],
+            false,
+            false,
+            &seen(&[("alice", 7)]),
+        );
+        assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![7])]);
+        assert_eq!(
+            after(&plan),
+            ["delete-firewall", "delete-ssh-key", "prove-absence"]
+        );
+    }
+
+    #[test]
+    fn while_others_stay_so_does_what_they_share() {
+        let alice = || vec![instance("alice", Stage::Planned)];
+        assert_eq!(
+            after(&destroy(alice(), true, false, &seen(&[("alice", 7)]))),
+            ["prove-absence"]
+        );
+        let unknown = seen(&[("alice", 7), ("bob", 8)]);
+        assert_eq!(
+            after(&destroy(alice(), false, false, &unknown)),
+            ["prove-absence"]
+        );
+    }
+
+    #[test]
+    fn doubles_names_and_strays_go_too() {
+        let mut seen = seen(&[("alice", 8), ("alice", 7)]);
+        seen.strays.push(server(9));
+        let mut zone = CloudZone::default();
+        zone.records.insert(("alice".into(), "A".into()), vec![]);
+        seen.zones.insert("example.org".into(), zone);
+        let plan = destroy(
+            vec![instance("alice", Stage::Destroying(None))],
+            false,
+            true,
+            &seen,
+        );
+        assert_eq!(
+            plan.instances[0].steps,
+            [Step::Unname("example.org".into()), Step::Delete(vec![7, 8])]
+        );
+        assert_eq!(plan.before, [FleetStep::DeleteStrays(vec![9])]);
+    }
+
+    #[test]
+    fn nothing_known_and_nothing_seen_is_nothing_to_do() {
+        assert!(destroy(Vec::new(), false, true, &Observed::default()).is_empty());
+    }
+}

@@ -1,0 +1,244 @@
+//! A connection to one server whose host key is known beforehand.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client;
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{ChannelMsg, Disconnect};
+use ssh_key::PublicKey;
+use tokio::time::timeout;
+
+use super::{Command, KeyPair, Output};
+
+/// From the first packet to the end of authentication.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Between two signs of life on an idle connection.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// More output than this from one command is a fault.
+const MOST_OUTPUT: usize = 4 << 20;
+
+/// Whom to talk to, as whom, and how to know them.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The server's address.
+    pub address: IpAddr,
+    /// The SSH port.
+    pub port: u16,
+    /// The user to log in as.
+    pub user: String,
+    /// The operator's key.
+    pub key: KeyPair,
+    /// The only host key that is accepted, as an OpenSSH public key.
+    pub host_key: String,
+}
+
+/// Why there is no session, or no more.
+#[derive(Debug, thiserror::Error)]
+pub enum SshError {
+    /// Nothing answers there (yet).
+    #[error("no SSH at {address}")]
+    Unreachable {
+        /// Address and port.
+        address: SocketAddr,
+        /// What the network says.
+        source: std::io::Error,
+    },
+    /// Whoever answers has another host key. Nothing was sent to them.
+    #[error("{address} shows another host key than the one pinned to this server ({shown})")]
+    WrongHostKey {
+        /// Address and port.
+        address: SocketAddr,
+        /// The fingerprint that was shown.
+        shown: String,
+    },
+    /// The host key is right, but our key is not accepted (yet).
+    #[error("{address} does not accept the fleet's key for {user}")]
+    Refused {
+        /// Address and port.
+        address: SocketAddr,
+        /// The user.
+        user: String,
+    },
+    /// The pinned key cannot be read.
+    #[error("the pinned host key is not an OpenSSH public key")]
+    BadPin(#[source] ssh_key::Error),
+    /// The connection broke.
+    #[error("the SSH connection to {address} broke")]
+    Broken {
+        /// Address and port.
+        address: SocketAddr,
+        /// What russh says.
+        source: russh::Error,
+    },
+    /// It took too long.
+    #[error("{what} at {address} took longer than {} s", limit.as_secs())]
+    TooSlow {
+        /// Address and port.
+        address: SocketAddr,
+        /// What was waited for.
+        what: String,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+/// An authenticated connection.
+pub struct Session {
+    handle: client::Handle<Pin>,
+    address: SocketAddr,
+}
+
+struct Pin {
+    expected: PublicKey,
+    shown: Arc<std::sync::OnceLock<String>>,
+}
+
+impl client::Handler for Pin {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        let same = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.key_data() == self.expected.key_data(),
+            PublicKeyOrCertificate::Certificate(_) => false,
+        };
+        if !same {
+            let text = match shown {
+                PublicKeyOrCertificate::PublicKey { key, .. } => {
+                    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
+                }
+                PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
+            };
+            let _ = self.shown.set(text);
+        }
+        Ok(same)
+    }
+}
+
+impl Session {
+    /// Connects, compares the host key, and only then authenticates.
+    ///
+    /// # Errors
+    /// [`SshError`]; after [`SshError::WrongHostKey`] not a byte of ours has been sent beyond the key exchange.
+    pub async fn connect(target: &Target) -> Result<Self, SshError> {
+        let address = SocketAddr::new(target.address, target.port);
+        let limit = CONNECT;
+        timeout(limit, Self::open(target, address))
+            .await
+            .unwrap_or_else(|_| {
+                Err(SshError::TooSlow {
+                    address,
+                    what: "logging in".into(),
+                    limit,
+                })
+            })
+    }
+
+    async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
+        let expected = PublicKey::from_openssh(&target.host_key).map_err(SshError::BadPin)?;
+        let stream = tokio::net::TcpStream::connect(address)
+            .await
+            .map_err(|source| SshError::Unreachable { address, source })?;
+        let config = client::Config {
+            keepalive_interval: Some(KEEPALIVE),
+            nodelay: true,
+            ..client::Config::default()
+        };
+        let shown = Arc::new(std::sync::OnceLock::new());
+        let pin = Pin {
+            expected,
+            shown: Arc::clone(&shown),
+        };
+        // client::connect_stream does not know the socket, so the option is set here
+        let _ = stream.set_nodelay(true);
+        let mut handle = client::connect_stream(Arc::new(config), stream, pin)
+            .await
+            .map_err(|source| match shown.get() {
+                Some(shown) => SshError::WrongHostKey {
+                    address,
+                    shown: shown.clone(),
+                },
+                None => SshError::Broken { address, source },
+            })?;
+        let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
+        let answer = handle
+            .authenticate_publickey(&target.user, key)
+            .await
+            .map_err(|source| SshError::Broken { address, source })?;
+        if answer.success() {
+            Ok(Self { handle, address })
+        } else {
+            Err(SshError::Refused {
+                address,
+                user: target.user.clone(),
+            })
+        }
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// # Errors
+    /// [`SshError::Broken`] where the connection ends first, [`SshError::TooSlow`] after `limit`. A status other
+    /// than 0 is no error here.
+    pub async fn run(&self, command: &Command, limit: Duration) -> Result<Output, SshError> {
+        let text = command.to_string();
+        match timeout(limit, self.exec(&text)).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(source)) => Err(SshError::Broken {
+                address: self.address,
+                source,
+            }),
+            Err(_) => {
+                let what = format!("`{}`", text.chars().take(60).collect::<String>());
+                Err(SshError::TooSlow {
+                    address: self.address,
+                    what,
+                    limit,
+                })
+            }
+        }
+    }
+
+    async fn exec(&self, command: &str) -> Result<Output, russh::Error> {
+        let mut channel = self.handle.channel_open_session().await?;
+        channel.exec(true, command).await?;
+        let (mut status, mut stdout, mut stderr) = (None, Vec::new(), Vec::new());
+        let mut ended = false;
+        while let Some(message) = channel.wait().await {
+            match message {
+                ChannelMsg::Data { data } => stdout.extend_from_slice(&data),
+                ChannelMsg::ExtendedData { data, .. } => stderr.extend_from_slice(&data),
+                ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+                ChannelMsg::ExitSignal { .. } => status = Some(255),
+                ChannelMsg::Close => ended = true,
+                _ => {}
+            }
+            if stdout.len() + stderr.len() > MOST_OUTPUT {
+                return Err(russh::Error::Inconsistent);
+            }
+        }
+        match status {
+            Some(status) => Ok(Output {
+                status,
+                stdout: text(stdout),
+                stderr: text(stderr),
+            }),
+            None if ended => Ok(Output {
+                status: 255,
+                stdout: text(stdout),
+                stderr: text(stderr),
+            }),
+            None => Err(russh::Error::Disconnect),
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        let _ = self.handle.disconnect(Disconnect::ByApplication, "", "en").await;
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}

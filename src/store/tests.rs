@@ -1,0 +1,137 @@
+//! The state on disk: what it keeps, and what it refuses.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use super::*;
+use crate::model::fleet::OpId;
+use crate::model::instance::{Instance, Outcome, Server, Stage};
+
+const NOW: &str = "2026-11-22T00:00:00Z";
+
+fn alice() -> Instance {
+    let integrity = format!("sha512-{}==", "A".repeat(86));
+    let spec = serde_json::json!({
+        "server_type": "cx23", "locations": ["fsn1"], "image": "debian-13", "domain": null,
+        "release": { "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0" },
+    });
+    let spec = serde_json::from_value(spec).unwrap();
+    Instance {
+        name: "alice".parse().unwrap(),
+        spec,
+        stage: Stage::Planned,
+        created: NOW.into(),
+    }
+}
+
+async fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, NOW, FleetId::from_bytes([1; 8])).await
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/state.sqlite");
+    let store = open(&path).await.unwrap();
+    let mut instance = alice();
+    store.put_instance(&instance).await.unwrap();
+    let intent = store.begin("alice", "create", NOW).await.unwrap();
+    let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
+    let server = Server {
+        id: 7,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key: "k".into(),
+    };
+    instance.stage = instance.stage.after(Outcome::Created(server)).unwrap();
+    store.advance(intent, &instance, NOW).await.unwrap();
+    // no close: as after a kill
+    let again = open(&path).await.unwrap();
+    assert_eq!(again.fleet(), store.fleet());
+    assert_eq!(again.instances().await.unwrap(), [instance]);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_gone_is_off_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("s")).await.unwrap();
+    let mut instance = alice();
+    store.put_instance(&instance).await.unwrap();
+    instance.stage = Stage::Gone;
+    let intent = store.begin("alice", "delete", NOW).await.unwrap();
+    store.advance(intent, &instance, NOW).await.unwrap();
+    assert_eq!(store.instances().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_host_key_is_found_by_the_create_that_injected_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("s")).await.unwrap();
+    let (first, second) = (OpId::from_bytes([1; 8]), OpId::from_bytes([2; 8]));
+    let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+    store.put_creation(&first, &alice, "key one", NOW).await.unwrap();
+    store.put_creation(&second, &alice, "key two", NOW).await.unwrap();
+    assert_eq!(
+        store.host_key_of(&first, &alice).await.unwrap().as_deref(),
+        Some("key one")
+    );
+    assert_eq!(store.host_key_of(&second, &bob).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn another_kind_of_file_is_refused_and_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    std::fs::write(
+        &path,
+        "a letter to my aunt, longer than a header of SQLite would be, and then some more of it",
+    )
+    .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = open(&path).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_newer_state_is_refused_and_names_its_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = open(&path).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .execute(&store.pool)
+    .await
+    .unwrap();
+    sqlx::query("UPDATE writer SET version = '7.0.0'")
+        .execute(&store.pool)
+        .await
+        .unwrap();
+    store.close().await;
+    let error = open(&path).await.unwrap_err().to_string();
+    assert!(
+        error.contains("was written by clawberth 7.0.0, which is newer than"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_unwritable_folder_is_named() {
+    let error = open(Path::new("/proc/nowhere/state")).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot use /proc/nowhere for the state");
+}
+
+#[tokio::test]
+async fn looking_makes_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(
+        Store::open_existing(&dir.path().join("s"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,87 @@
+//! A plan in words.
+
+use crate::model::observed::FirewallRule;
+use crate::plan::{FleetStep, Plan, Step};
+
+/// The plan, a line for each step, and what it costs.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    rows.extend(
+        plan.before
+            .iter()
+            .map(|step| ("fleet".to_owned(), fleet_step(step))),
+    );
+    for part in &plan.instances {
+        let name = part.instance.name.to_string();
+        let texts = part
+            .steps
+            .iter()
+            .map(|step| self::step(step, &part.instance.spec.release.to_string()));
+        rows.extend(texts.map(|text| (name.clone(), text)));
+    }
+    rows.extend(
+        plan.after
+            .iter()
+            .map(|step| ("fleet".to_owned(), fleet_step(step))),
+    );
+    let width = rows.iter().map(|(subject, _)| subject.len()).max().unwrap_or(0);
+    let mut lines = vec!["plan:".to_owned()];
+    lines.extend(
+        rows.into_iter()
+            .map(|(subject, text)| format!("  {subject:<width$}  {text}")),
+    );
+    if let Some((price, currency)) = &plan.cost {
+        lines.push(format!(
+            "cost: {price} {currency} a month for the new servers, without VAT"
+        ));
+    }
+    lines
+}
+
+fn fleet_step(step: &FleetStep) -> String {
+    match step {
+        FleetStep::CreateSshKey => "make the fleet's SSH key known".into(),
+        FleetStep::CreateFirewall(rules) => format!("create the firewall: {}", open(rules)),
+        FleetStep::SetFirewallRules(_, rules) => format!("change the firewall: {}", open(rules)),
+        FleetStep::DeleteStrays(ids) => format!("delete {} servers that belong to no instance", ids.len()),
+        FleetStep::DeleteFirewall(_) => "delete the firewall".into(),
+        FleetStep::DeleteSshKey(_) => "delete the SSH key".into(),
+        FleetStep::ProveAbsence(_) => "see that nothing is left".into(),
+    }
+}
+
+fn open(rules: &[FirewallRule]) -> String {
+    let rule = |rule: &FirewallRule| {
+        let port = rule.port.as_deref().unwrap_or("any");
+        let from = if rule.sources.iter().any(|s| s == "0.0.0.0/0") {
+            "everywhere".into()
+        } else {
+            rule.sources.join(", ")
+        };
+        format!("{port}/{} from {from}", rule.protocol)
+    };
+    rules.iter().rev().map(rule).collect::<Vec<_>>().join("; ")
+}
+
+fn step(step: &Step, release: &str) -> String {
+    match step {
+        Step::Create(order) => {
+            let places = order.locations.join(", else ");
+            format!("create a {} server in {places}", order.server_type)
+        }
+        Step::Adopt(id) => format!("take over server {id}, which an interrupted deploy left"),
+        Step::PowerOn(id) => format!("switch server {id} on"),
+        Step::Name(zone) => format!("point its name in {zone} at the server"),
+        Step::Reach => "wait for SSH with the pinned host key".into(),
+        Step::Trust => "log in and see that it is that server".into(),
+        Step::Install => format!("wait for the set-up: {release}"),
+        Step::Serve => "wait until it serves, seen from outside".into(),
+        Step::Condemn => "write down that it is removed".into(),
+        Step::Unname(zone) => format!("remove its name from {zone}"),
+        Step::Delete(ids) => match ids.as_slice() {
+            [] => "see that it has no server".into(),
+            [id] => format!("delete server {id} with its addresses"),
+            ids => format!("delete {} servers with their addresses", ids.len()),
+        },
+    }
+}

@@ -1,0 +1,320 @@
+//! The lab with real machines, from its first `up` to a host on which nothing of it is left.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// What the machine answers with on each port: the moment when it booted, so that a reboot shows.
+const USER_DATA: &str = "#cloud-config
+write_files:
+- path: /etc/systemd/system/boot-time.service
+  content: |
+    [Service]
+    Type=oneshot
+    RemainAfterExit=yes
+    ExecStart=sh -c 'mkdir -p /run/answer && date +%%s.%%N >/run/answer/index.html'
+- path: /etc/systemd/system/answer@.service
+  content: |
+    [Unit]
+    Requires=boot-time.service
+    After=boot-time.service
+    [Service]
+    ExecStart=python3 -m http.server --bind :: --directory /run/answer %i
+    [Install]
+    WantedBy=multi-user.target
+runcmd:
+- systemctl enable --now answer@80 answer@443 answer@18789
+";
+
+struct Lab {
+    dir: PathBuf,
+    _temp: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        Self {
+            dir: temp.path().join("lab"),
+            _temp: temp,
+        }
+    }
+
+    fn run(&self, words: &[&str], rest: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_clawberth"));
+        command
+            .arg("lab")
+            .args(words)
+            .arg("--dir")
+            .arg(&self.dir)
+            .args(rest);
+        command.output().unwrap()
+    }
+
+    /// Runs a lab command that must succeed and returns its answer.
+    fn ok(&self, words: &[&str], rest: &[&str]) -> String {
+        let output = self.run(words, rest);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "lab {words:?}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
+    }
+
+    fn variable(&self, name: &str) -> String {
+        let exports = self.ok(&["env"], &[]);
+        let line = exports
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("export {name}='")));
+        line.and_then(|line| line.strip_suffix('\''))
+            .unwrap_or_else(|| panic!("no {name} in {exports}"))
+            .to_owned()
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let request = [
+            "-sS",
+            "--fail-with-body",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+        ];
+        let output = Command::new("curl")
+            .args(request)
+            .arg(body.to_string())
+            .args([
+                "-H",
+                &format!("Authorization: Bearer {}", self.variable("HCLOUD_TOKEN")),
+            ])
+            .arg(format!("{}{path}", self.variable("HCLOUD_ENDPOINT")))
+            .output()
+            .unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "POST {path}: {answer}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Which of the ports answer from a point of view.
+    fn open_ports(&self, from: &str, address: &str) -> Vec<u16> {
+        let look = "for port in 22 80 443 8080 18789; do \
+                    (timeout 2 bash -c \": </dev/tcp/$0/$port\" 2>/dev/null && echo $port) & done; wait";
+        let said = self.ok(&["exec", "--from", from], &["--", "bash", "-c", look, address]);
+        let mut ports: Vec<u16> = said.lines().map(|port| port.parse().unwrap()).collect();
+        ports.sort_unstable();
+        ports
+    }
+
+    /// When the machine booted, as it says itself on port 443.
+    fn boot_time(&self, address: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(180);
+        loop {
+            let url = format!("http://{address}:443/");
+            let output = self.run(
+                &["exec", "--from", "world"],
+                &["--", "curl", "-sS", "-m", "2", &url],
+            );
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            assert!(
+                Instant::now() < until,
+                "port 443 of {address} did not answer within 180 s: {}",
+                self.story()
+            );
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+
+    /// What the host has of this lab: processes, mounts, namespaces, links, routes and rules.
+    fn traces(&self) -> BTreeSet<String> {
+        let record: Value = serde_json::from_slice(&fs::read(self.dir.join("lab.json")).unwrap()).unwrap();
+        let slot = record["slot"].as_u64().unwrap();
+        let (name, dir) = (format!("cb{slot}"), self.dir.display().to_string());
+        let all = [
+            said("ps", &["-eo", "pid,stat,args"]),
+            fs::read_to_string("/proc/self/mounts").unwrap(),
+            said("ip", &["netns"]),
+            said("ip", &["-o", "link"]),
+            said("ip", &["route"]),
+            said("ip", &["-6", "route"]),
+            said("nft", &["list", "tables"]),
+            said("find", &["/sys/fs/cgroup", "-maxdepth", "2", "-name", "cb*"]),
+        ];
+        let word = |line: &str| {
+            line.split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == name)
+        };
+        all.iter()
+            .flat_map(|text| text.lines())
+            .filter(|line| word(line) || line.contains(&dir))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn machine_process(&self) -> String {
+        let machines = fs::read_dir(self.dir.join("machines")).unwrap();
+        let machine = machines.last().unwrap().unwrap().path();
+        fs::read_to_string(machine.join("pid")).unwrap()
+    }
+
+    fn kill(&self) {
+        let process: Value = serde_json::from_slice(&fs::read(self.dir.join("lab.pid")).unwrap()).unwrap();
+        assert!(
+            Command::new("kill")
+                .args(["-9", &process["pid"].to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    fn story(&self) -> String {
+        fs::read_to_string(self.dir.join("lab.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Lab {
+    /// A test that failed half-way leaves nothing either.
+    fn drop(&mut self) {
+        self.run(&["down"], &[]);
+    }
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether machines can run here. Only a user without root may skip what needs them.
+fn root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        assert!(std::env::var_os("CI").is_none(), "the lab's machines need root");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: the lab's machines need root\n");
+    }
+    root
+}
+
+/// Creates a server behind a firewall and returns its addresses.
+fn create(lab: &Lab) -> (String, String) {
+    let admins: Vec<String> = lab
+        .variable("CLAWBERTH_ADMIN_NETWORKS")
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    let rule = |port: &str, sources: Value| json!({"direction": "in", "protocol": "tcp", "port": port, "source_ips": sources});
+    let rules = json!([
+        rule("443", json!(["0.0.0.0/0", "::/0"])),
+        rule("22", json!(admins))
+    ]);
+    let firewall = lab.post("/firewalls", &json!({"name": "gateway", "rules": rules}));
+    let created = lab.post(
+        "/servers",
+        &json!({
+            "name": "alice", "server_type": "cx23", "image": "debian-13", "location": "fsn1",
+            "user_data": USER_DATA, "firewalls": [{"firewall": firewall["firewall"]["id"]}],
+        }),
+    );
+    let net = &created["server"]["public_net"];
+    let v4 = net["ipv4"]["ip"].as_str().unwrap().to_owned();
+    let v6 = net["ipv6"]["ip"].as_str().unwrap();
+    (v4, format!("{}1", v6.split('/').next().unwrap()))
+}
+
+#[test]
+fn a_server_lives_through_down_up_and_a_killed_lab_and_nothing_is_left_of_it() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new();
+    lab.ok(&["up", "--detach"], &[]);
+    let (v4, v6) = create(&lab);
+    let booted = lab.boot_time(&v4);
+    for address in [&v4, &v6] {
+        assert_eq!(
+            lab.open_ports("world", address),
+            [443],
+            "{address} from the world"
+        );
+        assert_eq!(
+            lab.open_ports("admin", address),
+            [22, 443],
+            "{address} from the operator"
+        );
+    }
+    assert!(
+        lab.traces().len() > 10,
+        "a lab that is up has traces: {:?}",
+        lab.traces()
+    );
+
+    let process = lab.machine_process();
+    lab.kill();
+    assert!(
+        lab.ok(&["status"], &[]).starts_with("down"),
+        "a killed lab does not answer"
+    );
+    lab.ok(&["up", "--detach"], &[]);
+    assert_eq!(
+        (lab.boot_time(&v4), lab.machine_process()),
+        (booted.clone(), process),
+        "the machine was adopted"
+    );
+    assert_eq!(lab.open_ports("world", &v4), [443], "after the lab was killed");
+
+    lab.ok(&["down"], &[]);
+    assert_eq!(lab.traces(), BTreeSet::new(), "after down");
+    lab.ok(&["up", "--detach"], &[]);
+    assert_ne!(
+        lab.boot_time(&v4),
+        booted,
+        "the machine booted again, with its disk"
+    );
+    assert_eq!(lab.open_ports("world", &v4), [443], "after down and up");
+
+    lab.kill();
+    lab.ok(&["down"], &[]);
+    assert_eq!(lab.traces(), BTreeSet::new(), "after a kill and down alone");
+}
+
+#[test]
+fn a_second_up_says_that_the_lab_runs_and_exec_passes_the_exit_code_on() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new();
+    assert!(
+        !lab.run(&["env"], &[]).status.success(),
+        "there is nothing to export before the first up"
+    );
+    lab.ok(&["up", "--detach"], &[]);
+    assert!(lab.ok(&["up", "--detach"], &[]).contains("runs already"));
+    assert_eq!(
+        lab.run(&["exec", "--from", "world"], &["--", "sh", "-c", "exit 7"])
+            .status
+            .code(),
+        Some(7)
+    );
+    let resolver = lab.ok(&["exec", "--from", "admin"], &["--", "cat", "/etc/resolv.conf"]);
+    assert!(resolver.starts_with("nameserver 198.19."), "{resolver}");
+    assert!(Path::new(&lab.variable("CLAWBERTH_ACME_ROOT")).is_file());
+    lab.ok(&["down"], &[]);
+    assert!(lab.ok(&["down"], &[]).contains("was down already"));
+}
