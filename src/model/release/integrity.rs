@@ -1,7 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
@@ -22,7 +23,7 @@ impl FromStr for Integrity {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let decode = |encoded: &str| <[u8; 64]>::try_from(Base64::decode_vec(encoded).ok()?).ok();
+        let decode = |encoded: &str| <[u8; 64]>::try_from(BASE64_STANDARD.decode(encoded).ok()?).ok();
         text.strip_prefix("sha512-")
             .and_then(decode)
             .map(Self)
@@ -32,7 +33,7 @@ impl FromStr for Integrity {
 
 impl fmt::Display for Integrity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha512-{}", Base64::encode_string(&self.0))
+        write!(f, "sha512-{}", BASE64_STANDARD.encode(self.0))
     }
 }
 
