@@ -75,7 +75,13 @@ pub(super) async fn start(dir: &LabDir, slot: Slot, package: &Path, trust: &Trus
         Process::detach("nsenter", &words, &env, &dir.file("pebble.log"))?.save(&pid(dir))?;
     }
     let root = answer(dir, slot, trust).await?;
-    fs::write(dir.acme_root(), root).context("cannot publish the ACME root")
+    publish(&dir.acme_root(), &root).context("cannot publish the ACME root")
+}
+
+/// Adds a root to those of earlier starts: what they signed on machines that live on stays valid.
+fn publish(file: &Path, root: &str) -> std::io::Result<()> {
+    let known = fs::read_to_string(file).unwrap_or_default();
+    if known.contains(root.trim()) { Ok(()) } else { fs::write(file, format!("{known}{}\n", root.trim())) }
 }
 
 /// Stops Pebble, if it runs. What is left of it ends with the stranger's namespace.

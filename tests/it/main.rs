@@ -3,5 +3,6 @@
 mod arrows;
 mod lab_api;
 mod lab_machines;
+mod machines;
 mod registry;
 mod render;

@@ -1,0 +1,97 @@
+//! A user with a name in a zone and an older release, deployed by an operator whose computer keeps crashing.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
+use super::bed::Bed;
+use super::inside;
+
+#[test]
+fn a_name_and_an_older_release_in_spite_of_every_crash() {
+    let Some(bed) = Bed::up() else { return };
+    make_zone(&bed, "claw.test");
+    let deploy = ["deploy", "carol", "--domain", "claw.test", "--version", "2026.9.5", "--yes"];
+    for last_words in ["server created", "SSH answers", "logged in"] {
+        killed_after(&bed, &deploy, last_words);
+    }
+    interrupted_while_waiting(&bed, &deploy);
+    bed.ok(&deploy);
+    one_server_was_made(&bed);
+    served_under_its_name(&bed);
+    inside::is_as_promised(&bed, "carol");
+    destroyed_in_spite_of_a_crash(&bed);
+}
+
+/// The client of this issue has no zones yet in Debian's hcloud, so the API is asked directly.
+fn make_zone(bed: &Bed, name: &str) {
+    let url = format!("{}/zones", bed.variable("HCLOUD_ENDPOINT"));
+    let body = format!("{{\"name\":\"{name}\",\"mode\":\"primary\"}}");
+    let bearer = format!("Authorization: Bearer {}", bed.variable("HCLOUD_TOKEN"));
+    let json = "Content-Type: application/json";
+    let mut curl = Command::new("curl");
+    let output = curl.args(["-sS", "--fail-with-body", "-H", &bearer, "-H", json, "-d", &body, &url]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Runs until a line of the story, then kill -9: no cleaning up, no farewell.
+fn killed_after(bed: &Bed, words: &[&str], last_words: &str) {
+    let mut child = bed.spawn(words);
+    let mut story = BufReader::new(child.stderr.take().unwrap()).lines();
+    let heard = story.by_ref().map(Result::unwrap).any(|line| line.contains(last_words));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(heard, "{words:?} never said {last_words:?}");
+}
+
+/// ^C in a long wait: it ends at once, says how to go on, and exits with 130.
+fn interrupted_while_waiting(bed: &Bed, words: &[&str]) {
+    let mut child = bed.spawn(words);
+    let mut story = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(story.by_ref().any(|line| line.contains("wait for the set-up") || line.contains("logged in")));
+    // the plan is printed before the wait begins; the intent in the state says that it has
+    let id = rustix::process::Pid::from_child(&child);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !std::fs::read(bed.scratch("state.sqlite-wal")).unwrap_or_default().windows(7).any(|w| w == b"install") {
+        assert!(std::time::Instant::now() < until, "the wait for the set-up was never begun");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let farewell: Vec<String> = story.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{farewell:?}");
+    assert_eq!(farewell.last().unwrap(), "hint: run `clawberth deploy carol` to go on");
+}
+
+fn one_server_was_made(bed: &Bed) {
+    let requests = bed.requests_since(0);
+    let creates = requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
+    assert_eq!(creates.count(), 1, "{requests:?}");
+    assert_eq!(bed.hcloud(&["server", "list", "-o", "noheader"]).lines().count(), 1);
+}
+
+fn served_under_its_name(bed: &Bed) {
+    let root = bed.variable("CLAWBERTH_ACME_ROOT");
+    let words = ["curl", "-fsS", "--cacert", root, "https://carol.claw.test/"];
+    let page = String::from_utf8(bed.seen_from("world", &words).stdout).unwrap();
+    assert!(page.contains("control-ui-build-id=\"2026.9.5-release-"), "{page}");
+    let link = bed.ok(&["open", "carol"]);
+    assert!(link.starts_with("https://carol.claw.test/#bootstrapToken="), "{link}");
+    let expected = bed.address("carol", "ipv4");
+    assert_eq!(resolved(bed, "ahostsv4"), expected);
+    assert_eq!(resolved(bed, "ahostsv6"), bed.address("carol", "ipv6"));
+}
+
+fn resolved(bed: &Bed, database: &str) -> String {
+    let output = bed.seen_from("world", &["getent", database, "carol.claw.test"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+fn destroyed_in_spite_of_a_crash(bed: &Bed) {
+    killed_after(bed, &["destroy", "carol", "--yes"], "removal begun");
+    bed.ok(&["destroy", "carol", "--yes"]);
+    assert_eq!(resolved(bed, "ahostsv4"), "", "the name is still there");
+    for kind in ["server", "firewall", "ssh-key", "primary-ip"] {
+        assert_eq!(bed.hcloud(&[kind, "list", "-o", "noheader"]).trim(), "", "{kind} is left");
+    }
+    assert_eq!(bed.ok(&["list", "--json"]).trim(), "[]");
+}

@@ -1,0 +1,172 @@
+//! Two users get a server each, side by side, and both are removed again.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::bed::Bed;
+use super::{browser, inside, ports};
+
+#[test]
+fn two_users_from_nothing_to_serving_and_back() {
+    let Some(mut bed) = Bed::up() else { return };
+    deploy(&bed);
+    nothing_to_do_twice(&bed);
+    exactly_the_ports(&bed);
+    for name in ["alice", "bob"] {
+        inside::is_as_promised(&bed, name);
+    }
+    no_secret_anywhere(&bed);
+    the_owner_gets_in(&bed);
+    a_wrong_host_key_is_not_talked_to(&bed);
+    serving_after_a_reboot(&mut bed);
+    hetzners_own_client(&bed);
+    destroy(&bed);
+}
+
+/// One command, two servers, one POST each; ready means ready, seen from the world.
+fn deploy(bed: &Bed) {
+    let output = bed.run(&["deploy", "alice", "bob", "--yes"]);
+    let story = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{story}");
+    let requests = bed.requests_since(0);
+    let creates = requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
+    assert_eq!(creates.count(), 2, "{requests:?}");
+    let polls = requests.iter().filter(|(_, path)| path.contains("/actions"));
+    assert_eq!(polls.count(), 0, "no action is polled while the host can be asked: {requests:?}");
+    for name in ["alice", "bob"] {
+        let url = format!("https://{}", bed.address(name, "ipv4"));
+        assert!(story.contains(&format!("ready: {url}")), "{story}");
+        let root = bed.variable("CLAWBERTH_ACME_ROOT");
+        let ready = bed.seen_from("world", &["curl", "-fsS", "--cacert", root, &format!("{url}/readyz")]);
+        let ready: Value = serde_json::from_slice(&ready.stdout).unwrap();
+        assert_eq!(ready.get("ready"), Some(&Value::Bool(true)));
+        let refused = ["/tools/invoke", "/v1/models"].map(|path| {
+            let url = format!("{url}{path}");
+            let words = ["curl", "-sS", "--cacert", root, "-o", "/dev/null", "-w", "%{http_code}", &url];
+            String::from_utf8(bed.seen_from("world", &words).stdout).unwrap()
+        });
+        assert_eq!(refused, ["404", "404"], "tools and models are closed");
+    }
+}
+
+/// The second deploy looks, and changes nothing.
+fn nothing_to_do_twice(bed: &Bed) {
+    let before = bed.requests();
+    let output = bed.run(&["deploy", "alice", "bob", "--yes"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("nothing to do\n"));
+    let requests = bed.requests_since(before);
+    assert!(!requests.is_empty() && requests.iter().all(|(method, _)| method == "GET"), "{requests:?}");
+}
+
+/// From the world 443, from the operator 22 and 443, on both families; another machine is the world.
+fn exactly_the_ports(bed: &Bed) {
+    for family in ["ipv4", "ipv6"] {
+        let address = bed.address("alice", family);
+        assert_eq!(ports::open(bed, "world", &address), [443], "world, {family}");
+        assert_eq!(ports::open(bed, "admin", &address), [22, 443], "admin, {family}");
+        let look = format!("timeout 5 bash -c ': </dev/tcp/{address}/22' 2>/dev/null && echo open || echo closed");
+        assert_eq!(bed.on("bob", &look), "closed\n", "a neighbour is a stranger");
+    }
+}
+
+/// The gateway's token and the owner's key are on the server and with the operator, and nowhere else.
+fn no_secret_anywhere(bed: &Bed) {
+    let read = "/opt/node/current/bin/node -p 'require(\"/var/lib/openclaw/secrets.json\").gateway.token'";
+    let token = bed.on("alice", read);
+    let token = token.trim();
+    assert!(token.len() >= 32, "the token is too short to be one");
+    let key = fs::read_to_string(bed.scratch("state.sqlite.ssh_key")).unwrap();
+    let key = key.lines().nth(2).unwrap();
+    for file in ["state.sqlite", "state.sqlite-wal", "lab/requests.jsonl", "lab/cloud.db", "lab/cloud.db-wal"] {
+        let bytes = fs::read(bed.scratch(file)).unwrap_or_default();
+        for secret in [token, key] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a secret is in {file}");
+        }
+    }
+    let journal = format!("journalctl --no-pager | grep -c -- '{token}' || true");
+    assert_eq!(bed.on("alice", &journal), "1\n".replace('1', "0"), "the token is in the journal");
+    let listed = format!("ps axww | grep -v grep | grep -c -- '{token}' || true");
+    assert_eq!(bed.on("alice", &listed), "0\n", "the token is in the process list");
+}
+
+/// The link signs a browser in as the owner, once.
+fn the_owner_gets_in(bed: &Bed) {
+    let link = bed.ok(&["open", "alice"]);
+    let link = link.trim();
+    let origin = format!("https://{}/#bootstrapToken=", bed.address("alice", "ipv4"));
+    assert!(link.starts_with(&origin) && link.ends_with("&bootstrapProfile=owner"), "{link}");
+    let page = browser::text(bed, link, |text| text.contains("Connected"));
+    assert!(page.contains("Owner") && page.contains("Connected"), "the page says:\n{page}");
+    let again = browser::text(bed, link, |text| text.contains("expired") || text.contains("invalid") || text.contains("Connect"));
+    assert!(!again.contains("Owner"), "the link worked twice:\n{again}");
+}
+
+/// A server that shows another host key than the one pinned to it gets not a byte.
+fn a_wrong_host_key_is_not_talked_to(bed: &Bed) {
+    bed.on("bob", "mkdir -p /root/kept && cp -p /etc/ssh/ssh_host_ed25519_key* /root/kept/ && \
+        rm /etc/ssh/ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key && \
+        systemctl reload ssh && (sleep 20; cp -p /root/kept/ssh_host_* /etc/ssh/; systemctl reload ssh) >/dev/null 2>&1 &");
+    let output = bed.run(&["open", "bob"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("another host key than the one pinned"), "{said}");
+    let output = bed.run(&["ssh", "bob", "--", "true"]);
+    assert!(!output.status.success(), "OpenSSH talked to it");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !bed.run(&["ssh", "bob", "--", "true"]).status.success() {
+        assert!(std::time::Instant::now() < until, "the right host key did not come back");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    let attempts = bed.on("bob", "journalctl -u ssh --no-pager | grep -c 'Accepted' || true");
+    assert_ne!(attempts, "0\n", "the log of logins is looked at in the right place");
+}
+
+/// The lab goes down and up: every server boots, and its gateway is back by itself.
+fn serving_after_a_reboot(bed: &mut Bed) {
+    bed.lab(&["down"], &[]);
+    bed.lab(&["up", "--detach"], &[]);
+    bed.read_env();
+    let output = bed.run(&["deploy", "alice", "bob", "--yes"]);
+    let story = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{story}");
+    let checks = bed.json(&["show", "bob"]);
+    for check in checks.get("checks").unwrap().as_array().unwrap() {
+        assert_eq!(check.get("ok"), Some(&Value::Bool(true)), "{check}");
+    }
+}
+
+/// The `hcloud` command lists, describes and deletes what we made; deploy then makes it anew.
+fn hetzners_own_client(bed: &Bed) {
+    let list = bed.hcloud(&["server", "list", "-o", "noheader", "-o", "columns=name,ipv4,status"]);
+    let rows: Vec<&str> = list.lines().collect();
+    assert_eq!(rows.len(), 2, "{list}");
+    for name in ["alice", "bob"] {
+        let row = rows.iter().find(|row| row.contains(&format!("-{name} "))).unwrap();
+        assert!(row.contains(&bed.address(name, "ipv4")) && row.contains("running"), "{row}");
+    }
+    let server = rows.iter().find(|row| row.contains("-bob ")).unwrap().split_whitespace().next().unwrap();
+    let described = bed.hcloud(&["server", "describe", server]);
+    for part in ["cx23", "fsn1", "debian-13", "instance: bob", "managed-by: clawberth"] {
+        assert!(described.contains(part), "{part} is not in:\n{described}");
+    }
+    bed.hcloud(&["server", "delete", server]);
+    assert!(!bed.hcloud(&["server", "list"]).contains("-bob"));
+    let plan = bed.run(&["deploy", "bob", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&plan.stderr).contains("create a cx23 server"));
+}
+
+/// Everything goes: in the cloud, on this computer, in the state.
+fn destroy(bed: &Bed) {
+    bed.ok(&["destroy", "--all", "--yes"]);
+    for kind in ["server", "firewall", "ssh-key", "primary-ip"] {
+        let left = bed.hcloud(&[kind, "list", "-o", "noheader"]);
+        assert_eq!(left.trim(), "", "{kind} is left");
+    }
+    assert_eq!(bed.json(&["list"]), Value::Array(Vec::new()));
+    let status: Value = serde_json::from_str(&bed.lab(&["status"], &["--json"])).unwrap();
+    assert_eq!(status.get("machines"), Some(&Value::Array(Vec::new())));
+    let output = bed.run(&["destroy", "--all", "--yes"]);
+    assert!(output.status.success() && output.stdout.is_empty(), "the second destroy has nothing to do");
+}
