@@ -175,6 +175,19 @@ impl Lab {
         sockets.lines().filter_map(port).collect()
     }
 
+    /// The firewall can only be judged once there is something behind it on every port.
+    fn wait_for_listeners(&self, wanted: &BTreeSet<u16>) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.listening() != *wanted {
+            assert!(
+                Instant::now() < until,
+                "after 60 s the machine listens on {:?}",
+                self.listening()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn slot(&self) -> u64 {
         let record: Value = serde_json::from_slice(&fs::read(self.dir.join("lab.json")).unwrap()).unwrap();
         record["slot"].as_u64().unwrap()
@@ -266,11 +279,7 @@ fn a_server_lives_through_down_up_and_a_killed_lab_and_nothing_is_left_of_it() {
     lab.ok(&["up", "--detach"], &[]);
     let (v4, v6) = create(&lab);
     let booted = lab.boot_time(&v4);
-    assert_eq!(
-        lab.listening(),
-        BTreeSet::from([22, 80, 443, 18789]),
-        "what the firewall is judged by"
-    );
+    lab.wait_for_listeners(&BTreeSet::from([22, 80, 443, 18789]));
     for address in [&v4, &v6] {
         assert_eq!(
             lab.open_ports("world", address),
