@@ -13,6 +13,9 @@ use crate::entropy::Entropy;
 use crate::model::refusal::Refusal;
 use crate::ui::{Style, Ui};
 
+/// What is logged unless CLAWBERTH_LOG says otherwise: what goes wrong in the lab, which has nobody else to tell.
+const DEFAULT_LOG: &str = "clawberth::lab=warn";
+
 /// What every command works with.
 pub(super) struct Context {
     pub(super) env: Environment,
