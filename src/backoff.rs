@@ -21,12 +21,7 @@ pub struct GaveUp(pub Duration);
 impl Backoff {
     /// Starts the clock.
     pub fn new(first: Duration, cap: Duration, limit: Duration) -> Self {
-        Self {
-            next: first,
-            cap,
-            limit,
-            deadline: Instant::now() + limit,
-        }
+        Self { next: first, cap, limit, deadline: Instant::now() + limit }
     }
 
     /// Waits until the next attempt is due.

@@ -31,20 +31,13 @@ impl Clock {
 
     /// Starts a stopwatch.
     pub fn start(&self) -> Stopwatch {
-        Stopwatch {
-            begun: Instant::now(),
-            pinned: self.pinned.is_some(),
-        }
+        Stopwatch { begun: Instant::now(), pinned: self.pinned.is_some() }
     }
 }
 
 impl Stopwatch {
     /// How long it has been running.
     pub fn elapsed(&self) -> Duration {
-        if self.pinned {
-            Duration::ZERO
-        } else {
-            self.begun.elapsed()
-        }
+        if self.pinned { Duration::ZERO } else { self.begun.elapsed() }
     }
 }

@@ -21,22 +21,15 @@ use crate::model::price::Price;
 /// What the API or the network says.
 pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -> Result<Observed, Error> {
     let selector = fleet.selector();
-    let (servers, firewalls, keys) = tokio::try_join!(
-        client.servers(&selector),
-        client.firewalls(&selector),
-        client.ssh_keys(&selector)
-    )?;
+    let (servers, firewalls, keys) =
+        tokio::try_join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector))?;
     let mut seen = Observed {
         firewalls: firewalls.into_iter().map(firewall).collect(),
         ssh_keys: keys.iter().map(ssh_key).collect(),
         ..Observed::default()
     };
     for found in servers {
-        match found
-            .labels
-            .get(INSTANCE)
-            .and_then(|name| name.parse::<InstanceName>().ok())
-        {
+        match found.labels.get(INSTANCE).and_then(|name| name.parse::<InstanceName>().ok()) {
             Some(name) => seen.servers.entry(name).or_default().push(server(&found)),
             None => seen.strays.push(server(&found)),
         }
@@ -60,16 +53,10 @@ pub async fn offer(client: &Client) -> Result<Offer, Error> {
         client.system_images(),
         client.pricing()
     )?;
-    let location = |l: crate::hcloud::Location| LocationOffer {
-        in_eu: l.network_zone == "eu-central",
-        name: l.name,
-    };
+    let location =
+        |l: crate::hcloud::Location| LocationOffer { in_eu: l.network_zone == "eu-central", name: l.name };
     let image = |i: crate::hcloud::Image| {
-        i.name.map(|name| ImageOffer {
-            id: i.id,
-            name,
-            architecture: i.architecture,
-        })
+        i.name.map(|name| ImageOffer { id: i.id, name, architecture: i.architecture })
     };
     Ok(Offer {
         types: types.into_iter().map(type_offer).collect(),
@@ -137,27 +124,17 @@ fn firewall(found: Firewall) -> CloudFirewall {
 fn rule(rule: Rule) -> FirewallRule {
     let mut sources = rule.source_ips;
     sources.sort();
-    FirewallRule {
-        direction: rule.direction,
-        protocol: rule.protocol,
-        port: rule.port,
-        sources,
-    }
+    FirewallRule { direction: rule.direction, protocol: rule.protocol, port: rule.port, sources }
 }
 
 fn ssh_key(found: &SshKey) -> CloudSshKey {
     let parts: Vec<&str> = found.public_key.split_whitespace().take(2).collect();
-    CloudSshKey {
-        id: found.id,
-        public_key: parts.join(" "),
-    }
+    CloudSshKey { id: found.id, public_key: parts.join(" ") }
 }
 
 fn type_offer(found: ServerType) -> TypeOffer {
-    let month = found
-        .prices
-        .iter()
-        .filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)));
+    let month =
+        found.prices.iter().filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)));
     let sold_out = found.locations.iter().filter(|location| !location.available);
     TypeOffer {
         month: month.collect(),
@@ -169,10 +146,7 @@ fn type_offer(found: ServerType) -> TypeOffer {
 }
 
 fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
-    let v4 = pricing
-        .primary_ips
-        .iter()
-        .filter(|addresses| addresses.family == "ipv4");
+    let v4 = pricing.primary_ips.iter().filter(|addresses| addresses.family == "ipv4");
     v4.flat_map(|addresses| &addresses.prices)
         .filter_map(|p| Some((p.location.clone(), Price::parse(&p.price_monthly.net)?)))
         .collect()
@@ -180,22 +154,14 @@ fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
 
 /// The instances that were serving and, looked at from here just now, still do.
 pub async fn healthy(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
-    let looks = instances
-        .iter()
-        .filter(|instance| matches!(instance.stage, Stage::Serving(_)))
-        .map(async |instance| {
+    let looks = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_))).map(
+        async |instance| {
             let gate = outside::Gate::of(instance, acme_root).ok().flatten()?;
             let findings = gate.check_once().await;
-            findings
-                .iter()
-                .all(|(_, found)| found.is_ok())
-                .then(|| instance.name.clone())
-        });
-    futures_util::future::join_all(looks)
-        .await
-        .into_iter()
-        .flatten()
-        .collect()
+            findings.iter().all(|(_, found)| found.is_ok()).then(|| instance.name.clone())
+        },
+    );
+    futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -204,10 +170,7 @@ mod tests {
 
     #[test]
     fn a_host_takes_the_first_address_of_its_network() {
-        assert_eq!(
-            host_address("2001:db8:1:7::/64").unwrap().to_string(),
-            "2001:db8:1:7::1"
-        );
+        assert_eq!(host_address("2001:db8:1:7::/64").unwrap().to_string(), "2001:db8:1:7::1");
         assert_eq!(host_address("nonsense"), None);
     }
 }

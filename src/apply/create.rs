@@ -25,10 +25,7 @@ const POWER_ON: Duration = Duration::from_secs(120);
 pub(super) async fn create(order: &Order, instance: &Instance, world: &World) -> Result<Done> {
     let mut sold_out = None;
     for location in &order.locations {
-        world.doing(
-            instance,
-            format!("creating the server ({}, {location})", order.server_type),
-        );
+        world.doing(instance, format!("creating the server ({}, {location})", order.server_type));
         match place(order, location, instance, world).await {
             Ok(server) => return record(&server, instance, world).await,
             Err(error) if is_sold_out(&error) => {
@@ -48,11 +45,7 @@ pub(super) async fn create(order: &Order, instance: &Instance, world: &World) ->
 
 pub(super) async fn adopt(id: u64, instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, format!("taking over server {id}"));
-    let server = world
-        .cloud
-        .server(id)
-        .await?
-        .with_context(|| format!("server {id} is gone"))?;
+    let server = world.cloud.server(id).await?.with_context(|| format!("server {id} is gone"))?;
     record(&server, instance, world).await
 }
 
@@ -60,10 +53,7 @@ pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Res
     world.doing(instance, "switching the server on");
     let action = world.cloud.power_on(id).await?;
     world.cloud.wait_for(vec![action], POWER_ON).await?;
-    let server = instance
-        .stage
-        .server()
-        .context("a server that is switched on is known")?;
+    let server = instance.stage.server().context("a server that is switched on is known")?;
     Ok(Done::new(Outcome::Created(server.clone()), "server switched on"))
 }
 
@@ -93,10 +83,7 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let op = OpId::from_bytes(world.entropy.id());
     let host_key = world.entropy.with(|rng| KeyPair::generate(rng, ""))?;
     let public = host_key.public_text()?;
-    world
-        .store
-        .put_creation(&op, &instance.name, &public, &world.clock.now())
-        .await?;
+    world.store.put_creation(&op, &instance.name, &public, &world.clock.now()).await?;
 
     let selector = fleet.selector();
     let (firewalls, keys) =
@@ -105,18 +92,10 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let birth = render::Birth {
         release: instance.spec.release.clone(),
         domain: instance.spec.host_name(&instance.name),
-        admin_networks: world
-            .birth
-            .admin
-            .as_ref()
-            .map(|admin| admin.all().to_vec())
-            .unwrap_or_default(),
+        admin_networks: world.birth.admin.as_ref().map(|admin| admin.all().to_vec()).unwrap_or_default(),
         acme_directory: world.birth.acme_directory.clone(),
         node_mirror: world.birth.node_mirror.clone(),
-        host_key: render::HostKey {
-            private: host_key.private_text()?,
-            public,
-        },
+        host_key: render::HostKey { private: host_key.private_text()?, public },
     };
     Ok(ServerCreate {
         name: fleet.server_name(&instance.name),
@@ -127,10 +106,7 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
         firewalls: vec![FirewallRef { firewall }],
         user_data: render::user_data(&birth)?.expose().to_owned(),
         labels: fleet.server_labels(&instance.name, &op),
-        public_net: PublicNetCreate {
-            enable_ipv4: true,
-            enable_ipv6: true,
-        },
+        public_net: PublicNetCreate { enable_ipv4: true, enable_ipv6: true },
     })
 }
 
@@ -145,17 +121,10 @@ async fn find(name: &str, instance: &Instance, world: &World) -> Result<Option<C
             if ours {
                 return Ok(Some(server));
             }
-            let hint = format!(
-                "rename or delete server {} in the console, or choose another name",
-                server.id
-            );
-            let why = format!(
-                "server {} has that name, but not the labels of this fleet",
-                server.id
-            );
-            return Err(Refusal::new(format!("the name {name} is taken"), hint)
-                .because(why)
-                .into());
+            let hint =
+                format!("rename or delete server {} in the console, or choose another name", server.id);
+            let why = format!("server {} has that name, but not the labels of this fleet", server.id);
+            return Err(Refusal::new(format!("the name {name} is taken"), hint).because(why).into());
         }
         if pauses.pause().await.is_err() {
             return Ok(None);
@@ -173,26 +142,16 @@ async fn record(server: &CloudServer, instance: &Instance, world: &World) -> Res
     };
     let Some(host_key) = host_key else {
         let hint = format!("run `clawberth destroy {name}` and deploy it again");
-        return Err(
-            Refusal::new(format!("server {} of {name} cannot be trusted", server.id), hint)
-                .because("it was created from another state file, so its host key is not known")
-                .into(),
-        );
+        return Err(Refusal::new(format!("server {} of {name} cannot be trusted", server.id), hint)
+            .because("it was created from another state file, so its host key is not known")
+            .into());
     };
     let facts = observe::server(server);
-    let Some(ipv4) = facts.ipv4 else {
-        bail!("server {} has no IPv4 address", server.id)
-    };
+    let Some(ipv4) = facts.ipv4 else { bail!("server {} has no IPv4 address", server.id) };
     let location = facts.location;
     let line = format!("server created ({location}, {ipv4})");
     Ok(Done::new(
-        Outcome::Created(Server {
-            id: server.id,
-            ipv4,
-            ipv6: facts.ipv6,
-            location,
-            host_key,
-        }),
+        Outcome::Created(Server { id: server.id, ipv4, ipv6: facts.ipv6, location, host_key }),
         line,
     ))
 }

@@ -18,17 +18,11 @@ pub(super) async fn delete(ids: &[u64], instance: &Instance, world: &World) -> R
     let mut all: Vec<u64> = ids.iter().copied().chain(known.map(|server| server.id)).collect();
     all.sort_unstable();
     all.dedup();
-    servers(&all, world)
-        .await
-        .with_context(|| format!("cannot delete the server of {}", instance.name))?;
+    servers(&all, world).await.with_context(|| format!("cannot delete the server of {}", instance.name))?;
     if let Some(server) = known {
         address(server.ipv4, world).await?;
     }
-    let line = if all.is_empty() {
-        "no server to delete"
-    } else {
-        "server deleted"
-    };
+    let line = if all.is_empty() { "no server to delete" } else { "server deleted" };
     Ok(Done::new(Outcome::Deleted, line))
 }
 

@@ -16,20 +16,14 @@ const TTL: u32 = 60;
 const CHANGE: Duration = Duration::from_secs(120);
 
 pub(super) async fn name(zone: &str, instance: &Instance, world: &World) -> Result<Done> {
-    let server = instance
-        .stage
-        .server()
-        .context("a server has its address before its name")?;
+    let server = instance.stage.server().context("a server has its address before its name")?;
     let mut wanted = vec![(RecordType::A, server.ipv4.to_string())];
     wanted.extend(server.ipv6.map(|v6| (RecordType::Aaaa, v6.to_string())));
     for (kind, value) in wanted {
         let what = || format!("cannot set {} of {}.{zone}", kind.as_str(), instance.name);
         set(zone, kind, value, instance, world).await.with_context(what)?;
     }
-    Ok(Done::new(
-        Outcome::Named,
-        format!("{}.{zone} points at the server", instance.name),
-    ))
+    Ok(Done::new(Outcome::Named, format!("{}.{zone} points at the server", instance.name)))
 }
 
 async fn set(zone: &str, kind: RecordType, value: String, instance: &Instance, world: &World) -> Result<()> {
@@ -41,10 +35,7 @@ async fn set(zone: &str, kind: RecordType, value: String, instance: &Instance, w
         None => {
             let mut labels = world.store.fleet().labels();
             labels.insert(INSTANCE.to_owned(), label.to_owned());
-            world
-                .cloud
-                .create_rrset(zone, (label, kind), TTL, &records, &labels)
-                .await?
+            world.cloud.create_rrset(zone, (label, kind), TTL, &records, &labels).await?
         }
     };
     world.cloud.wait_for(vec![action], CHANGE).await?;
@@ -54,16 +45,8 @@ async fn set(zone: &str, kind: RecordType, value: String, instance: &Instance, w
 pub(super) async fn unname(zone: &str, instance: &Instance, world: &World) -> Result<Done> {
     let mut actions = Vec::new();
     for kind in [RecordType::A, RecordType::Aaaa] {
-        actions.extend(
-            world
-                .cloud
-                .delete_rrset(zone, instance.name.as_str(), kind)
-                .await?,
-        );
+        actions.extend(world.cloud.delete_rrset(zone, instance.name.as_str(), kind).await?);
     }
     world.cloud.wait_for(actions, CHANGE).await?;
-    Ok(Done::new(
-        Outcome::Unnamed,
-        format!("{}.{zone} removed", instance.name),
-    ))
+    Ok(Done::new(Outcome::Unnamed, format!("{}.{zone} removed", instance.name)))
 }

@@ -17,12 +17,12 @@ const FIREWALL: Duration = Duration::from_secs(120);
 /// Takes one step; the line that says what was done.
 pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
     match step {
-        FleetStep::CreateSshKey => create_ssh_key(world)
-            .await
-            .context("cannot make the fleet's SSH key known"),
-        FleetStep::CreateFirewall(rules) => create_firewall(rules, world)
-            .await
-            .context("cannot create the firewall"),
+        FleetStep::CreateSshKey => {
+            create_ssh_key(world).await.context("cannot make the fleet's SSH key known")
+        }
+        FleetStep::CreateFirewall(rules) => {
+            create_firewall(rules, world).await.context("cannot create the firewall")
+        }
         FleetStep::SetFirewallRules(id, rules) => {
             let actions = world
                 .cloud
@@ -38,11 +38,7 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
         }
         FleetStep::DeleteFirewall(id) => delete_firewall(*id, world).await,
         FleetStep::DeleteSshKey(id) => {
-            world
-                .cloud
-                .delete_ssh_key(*id)
-                .await
-                .context("cannot delete the fleet's SSH key")?;
+            world.cloud.delete_ssh_key(*id).await.context("cannot delete the fleet's SSH key")?;
             Ok("SSH key deleted".into())
         }
         FleetStep::ProveAbsence(names) => prove_absence(names, world).await,
@@ -51,10 +47,8 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
 
 async fn create_ssh_key(world: &World) -> Result<String> {
     let fleet = world.store.fleet();
-    let created = world
-        .cloud
-        .create_ssh_key(&fleet.common_name(), &world.key.public_text()?, &fleet.labels())
-        .await;
+    let created =
+        world.cloud.create_ssh_key(&fleet.common_name(), &world.key.public_text()?, &fleet.labels()).await;
     match created {
         Ok(_) => Ok("SSH key made known".into()),
         Err(error) => {
@@ -69,19 +63,12 @@ async fn create_ssh_key(world: &World) -> Result<String> {
 
 async fn create_firewall(rules: &[FirewallRule], world: &World) -> Result<String> {
     let fleet = world.store.fleet();
-    match world
-        .cloud
-        .create_firewall(&fleet.common_name(), &fleet.labels(), &of(rules))
-        .await
-    {
+    match world.cloud.create_firewall(&fleet.common_name(), &fleet.labels(), &of(rules)).await {
         Ok(_) => Ok("firewall created".into()),
         Err(error) => {
             // the answer may have been lost after the firewall was made
             let ours = world.cloud.firewalls(&fleet.selector()).await?;
-            match ours
-                .into_iter()
-                .find(|firewall| firewall.name == fleet.common_name())
-            {
+            match ours.into_iter().find(|firewall| firewall.name == fleet.common_name()) {
                 Some(_) => Ok("firewall found".into()),
                 None => Err(error.into()),
             }
@@ -106,10 +93,7 @@ async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> 
     let selector = world.store.fleet().selector();
     let selectors = match names {
         [] => vec![selector.clone()],
-        _ => names
-            .iter()
-            .map(|name| format!("{selector},{INSTANCE}={name}"))
-            .collect(),
+        _ => names.iter().map(|name| format!("{selector},{INSTANCE}={name}")).collect(),
     };
     for selector in &selectors {
         let left = world.cloud.servers(selector).await?;
@@ -121,11 +105,7 @@ async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> 
         let (firewalls, keys) =
             tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
         if !firewalls.is_empty() || !keys.is_empty() {
-            bail!(
-                "{} firewalls and {} SSH keys of the fleet are still listed",
-                firewalls.len(),
-                keys.len()
-            );
+            bail!("{} firewalls and {} SSH keys of the fleet are still listed", firewalls.len(), keys.len());
         }
     }
     Ok("nothing of it is left at Hetzner".into())

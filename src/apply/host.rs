@@ -29,10 +29,7 @@ pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "waiting for SSH with the pinned host key");
     let target = target(instance, world)?;
     world.stop.or(until_reached(&target)).await?;
-    Ok(Done::new(
-        Outcome::Reached,
-        "SSH answers with the pinned host key",
-    ))
+    Ok(Done::new(Outcome::Reached, "SSH answers with the pinned host key"))
 }
 
 async fn until_reached(target: &Target) -> Result<()> {
@@ -61,11 +58,7 @@ pub(super) async fn trust(instance: &Instance, world: &World) -> Result<Done> {
     let server = server(instance)?;
     let target = target(instance, world)?;
     let id = world.stop.or(claimed_id(&target)).await?;
-    ensure!(
-        id == server.id.to_string(),
-        "server {} says that it is {id}",
-        server.id
-    );
+    ensure!(id == server.id.to_string(), "server {} says that it is {id}", server.id);
     Ok(Done::new(Outcome::Trusted, "logged in"))
 }
 
@@ -126,20 +119,13 @@ async fn until_installed(target: &Target, instance: &Instance, world: &World) ->
         }
         first_look = false;
         world.doing(instance, seen.as_str());
-        pauses
-            .pause()
-            .await
-            .with_context(|| format!("the set-up is not done; last seen: {seen}"))?;
+        pauses.pause().await.with_context(|| format!("the set-up is not done; last seen: {seen}"))?;
     }
 }
 
 fn failed(instance: &Instance, what: &str, log: &str) -> SetUpFailed {
     let name = instance.name.to_string();
-    SetUpFailed {
-        name,
-        what: what.to_owned(),
-        log: log.to_owned(),
-    }
+    SetUpFailed { name, what: what.to_owned(), log: log.to_owned() }
 }
 
 /// The set-up on a server failed; the end of its log says why.
@@ -157,14 +143,8 @@ pub(super) async fn serve(instance: &Instance, world: &World) -> Result<Done> {
     let gate =
         outside::Gate::of(instance, world.acme_root.as_deref())?.context("the instance has no address")?;
     let target = target(instance, world)?;
-    world
-        .stop
-        .or(until_serving(&gate, &target, instance, world))
-        .await?;
-    Ok(Done::new(
-        Outcome::Served,
-        format!("serves OpenClaw {}", instance.spec.release.openclaw),
-    ))
+    world.stop.or(until_serving(&gate, &target, instance, world)).await?;
+    Ok(Done::new(Outcome::Served, format!("serves OpenClaw {}", instance.spec.release.openclaw)))
 }
 
 async fn until_serving(
@@ -192,10 +172,7 @@ async fn until_serving(
         }
         let failing = failing.join("; ");
         world.doing(instance, format!("waiting until it serves ({failing})"));
-        pauses
-            .pause()
-            .await
-            .with_context(|| format!("it does not serve: {failing}"))?;
+        pauses.pause().await.with_context(|| format!("it does not serve: {failing}"))?;
     }
 }
 
@@ -217,10 +194,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(target: &'a Target) -> Self {
-        Self {
-            target,
-            session: None,
-        }
+        Self { target, session: None }
     }
 
     async fn run(&mut self, command: &Command, pauses: &mut Backoff) -> Result<Output> {
@@ -251,10 +225,7 @@ impl<'a> Line<'a> {
 }
 
 fn server(instance: &Instance) -> Result<&Server> {
-    instance
-        .stage
-        .server()
-        .context("the instance has no server at this stage")
+    instance.stage.server().context("the instance has no server at this stage")
 }
 
 fn target(instance: &Instance, world: &World) -> Result<Target> {

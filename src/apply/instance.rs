@@ -30,10 +30,7 @@ pub(super) struct Done {
 
 impl Done {
     pub(super) fn new(outcome: Outcome, line: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            line: line.into(),
-        }
+        Self { outcome, line: line.into() }
     }
 }
 
@@ -62,12 +59,7 @@ pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
         }
         Err(error) => world.say(subject, What::Failed(error.to_string())),
     }
-    Finish {
-        instance,
-        idle,
-        elapsed,
-        result,
-    }
+    Finish { instance, idle, elapsed, result }
 }
 
 async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Result<()> {
@@ -78,10 +70,7 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
-        let intent = world
-            .store
-            .begin(instance.name.as_str(), step.word(), &world.clock.now())
-            .await?;
+        let intent = world.store.begin(instance.name.as_str(), step.word(), &world.clock.now()).await?;
         match take(&step, instance, world).await {
             Ok(done) => {
                 instance.stage = instance.stage.clone().after(done.outcome)?;
@@ -89,10 +78,7 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
             }
             Err(error) => {
-                world
-                    .store
-                    .end(intent, &format!("failed: {error}"), &world.clock.now())
-                    .await?;
+                world.store.end(intent, &format!("failed: {error}"), &world.clock.now()).await?;
                 return Err(error);
             }
         }

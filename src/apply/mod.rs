@@ -81,10 +81,7 @@ pub struct Report {
 impl World {
     fn say(&self, subject: &str, what: What) {
         // nobody listens any more: then nobody wants to know
-        let _ = self.events.send(Event {
-            subject: subject.to_owned(),
-            what,
-        });
+        let _ = self.events.send(Event { subject: subject.to_owned(), what });
     }
 
     fn doing(&self, instance: &Instance, text: impl Into<String>) {
@@ -116,9 +113,7 @@ pub async fn run(plan: Plan, world: &World) -> Report {
             None => break,
         }
     }
-    report
-        .instances
-        .sort_by(|a, b| a.instance.name.cmp(&b.instance.name));
+    report.instances.sort_by(|a, b| a.instance.name.cmp(&b.instance.name));
     report.interrupted = report.instances.iter().any(|finish| finish.was_interrupted());
     let all_well = report.fleet.is_none() && report.instances.iter().all(|finish| finish.result.is_ok());
     if all_well && let Err(error) = fleet_steps(plan.after, world).await {
@@ -132,20 +127,14 @@ async fn fleet_steps(steps: Vec<FleetStep>, world: &World) -> Result<()> {
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
-        let intent = world
-            .store
-            .begin("fleet", step.word(), &world.clock.now())
-            .await?;
+        let intent = world.store.begin("fleet", step.word(), &world.clock.now()).await?;
         match fleet::take(&step, world).await {
             Ok(done) => {
                 world.store.end(intent, "done", &world.clock.now()).await?;
                 world.say("fleet", What::Did(done, watch.elapsed()));
             }
             Err(error) => {
-                world
-                    .store
-                    .end(intent, &format!("failed: {error}"), &world.clock.now())
-                    .await?;
+                world.store.end(intent, &format!("failed: {error}"), &world.clock.now()).await?;
                 return Err(error);
             }
         }

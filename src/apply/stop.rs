@@ -34,11 +34,7 @@ impl Stop {
     /// # Errors
     /// [`Interrupted`].
     pub fn check(&self) -> Result<(), Interrupted> {
-        if *self.0.borrow() {
-            Err(Interrupted)
-        } else {
-            Ok(())
-        }
+        if *self.0.borrow() { Err(Interrupted) } else { Ok(()) }
     }
 
     /// Waits for something that may be given up at any time without harm.

@@ -31,18 +31,12 @@ impl Context {
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Failure> {
         // a variable that is no text is none of ours
-        let pairs = env
-            .into_iter()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let pairs = env.into_iter().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let env = Environment::new(pairs);
         start_log(&env)?;
         Ok(Self {
             cwd: std::env::current_dir().context("the working directory is gone")?,
-            ui: Ui::new(
-                Box::new(std::io::stdout()),
-                Box::new(std::io::stderr()),
-                style(global, &env),
-            ),
+            ui: Ui::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()), style(global, &env)),
             clock: clock(&env)?,
             entropy: entropy(&env)?,
             env,
@@ -75,9 +69,7 @@ fn clock(env: &Environment) -> Result<Clock, Refusal> {
         return Ok(Clock::default());
     };
     let wrong = |why| Refusal::new(format!("CLAWBERTH_NOW is no time: {text:?}"), "unset it").because(why);
-    text.parse()
-        .map(Clock::pinned)
-        .map_err(|why: jiff::Error| wrong(why.to_string()))
+    text.parse().map(Clock::pinned).map_err(|why: jiff::Error| wrong(why.to_string()))
 }
 
 fn entropy(env: &Environment) -> Result<Entropy, Refusal> {
@@ -93,16 +85,10 @@ fn start_log(env: &Environment) -> Result<(), Refusal> {
         return Ok(());
     };
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).map_err(|why| {
-        Refusal::new(
-            format!("CLAWBERTH_LOG is no filter: {wanted:?}"),
-            "try CLAWBERTH_LOG=debug",
-        )
-        .because(why)
+        Refusal::new(format!("CLAWBERTH_LOG is no filter: {wanted:?}"), "try CLAWBERTH_LOG=debug")
+            .because(why)
     })?;
     // a second subscriber in one process (tests) keeps the first
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     Ok(())
 }

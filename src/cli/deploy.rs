@@ -62,11 +62,7 @@ impl Deploy {
         let instances = self.instances(&fleet, &settings, context).await?;
         let seen = look(&client, &fleet, &instances, &settings).await?;
         let public_key = fleet.key.public_text()?;
-        let public_key = public_key
-            .split_whitespace()
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ");
+        let public_key = public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         let wish = Wish {
             instances,
             admin: &admin,
@@ -116,12 +112,7 @@ impl Deploy {
             };
             let created = known.map_or_else(|| context.clock.now(), |known| known.created.clone());
             let spec = spec(settings, release);
-            instances.push(Instance {
-                name: name.clone(),
-                spec,
-                stage: Stage::Planned,
-                created,
-            });
+            instances.push(Instance { name: name.clone(), spec, stage: Stage::Planned, created });
         }
         Ok(instances)
     }
@@ -132,11 +123,7 @@ impl Deploy {
         let asked = [
             ("--type", &self.server_type, spec.server_type.clone()),
             ("--version", &self.version, spec.release.openclaw.to_string()),
-            (
-                "--domain",
-                &self.domain,
-                spec.domain.clone().unwrap_or_else(|| "none".to_owned()),
-            ),
+            ("--domain", &self.domain, spec.domain.clone().unwrap_or_else(|| "none".to_owned())),
         ];
         for (flag, wanted, is) in asked {
             if let Some(wanted) = wanted
@@ -156,10 +143,7 @@ impl Deploy {
 fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(*name)) {
-        Some(twice) => Err(Refusal::new(
-            format!("{twice} is named twice"),
-            "name each instance once",
-        )),
+        Some(twice) => Err(Refusal::new(format!("{twice} is named twice"), "name each instance once")),
         None => Ok(()),
     }
 }
@@ -169,18 +153,11 @@ async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failu
     let catalogue = Catalogue::built_in()?;
     let wanted = match settings.version.as_deref() {
         None => Wanted::Tested,
-        Some(text) => text
-            .parse()
-            .map_err(|why| unknown_version(text, &why, &catalogue))?,
+        Some(text) => text.parse().map_err(|why| unknown_version(text, &why, &catalogue))?,
     };
     let http = context.http()?;
     let node_mirror = &settings.node_mirror;
-    let sources = Sources {
-        catalogue: &catalogue,
-        http: &http,
-        env: context.env.all(),
-        node_mirror,
-    };
+    let sources = Sources { catalogue: &catalogue, http: &http, env: context.env.all(), node_mirror };
     Ok(registry::resolve(wanted, &sources).await?)
 }
 
@@ -209,15 +186,10 @@ async fn look(
     instances: &[Instance],
     settings: &Settings,
 ) -> Result<Observed, Failure> {
-    let zones: BTreeSet<String> = instances
-        .iter()
-        .filter_map(|instance| instance.spec.domain.clone())
-        .collect();
+    let zones: BTreeSet<String> =
+        instances.iter().filter_map(|instance| instance.spec.domain.clone()).collect();
     let mut seen = observe::cloud(client, &fleet.id, &zones).await?;
-    if instances
-        .iter()
-        .any(|instance| !seen.servers.contains_key(&instance.name))
-    {
+    if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
         seen.offer = Some(observe::offer(client).await?);
     }
     seen.healthy = observe::healthy(instances, settings.acme_root.as_deref()).await;
@@ -225,11 +197,8 @@ async fn look(
 }
 
 fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
-    let servers = if plan.creates() == 1 {
-        "1 server".to_owned()
-    } else {
-        format!("{} servers", plan.creates())
-    };
+    let servers =
+        if plan.creates() == 1 { "1 server".to_owned() } else { format!("{} servers", plan.creates()) };
     match context.ui.confirm(&format!("create {servers}?"))? {
         Some(true) => Ok(true),
         Some(false) => {
@@ -245,49 +214,23 @@ fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
 
 /// The answer: where each gateway is, how long it took, and what to type next.
 fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Failure> {
-    let again = plan
-        .instances
-        .iter()
-        .map(|part| part.instance.name.as_str())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let again = plan.instances.iter().map(|part| part.instance.name.as_str()).collect::<Vec<_>>().join(" ");
     let finished: Vec<(Instance, Option<std::time::Duration>)> = if report.instances.is_empty() {
-        plan.instances
-            .iter()
-            .map(|part| (part.instance.clone(), None))
-            .collect()
+        plan.instances.iter().map(|part| (part.instance.clone(), None)).collect()
     } else {
-        report
-            .instances
-            .iter()
-            .map(|f| (f.instance.clone(), (!f.idle).then_some(f.elapsed)))
-            .collect()
+        report.instances.iter().map(|f| (f.instance.clone(), (!f.idle).then_some(f.elapsed))).collect()
     };
-    let first = finished
-        .iter()
-        .find(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
+    let first = finished.iter().find(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
     let first = first.map(|(instance, _)| instance.name.clone());
     if context.ui.style().json {
-        let instances: Vec<_> = finished
-            .iter()
-            .map(|(instance, _)| record::json(instance))
-            .collect();
-        context
-            .ui
-            .json(&json!({ "changed": !plan.is_empty(), "instances": instances }))?;
+        let instances: Vec<_> = finished.iter().map(|(instance, _)| record::json(instance)).collect();
+        context.ui.json(&json!({ "changed": !plan.is_empty(), "instances": instances }))?;
     } else if first.is_some() {
-        let serving = finished
-            .iter()
-            .filter(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
+        let serving = finished.iter().filter(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
         let rows: Vec<Vec<String>> = serving
             .map(|(instance, took)| {
-                let url = instance
-                    .endpoint()
-                    .map(|endpoint| endpoint.origin())
-                    .unwrap_or_default();
-                let time = took
-                    .map(|took| format!("ready after {}", human(took)))
-                    .unwrap_or_default();
+                let url = instance.endpoint().map(|endpoint| endpoint.origin()).unwrap_or_default();
+                let time = took.map(|took| format!("ready after {}", human(took))).unwrap_or_default();
                 vec![instance.name.to_string(), url, time]
             })
             .collect();
@@ -295,9 +238,7 @@ fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Fa
     }
     let status = walk::conclude(report, &format!("clawberth deploy {again}"), &mut context.ui);
     if let (Status::Success, Some(name)) = (status, first) {
-        context
-            .ui
-            .note(&format!("next: `clawberth open {name}` gives the owner's link"));
+        context.ui.note(&format!("next: `clawberth open {name}` gives the owner's link"));
     }
     Ok(status)
 }

@@ -35,17 +35,12 @@ impl Destroy {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let client = cloud(&settings, context)?;
         let fleet = Fleet::find(&settings, context).await?;
-        let domains = fleet
-            .instances
-            .iter()
-            .filter_map(|instance| instance.spec.domain.clone());
+        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
         let seen = observe::cloud(&client, &fleet.id, &zones).await?;
         let instances = self.instances(&fleet, &seen, &settings, context)?;
-        let others = fleet
-            .instances
-            .iter()
-            .any(|known| instances.iter().all(|going| going.name != known.name));
+        let others =
+            fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));
         let names: Vec<InstanceName> = instances.iter().map(|instance| instance.name.clone()).collect();
         let plan = plan::destroy(instances, others, self.all, &seen);
         if plan.is_empty() {
@@ -63,11 +58,7 @@ impl Destroy {
         } else {
             format!(
                 "clawberth destroy {}",
-                names
-                    .iter()
-                    .map(InstanceName::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" ")
             )
         };
         let gone: Vec<InstanceName> = report
@@ -111,30 +102,18 @@ impl Destroy {
 }
 
 fn agreed(names: &[InstanceName], context: &mut Context) -> Result<bool, Failure> {
-    let list = names
-        .iter()
-        .map(InstanceName::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let what = if list.is_empty() {
-        "what is left of the fleet".to_owned()
-    } else {
-        list
-    };
-    match context
-        .ui
-        .confirm(&format!("destroy {what}, with everything on it, for good?"))?
-    {
+    let list = names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ");
+    let what = if list.is_empty() { "what is left of the fleet".to_owned() } else { list };
+    match context.ui.confirm(&format!("destroy {what}, with everything on it, for good?"))? {
         Some(true) => Ok(true),
         Some(false) => {
             context.ui.note("nothing was done");
             Ok(false)
         }
-        None => Err(Refusal::new(
-            format!("this would destroy {what}, and nobody can be asked"),
-            "say --yes",
-        )
-        .into()),
+        None => {
+            Err(Refusal::new(format!("this would destroy {what}, and nobody can be asked"), "say --yes")
+                .into())
+        }
     }
 }
 

@@ -51,28 +51,18 @@ pub struct Failure {
 impl Failure {
     /// An error with the next command to type.
     pub fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Self {
-        Self {
-            error: error.into(),
-            hint: Some(hint.into()),
-        }
+        Self { error: error.into(), hint: Some(hint.into()) }
     }
 
     /// The exit status: refusals are bad input.
     pub fn status(&self) -> Status {
-        let refused = self
-            .error
-            .chain()
-            .any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
+        let refused = self.error.chain().any(|cause| cause.is::<Refusal>() || cause.is::<ReleaseError>());
         if refused { Status::Usage } else { Status::Failed }
     }
 
     /// Error, cause and hint, a line each.
     pub fn lines(&self) -> String {
-        let mut chain = self
-            .error
-            .chain()
-            .map(|cause| one_line(&cause.to_string()))
-            .collect::<Vec<_>>();
+        let mut chain = self.error.chain().map(|cause| one_line(&cause.to_string())).collect::<Vec<_>>();
         chain.dedup();
         let mut chain = chain.into_iter();
         let mut lines = vec![format!("error: {}", chain.next().unwrap_or_default())];
@@ -80,11 +70,7 @@ impl Failure {
         if !causes.is_empty() {
             lines.push(format!("caused by: {}", causes.join(": ")));
         }
-        if let Some(failed) = self
-            .error
-            .chain()
-            .find_map(|cause| cause.downcast_ref::<SetUpFailed>())
-        {
+        if let Some(failed) = self.error.chain().find_map(|cause| cause.downcast_ref::<SetUpFailed>()) {
             lines.push("its log ends:".to_owned());
             lines.extend(failed.log.lines().map(|line| format!("  {line}")));
         }
@@ -97,10 +83,7 @@ impl Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self {
-            error: error.into(),
-            hint: None,
-        }
+        Self { error: error.into(), hint: None }
     }
 }
 

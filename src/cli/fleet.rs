@@ -45,17 +45,12 @@ impl Fleet {
         };
         let key = match read_key(&settings.state)? {
             Some(key) => key,
-            None if instances.iter().all(|instance| instance.stage.server().is_none()) => context
-                .entropy
-                .with(|rng| KeyPair::generate(rng, &id.common_name()))?,
+            None if instances.iter().all(|instance| instance.stage.server().is_none()) => {
+                context.entropy.with(|rng| KeyPair::generate(rng, &id.common_name()))?
+            }
             None => return Err(lost_key(&settings.state).into()),
         };
-        Ok(Self {
-            store,
-            id,
-            key,
-            instances,
-        })
+        Ok(Self { store, id, key, instances })
     }
 
     /// The state for writing, with the key beside it.
@@ -74,31 +69,21 @@ impl Fleet {
 
     /// One instance.
     pub(super) fn instance(&self, name: &InstanceName) -> Result<&Instance, Refusal> {
-        self.instances
-            .iter()
-            .find(|instance| instance.name == *name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = self
-                    .instances
-                    .iter()
-                    .map(|instance| instance.name.as_str())
-                    .collect();
-                let hint = match near(name.as_str(), known.iter().copied()).as_slice() {
-                    [] => "`clawberth list` shows the instances".to_owned(),
-                    close => format!("did you mean {}?", close.join(" or ")),
-                };
-                Refusal::new(format!("no instance {name}"), hint)
-            })
+        self.instances.iter().find(|instance| instance.name == *name).ok_or_else(|| {
+            let known: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
+            let hint = match near(name.as_str(), known.iter().copied()).as_slice() {
+                [] => "`clawberth list` shows the instances".to_owned(),
+                close => format!("did you mean {}?", close.join(" or ")),
+            };
+            Refusal::new(format!("no instance {name}"), hint)
+        })
     }
 
     /// How to log in to an instance's server.
     pub(super) fn target(&self, instance: &Instance) -> Result<Target, Refusal> {
         let name = &instance.name;
         let server = instance.stage.server().ok_or_else(|| {
-            Refusal::new(
-                format!("{name} has no server yet"),
-                format!("run `clawberth deploy {name}`"),
-            )
+            Refusal::new(format!("{name} has no server yet"), format!("run `clawberth deploy {name}`"))
         })?;
         Ok(Target {
             address: server.ipv4.into(),
@@ -112,11 +97,7 @@ impl Fleet {
 
 /// The API of the project that the token belongs to.
 pub(super) fn cloud(settings: &Settings, context: &Context) -> Result<Client, Failure> {
-    Ok(Client::new(
-        context.http()?,
-        &settings.endpoint,
-        settings.token()?.clone(),
-    ))
+    Ok(Client::new(context.http()?, &settings.endpoint, settings.token()?.clone()))
 }
 
 /// Where the operator's key lies: beside the state, which holds no secret.
@@ -134,10 +115,7 @@ pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
 
 fn lost_key(state: &Path) -> Refusal {
     let path = key_path(state);
-    let hint = format!(
-        "put {} back; without it nobody can log in to the servers",
-        path.display()
-    );
+    let hint = format!("put {} back; without it nobody can log in to the servers", path.display());
     Refusal::new("the fleet's SSH key is gone", hint).because(format!("{} does not exist", path.display()))
 }
 
@@ -166,8 +144,7 @@ fn write_key(state: &Path, key: &KeyPair) -> Result<(), Failure> {
         .mode(0o600)
         .open(&new)
         .with_context(what)?;
-    file.write_all(key.private_text()?.expose().as_bytes())
-        .with_context(what)?;
+    file.write_all(key.private_text()?.expose().as_bytes()).with_context(what)?;
     file.sync_all().with_context(what)?;
     std::fs::rename(&new, &path).with_context(what)?;
     Ok(())

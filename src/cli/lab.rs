@@ -121,22 +121,13 @@ async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()
 /// What to type when the lab is ready.
 fn next(dir: &LabDir) -> Result<String> {
     let usual = dir.path() == LabDir::default_path()?;
-    let which = if usual {
-        String::new()
-    } else {
-        format!(" --dir {}", quoted(&dir.path().display().to_string()))
-    };
-    Ok(format!(
-        "the lab is ready; next: eval \"$(clawberth lab env{which})\""
-    ))
+    let which =
+        if usual { String::new() } else { format!(" --dir {}", quoted(&dir.path().display().to_string())) };
+    Ok(format!("the lab is ready; next: eval \"$(clawberth lab env{which})\""))
 }
 
 async fn down(dir: &LabDir, out: &mut (dyn Write + Send)) -> Result<()> {
-    let said = if supervisor::down(dir).await? {
-        "is down"
-    } else {
-        "was down already"
-    };
+    let said = if supervisor::down(dir).await? { "is down" } else { "was down already" };
     writeln!(out, "the lab in {} {said}", dir.path().display())?;
     Ok(())
 }
@@ -152,16 +143,9 @@ fn show(status: &Status, json: bool, out: &mut (dyn Write + Send)) -> Result<()>
         writeln!(out, "API  {endpoint}")?;
     }
     for machine in &status.machines {
-        let address = machine
-            .ipv4
-            .map(|address| address.to_string())
-            .unwrap_or_default();
+        let address = machine.ipv4.map(|address| address.to_string()).unwrap_or_default();
         let power = if machine.running { "on" } else { "off" };
-        writeln!(
-            out,
-            "{:>4}  {:<30} {address:<15} {power}",
-            machine.id, machine.name
-        )?;
+        writeln!(out, "{:>4}  {:<30} {address:<15} {power}", machine.id, machine.name)?;
     }
     Ok(())
 }

@@ -20,15 +20,12 @@ impl List {
             None => Vec::new(),
         };
         if context.ui.style().json {
-            context
-                .ui
-                .json(&Value::Array(instances.iter().map(record::json).collect()))?;
+            context.ui.json(&Value::Array(instances.iter().map(record::json).collect()))?;
         } else if instances.is_empty() {
             context.ui.note("no instances; `clawberth deploy NAME` makes one");
         } else {
-            let rows: Vec<_> = std::iter::once(record::heading())
-                .chain(instances.iter().map(record::row))
-                .collect();
+            let rows: Vec<_> =
+                std::iter::once(record::heading()).chain(instances.iter().map(record::row)).collect();
             context.ui.answer(&table(&rows))?;
         }
         Ok(Status::Success)

@@ -27,12 +27,7 @@ pub use error::{Failure, Status};
 ///
 /// Each instance is a Hetzner Cloud server of its own, with its own certificate; only port 443 is open to the world.
 #[derive(Debug, Parser)]
-#[command(
-    name = "clawberth",
-    version,
-    propagate_version = false,
-    disable_help_subcommand = true
-)]
+#[command(name = "clawberth", version, propagate_version = false, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -71,11 +66,7 @@ enum Command {
 
 impl Global {
     fn flags(&self) -> Flags {
-        Flags {
-            config: self.config.clone(),
-            state: self.state.clone(),
-            ..Flags::default()
-        }
+        Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() }
     }
 }
 
@@ -87,11 +78,7 @@ pub(crate) fn run(
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(shown) => {
-            let code = if shown.use_stderr() {
-                Status::Usage
-            } else {
-                Status::Success
-            };
+            let code = if shown.use_stderr() { Status::Usage } else { Status::Success };
             // help goes to stdout, usage errors to stderr; a closed stream changes nothing
             let _ = shown.print();
             return code.into();
@@ -109,17 +96,13 @@ pub(crate) fn run(
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command()
-        .after_long_help(variables())
-        .try_get_matches_from(args)?;
+    let matches = Cli::command().after_long_help(variables()).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
 }
 
 fn variables() -> String {
     let width = 26;
-    let lines = VARIABLES
-        .iter()
-        .map(|(name, use_of)| format!("  {name:<width$} {use_of}"));
+    let lines = VARIABLES.iter().map(|(name, use_of)| format!("  {name:<width$} {use_of}"));
     format!("Environment:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 

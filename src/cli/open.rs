@@ -49,14 +49,10 @@ impl Open {
         let link = gateway::parse_owner_link(&output.stdout, &endpoint)?;
         if context.ui.style().json {
             let expires = link.expires.to_string();
-            context
-                .ui
-                .json(&json!({ "name": name, "url": link.url.expose(), "expires": expires }))?;
+            context.ui.json(&json!({ "name": name, "url": link.url.expose(), "expires": expires }))?;
         } else {
             context.ui.answer(link.url.expose())?;
-            context
-                .ui
-                .note("it works once, within 10 minutes, for whoever opens it first");
+            context.ui.note("it works once, within 10 minutes, for whoever opens it first");
         }
         Ok(Status::Success)
     }

@@ -44,7 +44,5 @@ pub(super) fn row(instance: &Instance) -> Vec<String> {
 
 /// The heading of `list`.
 pub(super) fn heading() -> Vec<String> {
-    ["NAME", "STAGE", "URL", "OPENCLAW", "TYPE", "LOCATION", "CREATED"]
-        .map(str::to_owned)
-        .to_vec()
+    ["NAME", "STAGE", "URL", "OPENCLAW", "TYPE", "LOCATION", "CREATED"].map(str::to_owned).to_vec()
 }

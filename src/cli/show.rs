@@ -41,19 +41,13 @@ impl Show {
 
 fn text(instance: &Instance, checks: &[outside::Finding]) -> String {
     let heads = record::heading();
-    let rows = heads
-        .iter()
-        .zip(record::row(instance))
-        .map(|(head, cell)| (head.to_lowercase(), cell));
+    let rows = heads.iter().zip(record::row(instance)).map(|(head, cell)| (head.to_lowercase(), cell));
     let mut rows: Vec<(String, String)> = rows.collect();
     rows.push(("node".into(), instance.spec.release.node.to_string()));
     if let Some(server) = instance.stage.server() {
         rows.push(("server".into(), server.id.to_string()));
         rows.push(("ipv4".into(), server.ipv4.to_string()));
-        rows.push((
-            "ipv6".into(),
-            server.ipv6.map_or_else(|| "-".to_owned(), |v6| v6.to_string()),
-        ));
+        rows.push(("ipv6".into(), server.ipv6.map_or_else(|| "-".to_owned(), |v6| v6.to_string())));
         rows.push(("host key".into(), server.host_key.clone()));
     }
     for (check, found) in checks {
@@ -64,10 +58,7 @@ fn text(instance: &Instance, checks: &[outside::Finding]) -> String {
         rows.push((check.to_string(), verdict));
     }
     let width = rows.iter().map(|(head, _)| head.len()).max().unwrap_or(0);
-    rows.iter()
-        .map(|(head, cell)| format!("{head:<width$}  {cell}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    rows.iter().map(|(head, cell)| format!("{head:<width$}  {cell}")).collect::<Vec<_>>().join("\n")
 }
 
 fn check_json((check, found): &outside::Finding) -> Value {

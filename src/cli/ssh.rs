@@ -41,10 +41,7 @@ impl Ssh {
             .arg("-i")
             .arg(key_path(&settings.state))
             .arg(option("IdentitiesOnly", &"yes"))
-            .arg(option(
-                "UserKnownHostsFile",
-                &format!("\"{}\"", known_hosts.display()),
-            ))
+            .arg(option("UserKnownHostsFile", &format!("\"{}\"", known_hosts.display())))
             .arg(option("GlobalKnownHostsFile", &"/dev/null"))
             .arg(option("StrictHostKeyChecking", &"yes"))
             .arg(option("HostKeyAlias", &alias(instance)))
@@ -58,9 +55,7 @@ impl Ssh {
         // on success this process is the client
         let error = client.exec();
         if error.kind() == std::io::ErrorKind::NotFound {
-            return Err(
-                Refusal::new("no ssh program", "install it: `apt-get install openssh-client`").into(),
-            );
+            return Err(Refusal::new("no ssh program", "install it: `apt-get install openssh-client`").into());
         }
         Err(anyhow::Error::new(error).context("cannot start ssh").into())
     }
@@ -68,10 +63,7 @@ impl Ssh {
 
 /// The name under which the key of this very server is known: an address may belong to another one later.
 fn alias(instance: &Instance) -> String {
-    format!(
-        "clawberth-{}",
-        instance.stage.server().map_or(0, |server| server.id)
-    )
+    format!("clawberth-{}", instance.stage.server().map_or(0, |server| server.id))
 }
 
 fn write_known_hosts(path: &std::path::Path, instances: &[Instance]) -> Result<(), Failure> {

@@ -80,20 +80,14 @@ pub(super) fn conclude(report: Report, again: &str, ui: &mut Ui) -> Status {
             continue;
         }
         complain(
-            error.context(format!(
-                "{} is not done, but {}",
-                instance.name,
-                instance.stage.word()
-            )),
+            error.context(format!("{} is not done, but {}", instance.name, instance.stage.word())),
             again,
             ui,
         );
         status = Status::Failed;
     }
     if report.interrupted {
-        ui.complain(&format!(
-            "stopped; everything so far is written down\nhint: run `{again}` to go on"
-        ));
+        ui.complain(&format!("stopped; everything so far is written down\nhint: run `{again}` to go on"));
         return Status::Interrupted;
     }
     if let Some(error) = report.fleet {

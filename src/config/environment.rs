@@ -7,10 +7,7 @@ use crate::model::refusal::Refusal;
 
 /// Every environment variable that is read, and what for.
 pub const VARIABLES: &[(&str, &str)] = &[
-    (
-        "HCLOUD_TOKEN",
-        "API token of the Hetzner project (never in a file)",
-    ),
+    ("HCLOUD_TOKEN", "API token of the Hetzner project (never in a file)"),
     ("HCLOUD_ENDPOINT", "base URL of the API, if not Hetzner's own"),
     ("CLAWBERTH_CONFIG", "the configuration file, as --config"),
     ("CLAWBERTH_STATE", "the state file, as --state"),
@@ -23,27 +20,12 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("CLAWBERTH_ACME_DIRECTORY", "acme_directory"),
     ("CLAWBERTH_ACME_ROOT", "acme_root"),
     ("CLAWBERTH_NODE_MIRROR", "node_mirror"),
-    (
-        "CLAWBERTH_LOG",
-        "what to log to stderr, like debug or clawberth::hcloud=trace",
-    ),
-    (
-        "CLAWBERTH_NOW",
-        "for tests: the time it is, RFC 3339; durations read 0 s",
-    ),
-    (
-        "CLAWBERTH_SEED",
-        "for tests: a number that ids and keys are made from; never set it in earnest",
-    ),
-    (
-        "npm_config_registry",
-        "the npm registry that --version asks, as npm has it",
-    ),
+    ("CLAWBERTH_LOG", "what to log to stderr, like debug or clawberth::hcloud=trace"),
+    ("CLAWBERTH_NOW", "for tests: the time it is, RFC 3339; durations read 0 s"),
+    ("CLAWBERTH_SEED", "for tests: a number that ids and keys are made from; never set it in earnest"),
+    ("npm_config_registry", "the npm registry that --version asks, as npm has it"),
     ("NO_COLOR", "no colours"),
-    (
-        "XDG_STATE_HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME, HOME",
-        "where state, configuration and cache lie",
-    ),
+    ("XDG_STATE_HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME, HOME", "where state, configuration and cache lie"),
 ];
 
 /// A copy of the environment.
@@ -58,16 +40,12 @@ impl Environment {
 
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A variable with values separated by commas.
     pub fn list(&self, name: &str) -> Option<Vec<String>> {
-        self.get(name)
-            .map(|text| text.split(',').map(|part| part.trim().to_owned()).collect())
+        self.get(name).map(|text| text.split(',').map(|part| part.trim().to_owned()).collect())
     }
 
     /// All variables.

@@ -56,9 +56,7 @@ impl OneOrMany {
 impl File {
     /// The file that was named, else the one here, else the user's, else nothing.
     pub(super) fn load(named: Option<&Path>, env: &Environment, cwd: &Path) -> Result<Self, Refusal> {
-        let named = named
-            .map(Path::to_owned)
-            .or_else(|| env.get("CLAWBERTH_CONFIG").map(PathBuf::from));
+        let named = named.map(Path::to_owned).or_else(|| env.get("CLAWBERTH_CONFIG").map(PathBuf::from));
         if let Some(path) = named {
             let path = cwd.join(path);
             let text = std::fs::read_to_string(&path).map_err(|why| unreadable(&path, why))?;
@@ -78,12 +76,7 @@ impl File {
     fn parse(path: &Path, text: &str) -> Result<Self, Refusal> {
         let broken = |why: toml::de::Error| {
             let at = why.span().map_or(String::new(), |span| {
-                let line = text
-                    .bytes()
-                    .take(span.start)
-                    .filter(|byte| *byte == b'\n')
-                    .count()
-                    + 1;
+                let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
                 format!(" line {line}")
             });
             let what = format!("cannot read {}{at}", path.display());
@@ -95,21 +88,14 @@ impl File {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("the keys are {}", KEYS.join(", ")),
             };
-            return Err(Refusal::new(
-                format!("unknown key `{unknown}` in {}", path.display()),
-                hint,
-            ));
+            return Err(Refusal::new(format!("unknown key `{unknown}` in {}", path.display()), hint));
         }
         toml::from_str(text).map_err(broken)
     }
 }
 
 fn unreadable(path: &Path, why: std::io::Error) -> Refusal {
-    Refusal::new(
-        format!("cannot read {}", path.display()),
-        "name another file with --config",
-    )
-    .because(why)
+    Refusal::new(format!("cannot read {}", path.display()), "name another file with --config").because(why)
 }
 
 /// What `init` writes: every key, commented, with its default.
@@ -138,9 +124,6 @@ mod tests {
     #[test]
     fn a_syntax_error_names_the_line() {
         let error = File::parse(Path::new("f.toml"), "image = \"a\"\nversion = \n").unwrap_err();
-        assert!(
-            error.to_string().starts_with("cannot read f.toml line 2"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("cannot read f.toml line 2"), "{error}");
     }
 }

@@ -78,19 +78,14 @@ impl Settings {
     pub fn load(flags: &Flags, env: &Environment, cwd: &Path) -> Result<Self, Refusal> {
         let file = File::load(flags.config.as_deref(), env, cwd)?;
         let admin_networks = admin_networks(&file, env)?;
-        let named_locations = env
-            .list("CLAWBERTH_LOCATIONS")
-            .or(file.locations)
-            .unwrap_or_default();
+        let named_locations = env.list("CLAWBERTH_LOCATIONS").or(file.locations).unwrap_or_default();
         let locations = [&flags.locations, &named_locations]
             .into_iter()
             .find(|list| !list.is_empty())
             .cloned()
             .unwrap_or_else(|| LOCATIONS.map(str::to_owned).to_vec());
         let pick = |flag: &Option<String>, variable: &str, value: Option<String>| {
-            flag.clone()
-                .or_else(|| env.get(variable).map(str::to_owned))
-                .or(value)
+            flag.clone().or_else(|| env.get(variable).map(str::to_owned)).or(value)
         };
         let endpoint = pick(&None, "HCLOUD_ENDPOINT", file.endpoint).unwrap_or_else(|| HETZNER.to_owned());
         let acme = pick(&None, "CLAWBERTH_ACME_DIRECTORY", file.acme_directory);
@@ -108,10 +103,7 @@ impl Settings {
             version: pick(&flags.version, "CLAWBERTH_VERSION", file.version),
             domain: domain.map(domain_name).transpose()?,
             acme_directory: url("acme_directory", acme.unwrap_or_else(|| LETS_ENCRYPT.to_owned()))?,
-            acme_root: env
-                .get("CLAWBERTH_ACME_ROOT")
-                .map(PathBuf::from)
-                .or(file.acme_root),
+            acme_root: env.get("CLAWBERTH_ACME_ROOT").map(PathBuf::from).or(file.acme_root),
             node_mirror: url("node_mirror", mirror.unwrap_or_else(|| NODE.to_owned()))?,
             state: state_path(flags, env)?,
         })
@@ -169,22 +161,17 @@ fn admin_networks(file: &File, env: &Environment) -> Result<Option<AdminNetworks
 }
 
 fn url(what: &str, text: String) -> Result<String, Refusal> {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest {
         Some(rest)
             if !rest.is_empty()
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && !"'\"<>\\^`{|}".contains(c)) =>
+                && text.chars().all(|c| c.is_ascii_graphic() && !"'\"<>\\^`{|}".contains(c)) =>
         {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        Some(_) | None => Err(Refusal::new(
-            format!("{what} is no URL: {text:?}"),
-            "write it as https://host/path",
-        )),
+        Some(_) | None => {
+            Err(Refusal::new(format!("{what} is no URL: {text:?}"), "write it as https://host/path"))
+        }
     }
 }
 
@@ -207,10 +194,7 @@ fn domain_name(text: String) -> Result<String, Refusal> {
 }
 
 fn state_path(flags: &Flags, env: &Environment) -> Result<PathBuf, Refusal> {
-    let given = flags
-        .state
-        .clone()
-        .or_else(|| env.get("CLAWBERTH_STATE").map(PathBuf::from));
+    let given = flags.state.clone().or_else(|| env.get("CLAWBERTH_STATE").map(PathBuf::from));
     match given {
         Some(path) => Ok(path),
         None => Ok(env.state_folder()?.join("state.sqlite")),
@@ -236,32 +220,20 @@ mod tests {
     #[test]
     fn flags_win_over_environment_over_file() {
         let toml = "domain = \"file.example\"\nserver_type = \"cx33\"\nlocations = [\"hel1\"]\n";
-        let pairs = [
-            ("CLAWBERTH_DOMAIN", "env.example"),
-            ("CLAWBERTH_SERVER_TYPE", "cx43"),
-        ];
-        let flags = Flags {
-            domain: Some("flag.example".into()),
-            ..Flags::default()
-        };
+        let pairs = [("CLAWBERTH_DOMAIN", "env.example"), ("CLAWBERTH_SERVER_TYPE", "cx43")];
+        let flags = Flags { domain: Some("flag.example".into()), ..Flags::default() };
         let settings = load(toml, &pairs, flags).unwrap();
         assert_eq!(settings.domain.as_deref(), Some("flag.example"));
         assert_eq!(settings.server_type, "cx43");
         assert_eq!(settings.locations, ["hel1"]);
-        assert_eq!(
-            settings.state,
-            PathBuf::from("/home/u/.local/state/clawberth/state.sqlite")
-        );
+        assert_eq!(settings.state, PathBuf::from("/home/u/.local/state/clawberth/state.sqlite"));
     }
 
     #[test]
     fn defaults_are_the_eu_and_the_smallest_type() {
         let settings = load("", &[], Flags::default()).unwrap();
         assert_eq!(settings.locations, ["fsn1", "nbg1", "hel1"]);
-        assert_eq!(
-            (settings.server_type.as_str(), settings.image.as_str()),
-            ("cx23", "debian-13")
-        );
+        assert_eq!((settings.server_type.as_str(), settings.image.as_str()), ("cx23", "debian-13"));
         assert!(settings.admin_networks().is_err());
         assert!(settings.token().is_err());
     }
@@ -276,12 +248,7 @@ mod tests {
     fn everybody_is_not_an_admin_network() {
         let error = load("admin_networks = [\"0.0.0.0/0\"]\n", &[], Flags::default()).unwrap_err();
         assert_eq!(error.to_string(), "admin_networks is not usable");
-        assert!(
-            load("admin_networks = \"any\"\n", &[], Flags::default())
-                .unwrap()
-                .admin_networks
-                .is_some()
-        );
+        assert!(load("admin_networks = \"any\"\n", &[], Flags::default()).unwrap().admin_networks.is_some());
     }
 
     #[test]

@@ -110,14 +110,9 @@ impl Client {
                 return Ok(());
             }
             if let Err(source) = backoff.pause().await {
-                let still: Vec<String> = running
-                    .values()
-                    .map(|a| format!("{} ({})", a.command, a.id))
-                    .collect();
-                return Err(WaitError::TooLong {
-                    still: still.join(", "),
-                    source,
-                });
+                let still: Vec<String> =
+                    running.values().map(|a| format!("{} ({})", a.command, a.id)).collect();
+                return Err(WaitError::TooLong { still: still.join(", "), source });
             }
             let ids: Vec<String> = running.keys().map(u64::to_string).collect();
             for batch in ids.chunks(IDS_PER_POLL) {
@@ -137,10 +132,5 @@ fn failed(action: &Action) -> Result<(), WaitError> {
         Some(error) => (error.code.clone(), error.message.clone()),
         None => ("unknown".to_owned(), "no reason was given".to_owned()),
     };
-    Err(WaitError::Failed {
-        id: action.id,
-        command: action.command.clone(),
-        code,
-        message,
-    })
+    Err(WaitError::Failed { id: action.id, command: action.command.clone(), code, message })
 }

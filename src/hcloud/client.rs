@@ -32,11 +32,7 @@ pub(super) type Query<'a> = &'a [(&'a str, &'a str)];
 impl Client {
     /// A client of the project that the token belongs to. The endpoint is the base URL with `/v1`.
     pub fn new(http: reqwest::Client, endpoint: &str, token: Secret) -> Self {
-        Self {
-            http,
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token,
-        }
+        Self { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token }
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T, Error> {
@@ -58,14 +54,9 @@ impl Client {
             let mut with_page = query.to_vec();
             with_page.extend([("page", number.as_str()), ("per_page", PER_PAGE)]);
             let mut answer: serde_json::Value = self.get(path, &with_page).await?;
-            let items = answer
-                .get_mut(key)
-                .map(serde_json::Value::take)
-                .unwrap_or_default();
-            let garbled = |e: serde_json::Error| Error::Garbled {
-                request: format!("GET {path}"),
-                text: e.to_string(),
-            };
+            let items = answer.get_mut(key).map(serde_json::Value::take).unwrap_or_default();
+            let garbled =
+                |e: serde_json::Error| Error::Garbled { request: format!("GET {path}"), text: e.to_string() };
             all.extend(serde_json::from_value::<Vec<T>>(items).map_err(garbled)?);
             let meta: Meta = serde_json::from_value(answer).unwrap_or_default();
             match meta.meta.pagination.next_page {
@@ -81,13 +72,9 @@ impl Client {
         body: &B,
     ) -> Result<T, Error> {
         let request = format!("POST {path}");
-        let json = serde_json::to_string(body).map_err(|e| Error::Garbled {
-            request: request.clone(),
-            text: e.to_string(),
-        })?;
-        let answer = self
-            .send(Method::POST, path, &[], Some(json), Repeat::OnlyIfRefused)
-            .await?;
+        let json = serde_json::to_string(body)
+            .map_err(|e| Error::Garbled { request: request.clone(), text: e.to_string() })?;
+        let answer = self.send(Method::POST, path, &[], Some(json), Repeat::OnlyIfRefused).await?;
         read(&answer, &request)
     }
 
@@ -143,20 +130,13 @@ impl Client {
             if source.is_builder() {
                 Error::Request { request, source }
             } else {
-                Error::Unanswered {
-                    endpoint: self.endpoint.clone(),
-                    request,
-                    source,
-                }
+                Error::Unanswered { endpoint: self.endpoint.clone(), request, source }
             }
         };
         let response = builder.send().await.map_err(failed)?;
         let status = response.status();
-        let correlation_id = response
-            .headers()
-            .get("x-correlation-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let correlation_id =
+            response.headers().get("x-correlation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let text = response.text().await.map_err(failed)?;
         tracing::debug!(request, status = status.as_u16(), "answered");
         if status.is_success() || status == StatusCode::NO_CONTENT {
@@ -168,10 +148,8 @@ impl Client {
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &str, request: &str) -> Result<T, Error> {
-    serde_json::from_str(body).map_err(|e| Error::Garbled {
-        request: request.to_owned(),
-        text: e.to_string(),
-    })
+    serde_json::from_str(body)
+        .map_err(|e| Error::Garbled { request: request.to_owned(), text: e.to_string() })
 }
 
 #[derive(Default, Deserialize)]

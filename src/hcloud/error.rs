@@ -86,9 +86,7 @@ impl Error {
 impl ApiError {
     /// Reads the API's error body; a body of another kind (a proxy's page) becomes the message.
     pub(super) fn read(status: u16, correlation_id: Option<String>, body: &str) -> Self {
-        let parsed = serde_json::from_str::<Envelope>(body)
-            .ok()
-            .map(|envelope| envelope.error);
+        let parsed = serde_json::from_str::<Envelope>(body).ok().map(|envelope| envelope.error);
         match parsed {
             Some(error) => Self {
                 status,
@@ -100,10 +98,7 @@ impl ApiError {
             None => Self {
                 status,
                 code: bare_code(status).to_owned(),
-                message: format!(
-                    "HTTP {status}: {}",
-                    body.chars().take(200).collect::<String>().trim()
-                ),
+                message: format!("HTTP {status}: {}", body.chars().take(200).collect::<String>().trim()),
                 fields: Vec::new(),
                 correlation_id,
             },
@@ -152,10 +147,7 @@ struct Field {
 
 impl Details {
     fn lines(self) -> Vec<String> {
-        self.fields
-            .into_iter()
-            .map(|f| format!("{}: {}", f.name, f.messages.join(", ")))
-            .collect()
+        self.fields.into_iter().map(|f| format!("{}: {}", f.name, f.messages.join(", "))).collect()
     }
 }
 
@@ -183,15 +175,9 @@ mod tests {
     #[test]
     fn details_of_another_shape_do_not_matter() {
         let body = r#"{"error":{"code":"resource_limit_exceeded","message":"full","details":{"limits":[{"name":"server_limit"}]}}}"#;
-        assert_eq!(
-            ApiError::read(403, None, body).to_string(),
-            "full (resource_limit_exceeded)"
-        );
+        assert_eq!(ApiError::read(403, None, body).to_string(), "full (resource_limit_exceeded)");
         let null = r#"{"error":{"code":"unauthorized","message":"token is required","details":null}}"#;
-        assert_eq!(
-            ApiError::read(401, None, null).to_string(),
-            "token is required (unauthorized)"
-        );
+        assert_eq!(ApiError::read(401, None, null).to_string(), "token is required (unauthorized)");
     }
 
     #[test]

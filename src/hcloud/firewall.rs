@@ -65,8 +65,7 @@ struct Many {
 impl Client {
     /// All firewalls with these labels.
     pub async fn firewalls(&self, selector: &str) -> Result<Vec<Firewall>, Error> {
-        self.list("/firewalls", "firewalls", &[("label_selector", selector)])
-            .await
+        self.list("/firewalls", "firewalls", &[("label_selector", selector)]).await
     }
 
     /// Creates a firewall that is applied to nothing yet.
@@ -76,10 +75,7 @@ impl Client {
         labels: &BTreeMap<String, String>,
         rules: &[Rule],
     ) -> Result<Firewall, Error> {
-        Ok(self
-            .post::<_, One>("/firewalls", &Create { name, labels, rules })
-            .await?
-            .firewall)
+        Ok(self.post::<_, One>("/firewalls", &Create { name, labels, rules }).await?.firewall)
     }
 
     /// Replaces all rules of a firewall; the actions to wait for.

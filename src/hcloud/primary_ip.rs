@@ -27,11 +27,7 @@ impl Client {
 
     /// The project's entry for one address (an IPv6 entry is found by its network).
     pub async fn primary_ip_by_address(&self, ip: &str) -> Result<Option<PrimaryIp>, Error> {
-        Ok(self
-            .list("/primary_ips", "primary_ips", &[("ip", ip)])
-            .await?
-            .into_iter()
-            .next())
+        Ok(self.list("/primary_ips", "primary_ips", &[("ip", ip)]).await?.into_iter().next())
     }
 
     /// Deletes an unassigned address.

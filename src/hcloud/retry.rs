@@ -19,10 +19,7 @@ pub(super) const TRIES: u32 = 5;
 pub(super) fn worth_another_try(error: &Error, repeat: Repeat) -> bool {
     match (error, repeat) {
         (Error::Api(api), Repeat::Safe) => {
-            matches!(
-                api.code.as_str(),
-                "conflict" | "rate_limit_exceeded" | "bad_gateway" | "timeout"
-            )
+            matches!(api.code.as_str(), "conflict" | "rate_limit_exceeded" | "bad_gateway" | "timeout")
         }
         (Error::Api(api), Repeat::OnlyIfRefused) => {
             matches!(api.code.as_str(), "conflict" | "rate_limit_exceeded")
@@ -40,13 +37,7 @@ mod tests {
 
     fn api(status: u16, code: &str) -> Error {
         let (code, message) = (code.to_owned(), String::new());
-        Error::Api(ApiError {
-            status,
-            code,
-            message,
-            fields: Vec::new(),
-            correlation_id: None,
-        })
+        Error::Api(ApiError { status, code, message, fields: Vec::new(), correlation_id: None })
     }
 
     #[test]
@@ -65,11 +56,7 @@ mod tests {
         for (status, code, safe, refused) in rows {
             let error = api(status, code);
             assert_eq!(worth_another_try(&error, Repeat::Safe), safe, "{code}");
-            assert_eq!(
-                worth_another_try(&error, Repeat::OnlyIfRefused),
-                refused,
-                "{code}"
-            );
+            assert_eq!(worth_another_try(&error, Repeat::OnlyIfRefused), refused, "{code}");
         }
     }
 }

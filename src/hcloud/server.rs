@@ -116,17 +116,12 @@ struct One {
 impl Client {
     /// All servers with these labels.
     pub async fn servers(&self, selector: &str) -> Result<Vec<Server>, Error> {
-        self.list("/servers", "servers", &[("label_selector", selector)])
-            .await
+        self.list("/servers", "servers", &[("label_selector", selector)]).await
     }
 
     /// The server with this name, which is unique.
     pub async fn server_by_name(&self, name: &str) -> Result<Option<Server>, Error> {
-        Ok(self
-            .list("/servers", "servers", &[("name", name)])
-            .await?
-            .into_iter()
-            .next())
+        Ok(self.list("/servers", "servers", &[("name", name)]).await?.into_iter().next())
     }
 
     /// The server with this id.
@@ -156,9 +151,6 @@ impl Client {
     /// Switches a server on.
     pub async fn power_on(&self, id: u64) -> Result<Action, Error> {
         let empty = serde_json::json!({});
-        Ok(self
-            .post::<_, Answer>(&format!("/servers/{id}/actions/poweron"), &empty)
-            .await?
-            .action)
+        Ok(self.post::<_, Answer>(&format!("/servers/{id}/actions/poweron"), &empty).await?.action)
     }
 }

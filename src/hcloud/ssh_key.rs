@@ -36,8 +36,7 @@ struct One {
 impl Client {
     /// All keys with these labels.
     pub async fn ssh_keys(&self, selector: &str) -> Result<Vec<SshKey>, Error> {
-        self.list("/ssh_keys", "ssh_keys", &[("label_selector", selector)])
-            .await
+        self.list("/ssh_keys", "ssh_keys", &[("label_selector", selector)]).await
     }
 
     /// Makes a public key known to the project.
@@ -47,17 +46,7 @@ impl Client {
         public_key: &str,
         labels: &BTreeMap<String, String>,
     ) -> Result<SshKey, Error> {
-        Ok(self
-            .post::<_, One>(
-                "/ssh_keys",
-                &Create {
-                    name,
-                    public_key,
-                    labels,
-                },
-            )
-            .await?
-            .ssh_key)
+        Ok(self.post::<_, One>("/ssh_keys", &Create { name, public_key, labels }).await?.ssh_key)
     }
 
     /// Deletes a key.

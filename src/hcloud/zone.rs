@@ -109,10 +109,7 @@ impl Client {
 
     /// One record set.
     pub async fn rrset(&self, zone: &str, name: &str, kind: RecordType) -> Result<Option<Rrset>, Error> {
-        match self
-            .get::<OneRrset>(&format!("/zones/{zone}/rrsets/{name}/{}", kind.as_str()), &[])
-            .await
-        {
+        match self.get::<OneRrset>(&format!("/zones/{zone}/rrsets/{name}/{}", kind.as_str()), &[]).await {
             Ok(one) => Ok(Some(one.rrset)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -128,17 +125,8 @@ impl Client {
         records: &[Record],
         labels: &BTreeMap<String, String>,
     ) -> Result<Action, Error> {
-        let create = Create {
-            name,
-            kind: kind.as_str(),
-            ttl,
-            records,
-            labels,
-        };
-        Ok(self
-            .post::<_, Answer>(&format!("/zones/{zone}/rrsets"), &create)
-            .await?
-            .action)
+        let create = Create { name, kind: kind.as_str(), ttl, records, labels };
+        Ok(self.post::<_, Answer>(&format!("/zones/{zone}/rrsets"), &create).await?.action)
     }
 
     /// Replaces the records of a set.
@@ -149,14 +137,8 @@ impl Client {
         kind: RecordType,
         records: &[Record],
     ) -> Result<Action, Error> {
-        let path = format!(
-            "/zones/{zone}/rrsets/{name}/{}/actions/set_records",
-            kind.as_str()
-        );
-        Ok(self
-            .post::<_, Answer>(&path, &SetRecords { records })
-            .await?
-            .action)
+        let path = format!("/zones/{zone}/rrsets/{name}/{}/actions/set_records", kind.as_str());
+        Ok(self.post::<_, Answer>(&path, &SetRecords { records }).await?.action)
     }
 
     /// Deletes a record set; the action to wait for, or nothing if it is gone already.

@@ -61,23 +61,12 @@ pub fn parse_owner_link(stdout: &str, endpoint: &Endpoint) -> Result<OwnerLink> 
     let answer: Answer = serde_json::from_str(stdout)
         .ok()
         .context("the gateway's answer about its owner link is unreadable")?;
-    let (_, fragment) = answer
-        .browser_url
-        .split_once('#')
-        .context("the owner link has no fragment")?;
-    let token = fragment
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("bootstrapToken="));
+    let (_, fragment) = answer.browser_url.split_once('#').context("the owner link has no fragment")?;
+    let token = fragment.split('&').find_map(|pair| pair.strip_prefix("bootstrapToken="));
     let token = token.context("the owner link has no single-use token")?;
-    ensure!(
-        fragment.split('&').any(|pair| pair == "bootstrapProfile=owner"),
-        "the link is not an owner's"
-    );
+    ensure!(fragment.split('&').any(|pair| pair == "bootstrapProfile=owner"), "the link is not an owner's");
     Ok(OwnerLink {
-        url: Secret::new(format!(
-            "{}/#bootstrapToken={token}&bootstrapProfile=owner",
-            endpoint.origin()
-        )),
+        url: Secret::new(format!("{}/#bootstrapToken={token}&bootstrapProfile=owner", endpoint.origin())),
         expires: Timestamp::from_millisecond(answer.browser_bootstrap_expires_at_ms)?,
     })
 }
@@ -99,10 +88,7 @@ mod tests {
     #[test]
     fn the_link_leads_to_the_world_s_address_and_is_not_shown() {
         let link = parse_owner_link(DASHBOARD, &HERE).unwrap();
-        assert_eq!(
-            link.url.expose(),
-            "https://198.51.100.7/#bootstrapToken=aB3-_x&bootstrapProfile=owner"
-        );
+        assert_eq!(link.url.expose(), "https://198.51.100.7/#bootstrapToken=aB3-_x&bootstrapProfile=owner");
         assert_eq!(link.expires.to_string(), "2026-11-22T18:16:40.471Z");
         assert!(!format!("{link:?}").contains("aB3"));
         assert_eq!(owner_link().to_string(), "openclaw dashboard --json --no-open");
@@ -110,10 +96,8 @@ mod tests {
 
     #[test]
     fn no_error_quotes_a_token() {
-        for answer in [
-            DASHBOARD.replace("471}", "471"),
-            DASHBOARD.replace("Profile=owner", "Profile=guest"),
-        ] {
+        for answer in [DASHBOARD.replace("471}", "471"), DASHBOARD.replace("Profile=owner", "Profile=guest")]
+        {
             let error = format!("{:?}", parse_owner_link(&answer, &HERE).unwrap_err());
             assert!(!error.contains("aB3"), "{error}");
         }

@@ -93,24 +93,13 @@ struct CloudInit {
 /// An answer of another shape.
 pub fn parse_progress(stdout: &str) -> Result<Progress> {
     let mut sections = stdout.split("\n---\n");
-    let mut section = || {
-        sections
-            .next()
-            .context("the answer about the installation is cut short")
-    };
+    let mut section = || sections.next().context("the answer about the installation is cut short");
     let (setup, cloud_init, log) = (section()?, section()?, section()?);
     let mut lines = setup.lines();
-    let mut line = || {
-        lines
-            .next()
-            .context("the answer about the installation is cut short")
-    };
+    let mut line = || lines.next().context("the answer about the installation is cut short");
     let running = [line()?, line()?].contains(&"yes");
     let now: u64 = line()?.parse().context("the server's clock")?;
-    let failed = |what: String| Progress::Failed {
-        what,
-        log: log.trim().to_owned(),
-    };
+    let failed = |what: String| Progress::Failed { what, log: log.trim().to_owned() };
 
     let Some(last) = lines.rfind(|line| !line.is_empty()) else {
         let status: CloudInit = serde_json::from_str(cloud_init).context("the status of cloud-init")?;
@@ -120,19 +109,12 @@ pub fn parse_progress(stdout: &str) -> Result<Progress> {
         });
     };
     let mut words = last.split(' ');
-    let mut word = || {
-        words
-            .next()
-            .context("the progress of the installation is unreadable")
-    };
+    let mut word = || words.next().context("the progress of the installation is unreadable");
     let (time, part, state) = (word()?.parse::<u64>()?, Part(word()?.to_owned()), word()?);
     Ok(match (part.0.as_str(), state) {
         ("setup", "done") => Progress::Done,
         (_, "failed") => failed(part.to_string()),
-        _ if running => Progress::Running {
-            part,
-            since: Duration::from_secs(now.saturating_sub(time)),
-        },
+        _ if running => Progress::Running { part, since: Duration::from_secs(now.saturating_sub(time)) },
         _ => failed(format!("{part}: interrupted")),
     })
 }
@@ -151,13 +133,8 @@ mod tests {
     #[test]
     fn before_setup_cloud_init_knows() {
         assert_eq!(answer("no", "", "running"), Progress::Packages);
-        let Progress::Failed { what, log } = answer("no", "", "error") else {
-            panic!("not failed")
-        };
-        assert_eq!(
-            (what.as_str(), log.as_str()),
-            ("cloud-init: error e", "last line")
-        );
+        let Progress::Failed { what, log } = answer("no", "", "error") else { panic!("not failed") };
+        assert_eq!((what.as_str(), log.as_str()), ("cloud-init: error e", "last line"));
     }
 
     #[test]
@@ -167,15 +144,9 @@ mod tests {
         else {
             panic!("not running")
         };
-        assert_eq!(
-            (part.to_string().as_str(), since.as_secs()),
-            ("installing OpenClaw", 20)
-        );
+        assert_eq!((part.to_string().as_str(), since.as_secs()), ("installing OpenClaw", 20));
         // a setup that was started again succeeds, although cloud-init failed for good
-        assert_eq!(
-            answer("no", "1010 node failed\n1020 setup done", "error"),
-            Progress::Done
-        );
+        assert_eq!(answer("no", "1010 node failed\n1020 setup done", "error"), Progress::Done);
     }
 
     #[test]

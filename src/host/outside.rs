@@ -91,12 +91,7 @@ impl Gate {
             http = http.tls_certs_only(roots);
         }
         let origin = endpoint.origin();
-        Ok(Self {
-            http: http.build()?,
-            origin,
-            address,
-            version,
-        })
+        Ok(Self { http: http.build()?, origin, address, version })
     }
 
     /// The gate of an instance, once it has a server; `roots` is a PEM file.
@@ -111,24 +106,13 @@ impl Gate {
             std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()))
         };
         let pem = roots.map(read).transpose()?;
-        Self::new(
-            &endpoint,
-            server.ipv4,
-            instance.spec.release.openclaw,
-            pem.as_deref(),
-        )
-        .map(Some)
+        Self::new(&endpoint, server.ipv4, instance.spec.release.openclaw, pem.as_deref()).map(Some)
     }
 
     /// Makes every check once, side by side.
     pub async fn check_once(&self) -> Vec<Finding> {
-        let (certificate, ready, version, stranger, port) = tokio::join!(
-            self.certificate(),
-            self.ready(),
-            self.version(),
-            self.stranger(),
-            self.port()
-        );
+        let (certificate, ready, version, stranger, port) =
+            tokio::join!(self.certificate(), self.ready(), self.version(), self.stranger(), self.port());
         vec![
             (Check::Certificate, certificate),
             (Check::Ready, ready),
@@ -145,27 +129,15 @@ impl Gate {
     }
 
     async fn ready(&self) -> Result<String> {
-        let answer: Value = self
-            .get("/readyz")
-            .await?
-            .json()
-            .await
-            .context("/readyz gives no JSON")?;
-        ensure!(
-            answer.get("ready") == Some(&Value::Bool(true)),
-            "/readyz says {answer}"
-        );
+        let answer: Value = self.get("/readyz").await?.json().await.context("/readyz gives no JSON")?;
+        ensure!(answer.get("ready") == Some(&Value::Bool(true)), "/readyz says {answer}");
         Ok(answer.to_string())
     }
 
     async fn version(&self) -> Result<String> {
         let page = self.get("/").await?.text().await?;
         let build = build_id(&page).context("the page names no build")?;
-        ensure!(
-            is_build_of(build, self.version),
-            "the page is of build {build}, not of {}",
-            self.version
-        );
+        ensure!(is_build_of(build, self.version), "the page is of build {build}, not of {}", self.version);
         Ok(build.to_owned())
     }
 
@@ -177,9 +149,7 @@ impl Gate {
 
     async fn stranger(&self) -> Result<String> {
         let refusal = async { refusal(self.web_socket().await?, self.version).await };
-        tokio::time::timeout(ANSWER, refusal)
-            .await
-            .context("the WebSocket gives no answer to a stranger")?
+        tokio::time::timeout(ANSWER, refusal).await.context("the WebSocket gives no answer to a stranger")?
     }
 
     async fn web_socket(&self) -> Result<WebSocketStream<reqwest::Upgraded>> {
@@ -195,11 +165,7 @@ impl Gate {
             .collect(),
         );
         let response = request.send().await?;
-        ensure!(
-            response.status() == 101,
-            "the WebSocket answers {}",
-            response.status()
-        );
+        ensure!(response.status() == 101, "the WebSocket answers {}", response.status());
         Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, None).await)
     }
 
@@ -248,17 +214,11 @@ const REFUSALS: [&str; 5] = [
 
 /// The code in the gateway's answer to the request that had no credentials.
 fn refused(frame: &Value) -> Result<String> {
-    ensure!(
-        frame.get("ok") != Some(&Value::Bool(true)),
-        "a stranger was let in over the WebSocket"
-    );
+    ensure!(frame.get("ok") != Some(&Value::Bool(true)), "a stranger was let in over the WebSocket");
     let codes = [frame.pointer("/error/details/code"), frame.pointer("/error/code")];
     let code = codes.into_iter().flatten().find_map(Value::as_str);
     let code = code.context("the WebSocket's answer to a stranger has no code")?;
-    ensure!(
-        REFUSALS.contains(&code),
-        "the WebSocket's answer to a stranger is no refusal: {code}"
-    );
+    ensure!(REFUSALS.contains(&code), "the WebSocket's answer to a stranger is no refusal: {code}");
     Ok(code.to_owned())
 }
 
@@ -312,10 +272,7 @@ mod tests {
         for other in ["2026.9.5", "2026.9.60", "2026.9.6-1"] {
             assert!(!is_build_of(build, other.parse().unwrap()), "{other}");
         }
-        assert!(!is_build_of(
-            "2026.9.6-1-release-eb377ac",
-            "2026.9.6".parse().unwrap()
-        ));
+        assert!(!is_build_of("2026.9.6-1-release-eb377ac", "2026.9.6".parse().unwrap()));
         assert_eq!(build_id("<html>"), None);
     }
 
@@ -326,10 +283,7 @@ mod tests {
         assert!(refused(&json!({"ok": true, "payload": {}})).is_err());
         assert!(refused(&json!({"ok": false})).is_err());
         for code in ["INVALID_REQUEST", "PROTOCOL_MISMATCH", "AUTH_RATE_LIMITED"] {
-            assert!(
-                refused(&json!({"ok": false, "error": {"code": code}})).is_err(),
-                "{code}"
-            );
+            assert!(refused(&json!({"ok": false, "error": {"code": code}})).is_err(), "{code}");
         }
     }
 }

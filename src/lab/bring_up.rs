@@ -50,18 +50,9 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
     let token = record.token.clone();
-    dir.keep(&Record {
-        port,
-        ..record.clone()
-    })?;
+    dir.keep(&Record { port, ..record.clone() })?;
     let slot = record.slot.map_or(0, Slot::number);
-    let settings = Settings {
-        dir: dir.path().to_owned(),
-        slot,
-        token,
-        machines,
-        delays: Delays::LAB,
-    };
+    let settings = Settings { dir: dir.path().to_owned(), slot, token, machines, delays: Delays::LAB };
     let cloud = Cloud::open(settings).await?;
     serve(&mut services, api, cloud.api_router());
     if let Some(slot) = record.slot {
@@ -79,11 +70,8 @@ async fn real_machines(
 ) -> Result<Machines> {
     let cache = Cache::of_user()?;
     say("preparing base image, ACME server and Node mirror (minutes at the first time, then nothing)");
-    let (image, package, node) = tokio::try_join!(
-        image::prepare(&cache),
-        pebble::prepare(&cache),
-        mirror::prepare(&cache)
-    )?;
+    let (image, package, node) =
+        tokio::try_join!(image::prepare(&cache), pebble::prepare(&cache), mirror::prepare(&cache))?;
     say("setting the network up");
     network::up(slot).await?;
     let trust = trust::ensure(dir, slot.stranger().0.into())?;
@@ -97,9 +85,7 @@ async fn real_machines(
 /// What machines ask of their cloud: metadata and names.
 async fn serve_machines(cloud: &Cloud, slot: Slot, services: &mut JoinSet<Result<()>>) -> Result<()> {
     let metadata = bound(slot, SocketAddr::from(([169, 254, 169, 254], 80))).await?;
-    let router = cloud
-        .metadata_router()
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let router = cloud.metadata_router().into_make_service_with_connect_info::<SocketAddr>();
     services.spawn(async move { Ok(axum::serve(metadata, router).await?) });
     let address = SocketAddr::from((slot.services().0, 53));
     let tcp = bound(slot, address).await?;

@@ -39,9 +39,7 @@ impl Cache {
         let half = self.root.join(format!("{name}.half"));
         remove(&half)?;
         fs::create_dir(&half).with_context(|| format!("cannot make {}", half.display()))?;
-        build(&half)
-            .await
-            .with_context(|| format!("cannot prepare the lab's {name}"))?;
+        build(&half).await.with_context(|| format!("cannot prepare the lab's {name}"))?;
         fs::rename(&half, &path).with_context(|| format!("cannot keep {}", path.display()))?;
         Ok(path)
     }
@@ -78,20 +76,12 @@ mod tests {
     #[tokio::test]
     async fn a_recipe_is_built_once_and_a_failed_build_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache {
-            root: dir.path().join("c"),
-        };
+        let cache = Cache { root: dir.path().join("c") };
         let failed = cache.entry("thing", "v1", async |_| anyhow::bail!("no")).await;
-        assert_eq!(
-            format!("{:#}", failed.unwrap_err()),
-            "cannot prepare the lab's thing: no"
-        );
+        assert_eq!(format!("{:#}", failed.unwrap_err()), "cannot prepare the lab's thing: no");
         let write = async |half: &Path| Ok(fs::write(half.join("a"), "1")?);
         let first = cache.entry("thing", "v1", write).await.unwrap();
-        let again = cache
-            .entry("thing", "v1", async |_| anyhow::bail!("built twice"))
-            .await
-            .unwrap();
+        let again = cache.entry("thing", "v1", async |_| anyhow::bail!("built twice")).await.unwrap();
         assert_eq!(first, again);
         assert_eq!(fs::read_to_string(first.join("a")).unwrap(), "1");
         let other = cache.entry("thing", "v2", async |_| Ok(())).await.unwrap();

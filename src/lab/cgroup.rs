@@ -22,15 +22,9 @@ impl Groups {
         if systemd_rules() {
             return Self(Vec::new());
         }
-        let unified = if Path::new(ROOT).join("cgroup.controllers").exists() {
-            "."
-        } else {
-            "unified"
-        };
+        let unified = if Path::new(ROOT).join("cgroup.controllers").exists() { "." } else { "unified" };
         let hierarchies = [unified, "systemd"].map(|name| Path::new(ROOT).join(name));
-        let usable = hierarchies
-            .into_iter()
-            .filter(|dir| dir.join("cgroup.procs").exists());
+        let usable = hierarchies.into_iter().filter(|dir| dir.join("cgroup.procs").exists());
         Self(usable.map(|dir| dir.join(machine)).collect())
     }
 
@@ -39,11 +33,7 @@ impl Groups {
         for path in &self.0 {
             fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        Ok(self
-            .0
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect())
+        Ok(self.0.iter().map(|path| path.to_string_lossy().into_owned()).collect())
     }
 
     /// Removes them with the groups that the machine made inside. Its processes must be gone.

@@ -131,9 +131,7 @@ impl LabDir {
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
             Ok(text) => {
                 let record = serde_json::from_slice(&text);
-                record
-                    .map(Some)
-                    .with_context(|| format!("{} is no record of a lab", path.display()))
+                record.map(Some).with_context(|| format!("{} is no record of a lab", path.display()))
             }
         }
     }
@@ -148,24 +146,15 @@ impl LabDir {
 
     /// The slot that the lab in a directory has, if there is a lab.
     pub(super) fn slot_of(path: &Path) -> Option<Slot> {
-        Self {
-            root: path.to_owned(),
-        }
-        .record()
-        .ok()??
-        .slot
+        Self { root: path.to_owned() }.record().ok()??.slot
     }
 }
 
 /// A directory of the user's: from the environment, else under the home directory.
 pub(super) fn home_of(variable: &str, default: &str) -> Result<PathBuf> {
-    let named = env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(default));
-    named
-        .or_else(home)
-        .with_context(|| format!("neither {variable} nor HOME is set"))
+    named.or_else(home).with_context(|| format!("neither {variable} nor HOME is set"))
 }
 
 #[cfg(test)]

@@ -43,12 +43,7 @@ impl Disk {
         }
         let upper = self.dir.join("upper");
         cache::remove(&upper)?;
-        for dir in [
-            "upper/etc/ssl/certs",
-            "upper/usr/local/share/ca-certificates",
-            "work",
-            "root",
-        ] {
+        for dir in ["upper/etc/ssl/certs", "upper/usr/local/share/ca-certificates", "work", "root"] {
             fs::create_dir_all(self.dir.join(dir))
                 .with_context(|| format!("cannot make {}", self.dir.display()))?;
         }
@@ -58,20 +53,14 @@ impl Disk {
             ("etc/hostname", format!("{}\n", spec.name)),
             ("etc/resolv.conf", format!("nameserver {resolver}\n")),
             // in the bundle for now, and where update-ca-certificates finds it when a package runs that
-            (
-                "usr/local/share/ca-certificates/clawberth-lab.crt",
-                root.to_owned(),
-            ),
+            ("usr/local/share/ca-certificates/clawberth-lab.crt", root.to_owned()),
             (bundle, format!("{trusted}{root}")),
         ];
         for (name, text) in files {
             let path = upper.join(name);
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let label = Label {
-            spec: spec.clone(),
-            image: image.to_owned(),
-        };
+        let label = Label { spec: spec.clone(), image: image.to_owned() };
         // Last, and at once: with it the disk is whole.
         let half = self.dir.join("machine.json.half");
         fs::write(&half, serde_json::to_vec_pretty(&label)?)?;
@@ -84,21 +73,10 @@ impl Disk {
         if is_mounted(&root)? {
             return Ok(root);
         }
-        let label = self
-            .label()?
-            .with_context(|| format!("{} has no disk", self.dir.display()))?;
+        let label = self.label()?.with_context(|| format!("{} has no disk", self.dir.display()))?;
         let dir = self.dir.display();
-        let options = format!(
-            "lowerdir={},upperdir={dir}/upper,workdir={dir}/work",
-            label.image.display()
-        );
-        let words = [
-            "-t".as_ref(),
-            "overlay".as_ref(),
-            "overlay".as_ref(),
-            "-o".as_ref(),
-            options.as_ref(),
-        ];
+        let options = format!("lowerdir={},upperdir={dir}/upper,workdir={dir}/work", label.image.display());
+        let words = ["-t".as_ref(), "overlay".as_ref(), "overlay".as_ref(), "-o".as_ref(), options.as_ref()];
         tool::quick("mount", words.into_iter().chain([root.as_os_str()])).await?;
         Ok(root)
     }
@@ -129,9 +107,7 @@ impl Disk {
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
             Ok(text) => {
                 let label = serde_json::from_slice(&text);
-                label
-                    .map(Some)
-                    .with_context(|| format!("{} describes no machine", path.display()))
+                label.map(Some).with_context(|| format!("{} describes no machine", path.display()))
             }
         }
     }
@@ -141,7 +117,5 @@ fn is_mounted(root: &Path) -> Result<bool> {
     let table = fs::read_to_string("/proc/self/mounts").context("cannot read the mount table")?;
     // the table writes a space as \040
     let wanted = root.to_string_lossy().replace(' ', r"\040");
-    Ok(table
-        .lines()
-        .any(|line| line.split(' ').nth(1) == Some(wanted.as_str())))
+    Ok(table.lines().any(|line| line.split(' ').nth(1) == Some(wanted.as_str())))
 }

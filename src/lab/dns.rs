@@ -65,11 +65,7 @@ async fn serve_udp(server: Arc<Server>, socket: UdpSocket) -> Result<()> {
         };
         let question = buffer.get(..length).unwrap_or_default().to_vec();
         let (server, socket) = (server.clone(), socket.clone());
-        let place = places
-            .clone()
-            .acquire_owned()
-            .await
-            .context("the name server is gone")?;
+        let place = places.clone().acquire_owned().await.context("the name server is gone")?;
         questions.spawn(async move {
             if let Some(answer) = server.answer(&question, Transport::Udp).await
                 && let Err(error) = socket.send_to(&answer, from).await
@@ -86,11 +82,7 @@ async fn serve_tcp(server: Arc<Server>, listener: TcpListener) -> Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut connections = JoinSet::new();
     loop {
-        let place = places
-            .clone()
-            .acquire_owned()
-            .await
-            .context("the name server is gone")?;
+        let place = places.clone().acquire_owned().await.context("the name server is gone")?;
         let (stream, from) = listener.accept().await.context("cannot accept DNS connections")?;
         let server = server.clone();
         connections.spawn(async move {
@@ -137,17 +129,12 @@ impl Server {
             return Some(refusal(question, ResponseCode::NotImp));
         }
         let asked = question.queries.first()?;
-        self.cloud
-            .with_zones(|zones| answer::from_zones(zones, asked))
-            .map(|found| found.message(question))
+        self.cloud.with_zones(|zones| answer::from_zones(zones, asked)).map(|found| found.message(question))
     }
 
     async fn forward(&self, question: &Message, bytes: &[u8], transport: Transport) -> Option<Vec<u8>> {
         // a machine that learned an IPv6 address would try it first and wait for nothing
-        let for_ipv6 = question
-            .queries
-            .first()
-            .is_some_and(|q| q.query_type() == RecordType::AAAA);
+        let for_ipv6 = question.queries.first().is_some_and(|q| q.query_type() == RecordType::AAAA);
         if for_ipv6 && !self.resolvers.have_ipv6() {
             return refusal(question, ResponseCode::NoError).to_vec().ok();
         }
@@ -179,11 +166,7 @@ fn fit(question: &Message, answer: Message, transport: Transport) -> Option<Vec<
         (Transport::Udp, None) => UDP_MAX,
     };
     let bytes = answer.to_vec().ok()?;
-    if bytes.len() <= room {
-        Some(bytes)
-    } else {
-        answer.truncate().to_vec().ok()
-    }
+    if bytes.len() <= room { Some(bytes) } else { answer.truncate().to_vec().ok() }
 }
 
 /// One message with its length before it, RFC 1035 4.2.2.
@@ -197,8 +180,6 @@ async fn read_message(stream: &mut TcpStream) -> Result<Vec<u8>> {
 
 async fn write_message(stream: &mut TcpStream, message: &[u8]) -> Result<()> {
     let length = u16::try_from(message.len()).context("a DNS message is too long")?;
-    stream
-        .write_all(&[&length.to_be_bytes(), message].concat())
-        .await?;
+    stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
     Ok(())
 }

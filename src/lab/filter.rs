@@ -47,10 +47,7 @@ pub(super) fn of_machine(spec: &MachineSpec, accepts: Option<&[Accept]>) -> Resu
         writeln!(text, "add element inet cloud by4 {{ {address} : goto {chain} }}")?;
     }
     if let Some(prefix) = spec.ipv6 {
-        writeln!(
-            text,
-            "add element inet cloud by6 {{ {prefix}/64 : goto {chain} }}"
-        )?;
+        writeln!(text, "add element inet cloud by6 {{ {prefix}/64 : goto {chain} }}")?;
     }
     Ok(text)
 }
@@ -65,18 +62,13 @@ pub(super) fn without_machine(spec: &MachineSpec) -> Result<String> {
         writeln!(text, "delete element inet cloud by6 {{ {prefix}/64 }}")?;
     }
     let chain = format!("s{}", spec.id);
-    writeln!(
-        text,
-        "flush chain inet cloud {chain}\ndelete chain inet cloud {chain}"
-    )?;
+    writeln!(text, "flush chain inet cloud {chain}\ndelete chain inet cloud {chain}")?;
     Ok(text)
 }
 
 fn rules(text: &mut String, chain: &str, accept: &Accept) -> Result<()> {
     for source in &accept.sources {
-        let block: IpNet = source
-            .parse()
-            .with_context(|| format!("{source:?} is no CIDR block"))?;
+        let block: IpNet = source.parse().with_context(|| format!("{source:?} is no CIDR block"))?;
         let from = origin(block);
         let what = what(accept, block)?;
         writeln!(text, "add rule inet cloud {chain} {from} {what} accept")?;
@@ -118,11 +110,7 @@ mod tests {
 
     fn accept(protocol: &str, ports: Option<(u16, u16)>, sources: &[&str]) -> Accept {
         let sources = sources.iter().map(|&source| source.to_owned()).collect();
-        Accept {
-            protocol: protocol.to_owned(),
-            ports,
-            sources,
-        }
+        Accept { protocol: protocol.to_owned(), ports, sources }
     }
 
     #[test]
@@ -156,10 +144,7 @@ add element inet cloud by6 { 2001:db8:0:2::/64 : goto s7 }
 
     #[test]
     fn what_is_no_block_or_protocol_is_refused() {
-        let bad = [
-            accept("tcp", None, &["1.2.3.4; drop"]),
-            accept("sctp", None, &["0.0.0.0/0"]),
-        ];
+        let bad = [accept("tcp", None, &["1.2.3.4; drop"]), accept("sctp", None, &["0.0.0.0/0"])];
         for accept in bad {
             assert!(of_machine(&spec(), Some(&[accept])).is_err());
         }

@@ -40,11 +40,7 @@ pub(super) async fn off(slot: Slot) -> Result<()> {
         }
     }
     let table = slot.router();
-    tool::nft(
-        None,
-        &format!("add table inet {table}\ndelete table inet {table}\n"),
-    )
-    .await?;
+    tool::nft(None, &format!("add table inet {table}\ndelete table inet {table}\n")).await?;
     network::remove_link(None, &slot.router()).await?;
     let _lock = lock()?;
     let others = Slot::all().any(|other| other != slot && other.is_up());

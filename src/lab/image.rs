@@ -34,9 +34,7 @@ pub(super) async fn prepare(cache: &Cache) -> Result<PathBuf> {
     for (name, text) in &roots {
         recipe.push_str(&format!("{name}\n{text}"));
     }
-    cache
-        .entry("debian-13", &recipe, async |dir| build(dir, &roots).await)
-        .await
+    cache.entry("debian-13", &recipe, async |dir| build(dir, &roots).await).await
 }
 
 async fn build(dir: &Path, roots: &[(String, String)]) -> Result<()> {
@@ -53,14 +51,8 @@ async fn build(dir: &Path, roots: &[(String, String)]) -> Result<()> {
     );
     let include = format!("--include={PACKAGES}");
     // In a mount namespace of its own, so that a build killed half-way leaves no mount.
-    let words = [
-        "--mount",
-        "--propagation",
-        "private",
-        "mmdebstrap",
-        "--variant=minbase",
-        "--format=directory",
-    ];
+    let words =
+        ["--mount", "--propagation", "private", "mmdebstrap", "--variant=minbase", "--format=directory"];
     let mut arguments: Vec<&str> = words.to_vec();
     let target = dir.to_string_lossy();
     arguments.extend([include.as_str(), trust.as_str(), SUITE, target.as_ref()]);
@@ -94,11 +86,7 @@ fn host_roots() -> Result<Vec<(String, String)>> {
         if path.extension().is_some_and(|end| end == "crt") && path.is_file() {
             let text =
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             roots.push((name, text));
         }
     }

@@ -24,15 +24,9 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route("/metadata/public-ipv4", answer(|server| text(server.ipv4)))
         .route("/metadata/local-ipv4", answer(|_| String::new()))
         .route("/metadata/region", answer(|server| server.region.to_owned()))
-        .route(
-            "/metadata/availability-zone",
-            answer(|server| server.availability_zone.to_owned()),
-        )
+        .route("/metadata/availability-zone", answer(|server| server.availability_zone.to_owned()))
         .route("/metadata/private-networks", answer(|_| "[]\n".to_owned()))
-        .route(
-            "/metadata/public-keys",
-            answer(|server| list(&server.public_keys)),
-        )
+        .route("/metadata/public-keys", answer(|server| list(&server.public_keys)))
         .route("/metadata/network-config", answer(network_config))
         .route("/metadata/vendor_data", answer(|_| String::new()))
         .route("/userdata", get(user_data));
@@ -40,14 +34,8 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route("/meta-data", answer(no_cloud_metadata))
         .route("/user-data", get(no_cloud_user_data))
         .route("/vendor-data", answer(|_| String::new()))
-        .route(
-            "/network-config",
-            answer(|_| "version: 2\nethernets: {}\n".to_owned()),
-        );
-    Router::new()
-        .nest("/hetzner/v1", hetzner)
-        .nest("/lab", no_cloud)
-        .with_state(cloud)
+        .route("/network-config", answer(|_| "version: 2\nethernets: {}\n".to_owned()));
+    Router::new().nest("/hetzner/v1", hetzner).nest("/lab", no_cloud).with_state(cloud)
 }
 
 /// The server that asks; 404 for whoever is none.
@@ -57,11 +45,9 @@ fn asker(cloud: &Cloud, address: SocketAddr) -> Result<Identity, StatusCode> {
 
 /// A route that tells something about the server that asks.
 fn answer(tell: fn(&Identity) -> String) -> axum::routing::MethodRouter<Cloud> {
-    get(
-        async move |State(cloud): State<Cloud>, ConnectInfo(address): ConnectInfo<SocketAddr>| {
-            asker(&cloud, address).map(|server| tell(&server))
-        },
-    )
+    get(async move |State(cloud): State<Cloud>, ConnectInfo(address): ConnectInfo<SocketAddr>| {
+        asker(&cloud, address).map(|server| tell(&server))
+    })
 }
 
 /// Byte for byte as it was given; 204 without any.
@@ -80,16 +66,11 @@ async fn no_cloud_user_data(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
 ) -> Result<Vec<u8>, StatusCode> {
     let data = asker(&cloud, address)?.user_data.unwrap_or_default();
-    Ok(BASE64_STANDARD
-        .decode(&data)
-        .unwrap_or_else(|_| data.into_bytes()))
+    Ok(BASE64_STANDARD.decode(&data).unwrap_or_else(|_| data.into_bytes()))
 }
 
 fn all(server: &Identity) -> String {
-    let network_config: String = network_config(server)
-        .lines()
-        .map(|line| format!("  {line}\n"))
-        .collect();
+    let network_config: String = network_config(server).lines().map(|line| format!("  {line}\n")).collect();
     format!(
         "availability-zone: {zone}\nhostname: {name}\ninstance-id: {id}\nlocal-ipv4: ''\nnetwork-config:\n{network_config}\
          public-ipv4: {ipv4}\npublic-keys: {keys}\nregion: {region}\nvendor_data: ''\n",

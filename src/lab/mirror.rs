@@ -40,37 +40,20 @@ pub(super) fn router(root: PathBuf) -> Router {
 async fn build(dir: &Path) -> Result<()> {
     let mut index = Vec::new();
     for (version, date) in VERSIONS {
-        index.push(
-            distribution(dir, version, date)
-                .await
-                .with_context(|| format!("node {version}"))?,
-        );
+        index.push(distribution(dir, version, date).await.with_context(|| format!("node {version}"))?);
     }
-    Ok(fs::write(
-        dir.join("index.json"),
-        serde_json::to_vec_pretty(&index)?,
-    )?)
+    Ok(fs::write(dir.join("index.json"), serde_json::to_vec_pretty(&index)?)?)
 }
 
 /// Assembles one version and returns its line of the index.
 async fn distribution(dir: &Path, version: &str, date: &str) -> Result<Value> {
-    let (platform, target) = (
-        format!("linux-{}", architecture()?),
-        dir.join(format!("v{version}")),
-    );
+    let (platform, target) = (format!("linux-{}", architecture()?), dir.join(format!("v{version}")));
     let (name, work) = (format!("node-v{version}-{platform}"), target.join("work"));
     let tree = work.join(&name);
     for part in ["bin", "lib/node_modules/npm"] {
         fs::create_dir_all(tree.join(part))?;
     }
-    unpack(
-        &work,
-        &format!("node-{platform}"),
-        version,
-        &tree,
-        "package/bin/node",
-    )
-    .await?;
+    unpack(&work, &format!("node-{platform}"), version, &tree, "package/bin/node").await?;
     unpack(&work, "npm", NPM, &tree.join("lib/node_modules/npm"), "package").await?;
     for tool in ["npm", "npx"] {
         std::os::unix::fs::symlink(
@@ -81,17 +64,9 @@ async fn distribution(dir: &Path, version: &str, date: &str) -> Result<Value> {
     let about = about(&tree.join("bin/node")).await?;
     let archive = format!("{name}.tar.gz");
     let (target_file, work_text) = (target.join(&archive), work.to_string_lossy().into_owned());
-    let fixed = [
-        "--sort=name",
-        "--owner=0",
-        "--group=0",
-        "--mtime=@0",
-        "--use-compress-program=gzip -n -1",
-    ];
+    let fixed = ["--sort=name", "--owner=0", "--group=0", "--mtime=@0", "--use-compress-program=gzip -n -1"];
     let file = target_file.to_string_lossy();
-    let words = fixed
-        .into_iter()
-        .chain(["-C", &work_text, "-cf", file.as_ref(), &name]);
+    let words = fixed.into_iter().chain(["-C", &work_text, "-cf", file.as_ref(), &name]);
     tool::run("tar", words, STEP).await?;
     let sum = Sha256::digest(fs::read(&target_file)?);
     let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -107,22 +82,10 @@ async fn distribution(dir: &Path, version: &str, date: &str) -> Result<Value> {
 /// Fetches a package and puts a part of it below `target`. npm checks it against the registry's integrity.
 async fn unpack(work: &Path, package: &str, version: &str, target: &Path, part: &str) -> Result<()> {
     let destination = format!("--pack-destination={}", work.display());
-    tool::run(
-        "npm",
-        ["pack", "--silent", &destination, &format!("{package}@{version}")],
-        STEP,
-    )
-    .await?;
+    tool::run("npm", ["pack", "--silent", &destination, &format!("{package}@{version}")], STEP).await?;
     let archive = work.join(format!("{package}-{version}.tgz"));
     let (archive, target) = (archive.to_string_lossy(), target.to_string_lossy());
-    let words = [
-        "--strip-components=1",
-        "-C",
-        target.as_ref(),
-        "-xzf",
-        archive.as_ref(),
-        part,
-    ];
+    let words = ["--strip-components=1", "-C", target.as_ref(), "-xzf", archive.as_ref(), part];
     tool::run("tar", words, STEP).await.map(drop)
 }
 

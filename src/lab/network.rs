@@ -18,9 +18,7 @@ const KILLED: Duration = Duration::from_secs(10);
 /// Brings router, stranger and host link up. Safe to run on what is half or wholly there.
 pub(super) async fn up(slot: Slot) -> Result<()> {
     router(slot).await.context("cannot set the router up")?;
-    world(slot)
-        .await
-        .context("cannot set the stranger's network up")?;
+    world(slot).await.context("cannot set the stranger's network up")?;
     host(slot).await.context("cannot link the host to the router")?;
     forwarding::on(slot).await
 }
@@ -44,14 +42,8 @@ pub(super) async fn attach(slot: Slot, spec: &MachineSpec) -> Result<()> {
     detach(slot, spec.id).await?;
     let (router, name, link) = (slot.router(), slot.machine(spec.id), format!("m{}", spec.id));
     tool::ip(&format!("netns add {name}")).await?;
-    tool::ip(&format!(
-        "-n {router} link add {link} type veth peer name eth0 netns {name}"
-    ))
-    .await?;
-    for end in [
-        format!("-n {router} link set {link} up"),
-        format!("-n {name} link set eth0 up"),
-    ] {
+    tool::ip(&format!("-n {router} link add {link} type veth peer name eth0 netns {name}")).await?;
+    for end in [format!("-n {router} link set {link} up"), format!("-n {name} link set eth0 up")] {
         tool::ip(&end).await?;
     }
     tool::ip(&format!("-n {name} link set lo up")).await?;
@@ -111,10 +103,7 @@ async fn processes(namespace: &str) -> Result<Vec<Process>> {
         return Ok(Vec::new());
     }
     let ids = tool::ip(&format!("netns pids {namespace}")).await?;
-    Ok(ids
-        .split_whitespace()
-        .filter_map(|id| Process::of(id.parse().ok()?))
-        .collect())
+    Ok(ids.split_whitespace().filter_map(|id| Process::of(id.parse().ok()?)).collect())
 }
 
 async fn router(slot: Slot) -> Result<()> {
@@ -132,10 +121,7 @@ async fn world(slot: Slot) -> Result<()> {
     let (router, world) = (slot.router(), slot.world());
     make_namespace(&world).await?;
     if !has_link(Some(&router), "world").await {
-        tool::ip(&format!(
-            "-n {router} link add world type veth peer name eth0 netns {world}"
-        ))
-        .await?;
+        tool::ip(&format!("-n {router} link add world type veth peer name eth0 netns {world}")).await?;
     }
     let (gateway, stranger) = (slot.gateway_of_world(), slot.stranger());
     address(&format!("-n {router}"), "world", gateway).await?;
@@ -150,10 +136,7 @@ async fn world(slot: Slot) -> Result<()> {
 async fn host(slot: Slot) -> Result<()> {
     let (router, link) = (slot.router(), slot.router());
     if !has_link(None, &link).await {
-        tool::ip(&format!(
-            "link add {link} type veth peer name host netns {router}"
-        ))
-        .await?;
+        tool::ip(&format!("link add {link} type veth peer name host netns {router}")).await?;
     }
     let (host, services) = (slot.host(), slot.services());
     address(&format!("-n {router}"), "host", services).await?;
@@ -214,7 +197,5 @@ pub(super) fn namespaces() -> Result<Vec<String>> {
         return Ok(Vec::new());
     };
     let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names
-        .collect::<std::io::Result<_>>()
-        .context("cannot list /run/netns")
+    names.collect::<std::io::Result<_>>().context("cannot list /run/netns")
 }

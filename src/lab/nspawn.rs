@@ -34,12 +34,7 @@ pub struct Nspawn {
 impl Nspawn {
     /// The machines below a directory; new ones get that image.
     pub(super) fn new(slot: Slot, machines: PathBuf, image: PathBuf, root: String) -> Self {
-        Self {
-            slot,
-            machines,
-            image,
-            root,
-        }
+        Self { slot, machines, image, root }
     }
 
     pub(super) fn create(&self, spec: &MachineSpec) -> Result<()> {
@@ -108,10 +103,7 @@ impl Nspawn {
             ]
             .map(str::to_owned),
         );
-        words.extend([
-            "--console=pipe".to_owned(),
-            format!("--directory={}", root.display()),
-        ]);
+        words.extend(["--console=pipe".to_owned(), format!("--directory={}", root.display())]);
         words.push(format!("--network-namespace-path=/run/netns/{name}"));
         words.push(format!("--machine={name}"));
         words.push(format!("--hostname={}", spec.name));

@@ -22,28 +22,16 @@ const SUITE: &str = "unstable";
 const FETCH: Duration = Duration::from_secs(5 * 60);
 const START: Duration = Duration::from_secs(20);
 /// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h.
-const PROFILES: [(&str, &str, u32); 2] = [
-    ("default", "90 days", 7_776_000),
-    ("shortlived", "160 hours, also for IP addresses", 576_000),
-];
+const PROFILES: [(&str, &str, u32); 2] =
+    [("default", "90 days", 7_776_000), ("shortlived", "160 hours, also for IP addresses", 576_000)];
 
 /// The directory in the cache that holds Debian's package unpacked.
 pub(super) async fn prepare(cache: &Cache) -> Result<PathBuf> {
     let fetch = async |dir: &Path| {
-        let words = [
-            "--mount",
-            "--propagation",
-            "private",
-            "mmdebstrap",
-            "--variant=extract",
-            "--format=directory",
-        ];
+        let words =
+            ["--mount", "--propagation", "private", "mmdebstrap", "--variant=extract", "--format=directory"];
         // unstable's index expires after a week, which a frozen mirror cannot help
-        let valid = [
-            "--aptopt=Acquire::Check-Valid-Until \"false\"",
-            "--include=pebble",
-            SUITE,
-        ];
+        let valid = ["--aptopt=Acquire::Check-Valid-Until \"false\"", "--include=pebble", SUITE];
         let target = dir.to_string_lossy();
         let arguments = words.into_iter().chain(valid).chain([target.as_ref()]);
         tool::run("unshare", arguments, FETCH).await.map(drop)
@@ -98,10 +86,7 @@ fn pid(dir: &LabDir) -> PathBuf {
 fn configuration(dir: &LabDir, slot: Slot) -> Value {
     let address = slot.stranger().0;
     let profile = |(name, description, seconds): (&str, &str, u32)| {
-        (
-            name.to_owned(),
-            json!({ "description": description, "validityPeriod": seconds }),
-        )
+        (name.to_owned(), json!({ "description": description, "validityPeriod": seconds }))
     };
     let profiles: serde_json::Map<String, Value> = PROFILES.into_iter().map(profile).collect();
     let [_, certificate, key] = trust::FILES.map(|name| dir.file(name));
@@ -145,17 +130,9 @@ async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
 }
 
 async fn ask(client: &reqwest::Client, slot: Slot) -> Result<String> {
-    let directory: Value = client
-        .get(directory(slot))
-        .send()
-        .await?
-        .error_for_status()?
-        .json()
-        .await?;
+    let directory: Value = client.get(directory(slot)).send().await?.error_for_status()?.json().await?;
     for (name, _, _) in PROFILES {
-        let known = directory
-            .pointer("/meta/profiles")
-            .and_then(|profiles| profiles.get(name));
+        let known = directory.pointer("/meta/profiles").and_then(|profiles| profiles.get(name));
         known.with_context(|| format!("this Pebble has no profile {name}"))?;
     }
     let root = format!("https://{}:15000/roots/0", slot.stranger().0);

@@ -5,17 +5,8 @@ use std::env;
 use anyhow::{Result, bail};
 
 /// What the lab runs; `scripts/setup` installs it.
-const PROGRAMS: [&str; 9] = [
-    "systemd-nspawn",
-    "mmdebstrap",
-    "nft",
-    "ip",
-    "nsenter",
-    "unshare",
-    "setsid",
-    "mount",
-    "npm",
-];
+const PROGRAMS: [&str; 9] =
+    ["systemd-nspawn", "mmdebstrap", "nft", "ip", "nsenter", "unshare", "setsid", "mount", "npm"];
 
 const WITHOUT: &str = "without that, `clawberth lab api` still plays Hetzner's API alone, \
                        and with HCLOUD_TOKEN every command works with the real Hetzner";
@@ -28,15 +19,9 @@ pub(super) fn check() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("the lab's machines need root; {WITHOUT}");
     }
-    let missing: Vec<&str> = PROGRAMS
-        .into_iter()
-        .filter(|program| !installed(program))
-        .collect();
+    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| !installed(program)).collect();
     if !missing.is_empty() {
-        bail!(
-            "the lab's machines need {}: run scripts/setup; {WITHOUT}",
-            missing.join(", ")
-        );
+        bail!("the lab's machines need {}: run scripts/setup; {WITHOUT}", missing.join(", "));
     }
     Ok(())
 }

@@ -102,11 +102,7 @@ fn started(pid: i32) -> Option<u64> {
     // The second field is the command in parentheses and may hold spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        None
-    } else {
-        fields.nth(18)?.parse().ok()
-    }
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 #[cfg(test)]
@@ -117,10 +113,7 @@ mod tests {
     fn this_process_runs_and_another_start_time_is_somebody_else() {
         let me = Process::of(std::process::id()).unwrap();
         assert!(me.runs());
-        let other = Process {
-            start: me.start + 1,
-            ..me
-        };
+        let other = Process { start: me.start + 1, ..me };
         assert!(!other.runs());
     }
 

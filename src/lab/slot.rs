@@ -33,22 +33,14 @@ impl Slot {
         let lock = fs::File::open(&claims)?;
         flock(&lock, FlockOperation::LockExclusive).with_context(|| format!("cannot lock {CLAIMS}"))?;
         let Some(slot) = Self::all().find(|slot| slot.is_free(&claims, dir)) else {
-            bail!(
-                "all {} labs of this host are taken; take one down and remove its directory",
-                Self::COUNT
-            );
+            bail!("all {} labs of this host are taken; take one down and remove its directory", Self::COUNT);
         };
-        fs::write(
-            claims.join(slot.0.to_string()),
-            dir.as_os_str().as_encoded_bytes(),
-        )?;
+        fs::write(claims.join(slot.0.to_string()), dir.as_os_str().as_encoded_bytes())?;
         Ok(slot)
     }
 
     fn is_free(self, claims: &Path, dir: &Path) -> bool {
-        let holder = fs::read_to_string(claims.join(self.0.to_string()))
-            .ok()
-            .map(PathBuf::from);
+        let holder = fs::read_to_string(claims.join(self.0.to_string())).ok().map(PathBuf::from);
         let held = holder.is_some_and(|holder| holder != dir && LabDir::slot_of(&holder) == Some(self));
         !held && !self.is_up()
     }

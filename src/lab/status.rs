@@ -45,12 +45,7 @@ pub fn status(dir: &LabDir) -> Result<Status> {
     for (id, path) in supervisor::machines(dir)? {
         let running = Process::load(&path.join("pid")).is_some();
         if let Some(spec) = Disk::at(path).spec()? {
-            machines.push(MachineStatus {
-                id,
-                name: spec.name,
-                ipv4: spec.ipv4,
-                running,
-            });
+            machines.push(MachineStatus { id, name: spec.name, ipv4: spec.ipv4, running });
         }
     }
     Ok(Status {
@@ -68,18 +63,12 @@ pub fn status(dir: &LabDir) -> Result<Status> {
 pub fn environment(dir: &LabDir) -> Result<Vec<(&'static str, String)>> {
     let record = dir.record()?.filter(|_| dir.answers());
     let record = record.context("no lab runs here: run `clawberth lab up`")?;
-    let mut known = vec![
-        ("HCLOUD_ENDPOINT", endpoint(&record)),
-        ("HCLOUD_TOKEN", record.token),
-    ];
+    let mut known = vec![("HCLOUD_ENDPOINT", endpoint(&record)), ("HCLOUD_TOKEN", record.token)];
     if let Some(slot) = record.slot {
         known.extend([
             ("CLAWBERTH_ACME_DIRECTORY", pebble::directory(slot)),
             ("CLAWBERTH_ACME_ROOT", dir.acme_root().display().to_string()),
-            (
-                "CLAWBERTH_NODE_MIRROR",
-                format!("http://{}:{MIRROR_PORT}", slot.services().0),
-            ),
+            ("CLAWBERTH_NODE_MIRROR", format!("http://{}:{MIRROR_PORT}", slot.services().0)),
             ("CLAWBERTH_ADMIN_NETWORKS", admin_networks(slot)),
         ]);
     }
@@ -89,11 +78,7 @@ pub fn environment(dir: &LabDir) -> Result<Vec<(&'static str, String)>> {
 /// The host as machines see it.
 fn admin_networks(slot: Slot) -> String {
     let (v4, v6) = slot.host();
-    if network::host_has_ipv6() {
-        format!("{v4}/32,{v6}/128")
-    } else {
-        format!("{v4}/32")
-    }
+    if network::host_has_ipv6() { format!("{v4}/32,{v6}/128") } else { format!("{v4}/32") }
 }
 
 fn endpoint(record: &Record) -> String {

@@ -17,19 +17,14 @@ pub(super) struct Story {
 impl Story {
     /// Of that log, what is written from now on.
     pub(super) fn after(log: PathBuf) -> Self {
-        let told = std::fs::metadata(&log)
-            .map(|about| about.len())
-            .unwrap_or_default();
+        let told = std::fs::metadata(&log).map(|about| about.len()).unwrap_or_default();
         Self { log, told }
     }
 
     /// Tells the whole lines that came since. A log that cannot be read has no news.
     pub(super) fn tell(&mut self, say: Say<'_>) {
         let news = self.news().unwrap_or_default();
-        for line in news
-            .split_inclusive('\n')
-            .filter_map(|line| line.strip_suffix('\n'))
-        {
+        for line in news.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             self.told += line.len() as u64 + 1;
             say(line);
         }

@@ -115,10 +115,7 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
     if let Some(process) = dir.process()
         && !process.end(DOWN).await
     {
-        bail!(
-            "the lab (process {}) still runs {DOWN:?} after it was told to end",
-            process.id()
-        );
+        bail!("the lab (process {}) still runs {DOWN:?} after it was told to end", process.id());
     }
     let Some(_lock) = dir.lock()? else {
         bail!("another process holds the lab in {}", dir.path().display());
@@ -138,10 +135,8 @@ pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
     dir.make()?;
     let word = if kind == Kind::Machines { "up" } else { "api" };
     let program = std::env::current_exe().context("this program does not know where it is")?;
-    let words = ["lab", word, "--dir"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain([dir.path().display().to_string()]);
+    let words =
+        ["lab", word, "--dir"].map(str::to_owned).into_iter().chain([dir.path().display().to_string()]);
     let words: Vec<String> = words.collect();
     let mut story = Story::after(dir.log());
     let process = Process::detach(&program.display().to_string(), &words, &[], &dir.log())?;
@@ -154,10 +149,7 @@ pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
         }
         if Instant::now() >= until {
             process.end(DOWN).await;
-            bail!(
-                "the lab was not ready after {READY:?}, see {}",
-                dir.log().display()
-            );
+            bail!("the lab was not ready after {READY:?}, see {}", dir.log().display());
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -185,12 +177,8 @@ struct End([Signal; 3]);
 
 impl End {
     fn new() -> Result<Self> {
-        let [terminate, interrupt, hangup] = [
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-            SignalKind::hangup(),
-        ]
-        .map(signal);
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
         Ok(Self([terminate?, interrupt?, hangup?]))
     }
 
@@ -209,19 +197,10 @@ fn recorded(dir: &LabDir, kind: Kind) -> Result<Record> {
     let fits = |record: &Record| record.slot.is_some() == (kind == Kind::Machines);
     match dir.record()? {
         Some(record) if fits(&record) => Ok(record),
-        Some(_) => bail!(
-            "{} holds a lab of the other kind; name another with --dir",
-            dir.path().display()
-        ),
+        Some(_) => bail!("{} holds a lab of the other kind; name another with --dir", dir.path().display()),
         None => {
-            let slot = (kind == Kind::Machines)
-                .then(|| Slot::claim(dir.path()))
-                .transpose()?;
-            let record = Record {
-                slot,
-                token: Alphanumeric.sample_string(&mut rand::rng(), 64),
-                port: 0,
-            };
+            let slot = (kind == Kind::Machines).then(|| Slot::claim(dir.path())).transpose()?;
+            let record = Record { slot, token: Alphanumeric.sample_string(&mut rand::rng(), 64), port: 0 };
             dir.keep(&record)?;
             Ok(record)
         }

@@ -60,16 +60,9 @@ fn inside(namespace: &str, program: &str) -> Command {
 }
 
 async fn finish(mut command: Command, name: &str, input: Option<&str>, limit: Duration) -> Result<String> {
-    let stdin = if input.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    };
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let piped = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot run {name}"))?;
+    let mut child = piped.kill_on_drop(true).spawn().with_context(|| format!("cannot run {name}"))?;
     let work = async {
         if let (Some(text), Some(mut pipe)) = (input, child.stdin.take()) {
             pipe.write_all(text.as_bytes()).await?;
@@ -80,12 +73,7 @@ async fn finish(mut command: Command, name: &str, input: Option<&str>, limit: Du
     let output = output.with_context(|| format!("{} still ran after {limit:?}", told(&command)))??;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "{}: {} ({})",
-            told(&command),
-            last_lines(&complaint, 5),
-            output.status
-        );
+        bail!("{}: {} ({})", told(&command), last_lines(&complaint, 5), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -109,21 +97,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_carries_command_complaint_and_status() {
-        let error = quick("sh", ["-c", "echo no such thing >&2; exit 3"])
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "sh -c echo no such thing >&2; exit 3: no such thing (exit status: 3)"
-        );
+        let error = quick("sh", ["-c", "echo no such thing >&2; exit 3"]).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh -c echo no such thing >&2; exit 3: no such thing (exit status: 3)");
     }
 
     #[tokio::test]
     async fn a_program_that_hangs_is_given_up() {
         let error = run("sleep", ["60"], Duration::from_millis(50)).await.unwrap_err();
-        assert!(
-            error.to_string().starts_with("sleep 60 still ran after"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("sleep 60 still ran after"), "{error}");
     }
 }

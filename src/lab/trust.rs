@@ -40,9 +40,7 @@ pub(super) fn ensure(dir: &LabDir, server: IpAddr) -> Result<Trust> {
     write(&certificate, &signed.pem())?;
     // Last: with it the other two are known to be there.
     write(&root, &authority.pem())?;
-    Ok(Trust {
-        root: authority.pem(),
-    })
+    Ok(Trust { root: authority.pem() })
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -31,31 +31,16 @@ pub fn exec(dir: &LabDir, from: Viewpoint, command: &[OsString]) -> Error {
 
 fn prepared(dir: &LabDir, from: Viewpoint, command: &[OsString]) -> Result<Command> {
     platform::check()?;
-    let slot = dir
-        .record()?
-        .filter(|_| dir.answers())
-        .and_then(|record| record.slot);
+    let slot = dir.record()?.filter(|_| dir.answers()).and_then(|record| record.slot);
     let slot = slot.context("no lab with machines runs here: run `clawberth lab up`")?;
     let resolver = dir.file("resolv.conf");
     std::fs::write(&resolver, format!("nameserver {}\n", slot.services().0))?;
     let mut words: Vec<OsString> = Vec::new();
     if from == Viewpoint::World {
-        words.extend([
-            "nsenter".into(),
-            format!("--net=/run/netns/{}", slot.world()).into(),
-        ]);
+        words.extend(["nsenter".into(), format!("--net=/run/netns/{}", slot.world()).into()]);
     }
     words.extend(
-        [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            WITH_RESOLVER,
-        ]
-        .map(OsString::from),
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_RESOLVER].map(OsString::from),
     );
     words.push(resolver.into());
     words.extend(command.iter().cloned());

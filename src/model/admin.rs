@@ -33,11 +33,7 @@ impl AdminNetworks {
     /// # Errors
     /// [`InvalidNetworks`], naming the entry.
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetworks> {
-        let entries: Vec<&str> = entries
-            .into_iter()
-            .map(str::trim)
-            .filter(|e| !e.is_empty())
-            .collect();
+        let entries: Vec<&str> = entries.into_iter().map(str::trim).filter(|e| !e.is_empty()).collect();
         if entries == ["any"] {
             return Ok(Self(everybody()));
         }
@@ -47,11 +43,7 @@ impl AdminNetworks {
         let mut networks = entries.into_iter().map(network).collect::<Result<Vec<_>, _>>()?;
         networks.sort();
         networks.dedup();
-        if networks.is_empty() {
-            Err(InvalidNetworks::Empty)
-        } else {
-            Ok(Self(networks))
-        }
+        if networks.is_empty() { Err(InvalidNetworks::Empty) } else { Ok(Self(networks)) }
     }
 
     /// The networks, sorted, each once.
@@ -61,18 +53,12 @@ impl AdminNetworks {
 
     /// The IPv4 ones.
     pub fn v4(&self) -> Vec<Ipv4Net> {
-        self.0
-            .iter()
-            .filter_map(|n| if let IpNet::V4(v4) = n { Some(*v4) } else { None })
-            .collect()
+        self.0.iter().filter_map(|n| if let IpNet::V4(v4) = n { Some(*v4) } else { None }).collect()
     }
 
     /// The IPv6 ones.
     pub fn v6(&self) -> Vec<Ipv6Net> {
-        self.0
-            .iter()
-            .filter_map(|n| if let IpNet::V6(v6) = n { Some(*v6) } else { None })
-            .collect()
+        self.0.iter().filter_map(|n| if let IpNet::V6(v6) = n { Some(*v6) } else { None }).collect()
     }
 }
 
@@ -85,14 +71,8 @@ impl fmt::Display for AdminNetworks {
 
 fn network(entry: &str) -> Result<IpNet, InvalidNetworks> {
     let parsed = IpNet::from_str(entry).or_else(|_| entry.parse::<std::net::IpAddr>().map(IpNet::from));
-    let network = parsed
-        .map_err(|_| InvalidNetworks::Syntax(entry.to_owned()))?
-        .trunc();
-    if network.prefix_len() == 0 {
-        Err(InvalidNetworks::Everybody(network))
-    } else {
-        Ok(network)
-    }
+    let network = parsed.map_err(|_| InvalidNetworks::Syntax(entry.to_owned()))?.trunc();
+    if network.prefix_len() == 0 { Err(InvalidNetworks::Everybody(network)) } else { Ok(network) }
 }
 
 fn everybody() -> Vec<IpNet> {
@@ -107,9 +87,7 @@ mod tests {
     use super::*;
 
     fn texts(entries: &[&str]) -> Result<String, String> {
-        AdminNetworks::parse(entries.iter().copied())
-            .map(|n| n.to_string())
-            .map_err(|e| e.to_string())
+        AdminNetworks::parse(entries.iter().copied()).map(|n| n.to_string()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -123,14 +101,8 @@ mod tests {
     #[test]
     fn everybody_must_be_spelled_any() {
         assert_eq!(texts(&["any"]), Ok("0.0.0.0/0, ::/0".into()));
-        assert_eq!(
-            texts(&["0.0.0.0/0"]),
-            Err("0.0.0.0/0 would open SSH to the whole internet".into())
-        );
-        assert_eq!(
-            texts(&["::/0"]),
-            Err("::/0 would open SSH to the whole internet".into())
-        );
+        assert_eq!(texts(&["0.0.0.0/0"]), Err("0.0.0.0/0 would open SSH to the whole internet".into()));
+        assert_eq!(texts(&["::/0"]), Err("::/0 would open SSH to the whole internet".into()));
         assert_eq!(texts(&["any", "10.0.0.1"]), Err("\"any\" stands alone".into()));
     }
 

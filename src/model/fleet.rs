@@ -59,10 +59,7 @@ impl FleetId {
 
     /// The labels on what the fleet has once.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            (MANAGED_BY.into(), "clawberth".into()),
-            (FLEET.into(), self.0.clone()),
-        ])
+        BTreeMap::from([(MANAGED_BY.into(), "clawberth".into()), (FLEET.into(), self.0.clone())])
     }
 
     /// The labels on an instance's server.
@@ -103,10 +100,7 @@ fn letters(bytes: [u8; 8]) -> String {
         'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v',
         'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7', '8', '9',
     ];
-    bytes
-        .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(*byte % 32)))
-        .collect()
+    bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(*byte % 32))).collect()
 }
 
 #[cfg(test)]

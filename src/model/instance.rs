@@ -113,10 +113,7 @@ impl Stage {
     pub fn after(self, outcome: Outcome) -> Result<Self, Impossible> {
         use Outcome as O;
         use Stage as S;
-        let refused = Impossible {
-            stage: self.word(),
-            outcome: outcome.word(),
-        };
+        let refused = Impossible { stage: self.word(), outcome: outcome.word() };
         match (self, outcome) {
             (
                 S::Planned
@@ -222,8 +219,7 @@ impl Outcome {
 impl InstanceSpec {
     /// Where the gateway of an instance with this name and address is reached.
     pub fn endpoint(&self, name: &InstanceName, address: Ipv4Addr) -> Endpoint {
-        self.host_name(name)
-            .map_or(Endpoint::Address(address), Endpoint::Domain)
+        self.host_name(name).map_or(Endpoint::Address(address), Endpoint::Domain)
     }
 
     /// The instance's DNS name, where it has one.
@@ -235,9 +231,7 @@ impl InstanceSpec {
 impl Instance {
     /// Where its gateway is reached, once it has an address.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.stage
-            .server()
-            .map(|server| self.spec.endpoint(&self.name, server.ipv4))
+        self.stage.server().map(|server| self.spec.endpoint(&self.name, server.ipv4))
     }
 }
 
@@ -247,13 +241,7 @@ mod tests {
 
     fn server(id: u64) -> Server {
         let host_key = "ssh-ed25519 AAAA".into();
-        Server {
-            id,
-            ipv4: Ipv4Addr::new(198, 51, 100, 7),
-            ipv6: None,
-            location: "fsn1".into(),
-            host_key,
-        }
+        Server { id, ipv4: Ipv4Addr::new(198, 51, 100, 7), ipv6: None, location: "fsn1".into(), host_key }
     }
 
     #[test]
@@ -327,24 +315,15 @@ mod tests {
 
     #[test]
     fn a_new_server_starts_the_way_anew() {
-        let stage = Stage::Serving(server(1))
-            .after(Outcome::Created(server(2)))
-            .unwrap();
+        let stage = Stage::Serving(server(1)).after(Outcome::Created(server(2))).unwrap();
         assert_eq!(stage, Stage::Created(server(2)));
     }
 
     #[test]
     fn nothing_is_skipped_and_nothing_comes_back_from_the_dead() {
         let error = Stage::Created(server(1)).after(Outcome::Served).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "an instance that is created cannot become serving"
-        );
-        assert!(
-            Stage::Destroying(None)
-                .after(Outcome::Created(server(1)))
-                .is_err()
-        );
+        assert_eq!(error.to_string(), "an instance that is created cannot become serving");
+        assert!(Stage::Destroying(None).after(Outcome::Created(server(1))).is_err());
         assert!(Stage::Planned.after(Outcome::Deleted).is_err());
     }
 }

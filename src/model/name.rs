@@ -32,10 +32,7 @@ impl FromStr for InstanceName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         match fault(text) {
             None => Ok(Self(text.to_owned())),
-            Some(why) => Err(InvalidName {
-                text: text.to_owned(),
-                why,
-            }),
+            Some(why) => Err(InvalidName { text: text.to_owned(), why }),
         }
     }
 }
@@ -90,18 +87,9 @@ mod tests {
     fn says_why_a_name_is_refused() {
         let why = |text: &str| text.parse::<InstanceName>().unwrap_err().to_string();
         assert_eq!(why(""), "invalid instance name \"\": it is empty");
-        assert_eq!(
-            why("Alice"),
-            "invalid instance name \"Alice\": only a-z, 0-9 and - are allowed"
-        );
-        assert_eq!(
-            why("-a"),
-            "invalid instance name \"-a\": it starts or ends with -"
-        );
-        assert_eq!(
-            why("a-"),
-            "invalid instance name \"a-\": it starts or ends with -"
-        );
+        assert_eq!(why("Alice"), "invalid instance name \"Alice\": only a-z, 0-9 and - are allowed");
+        assert_eq!(why("-a"), "invalid instance name \"-a\": it starts or ends with -");
+        assert_eq!(why("a-"), "invalid instance name \"a-\": it starts or ends with -");
         assert!(why(&"x".repeat(41)).ends_with("it is longer than 40 characters"));
     }
 }

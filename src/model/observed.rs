@@ -148,10 +148,7 @@ pub fn firewall_rules(admin: &AdminNetworks) -> Vec<FirewallRule> {
     };
     let mut admins: Vec<String> = admin.all().iter().map(ToString::to_string).collect();
     admins.sort();
-    let mut rules = vec![
-        tcp_in("443", vec!["0.0.0.0/0".into(), "::/0".into()]),
-        tcp_in("22", admins),
-    ];
+    let mut rules = vec![tcp_in("443", vec!["0.0.0.0/0".into(), "::/0".into()]), tcp_in("22", admins)];
     rules.sort();
     rules
 }

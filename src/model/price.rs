@@ -46,10 +46,7 @@ mod tests {
 
     #[test]
     fn sums_are_exact_and_shown_in_cents() {
-        let sum: Price = ["5.4900000000", "0.5000", "8"]
-            .into_iter()
-            .filter_map(Price::parse)
-            .sum();
+        let sum: Price = ["5.4900000000", "0.5000", "8"].into_iter().filter_map(Price::parse).sum();
         assert_eq!(sum.to_string(), "13.99");
         assert_eq!(Price::parse("0.0096").unwrap().to_string(), "0.01");
         assert_eq!(Price::parse("cheap"), None);

@@ -17,11 +17,7 @@ struct Cause(String);
 impl Refusal {
     /// What cannot be done, and the next thing to do.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: None,
-            hint: hint.into(),
-        }
+        Self { what: what.into(), why: None, hint: hint.into() }
     }
 
     /// The same with the reason underneath.

@@ -15,22 +15,15 @@ pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &
     let staying = others || strays_stay || seen.servers.keys().any(|name| !going.contains(name));
     let mut plan = Plan::default();
     if everything && !seen.strays.is_empty() {
-        plan.before.push(FleetStep::DeleteStrays(
-            seen.strays.iter().map(|server| server.id).collect(),
-        ));
+        plan.before.push(FleetStep::DeleteStrays(seen.strays.iter().map(|server| server.id).collect()));
     }
     for instance in instances {
         let steps = steps(&instance, seen);
         plan.instances.push(InstancePlan { instance, steps });
     }
     if !staying {
-        plan.after.extend(
-            seen.firewalls
-                .iter()
-                .map(|firewall| FleetStep::DeleteFirewall(firewall.id)),
-        );
-        plan.after
-            .extend(seen.ssh_keys.iter().map(|key| FleetStep::DeleteSshKey(key.id)));
+        plan.after.extend(seen.firewalls.iter().map(|firewall| FleetStep::DeleteFirewall(firewall.id)));
+        plan.after.extend(seen.ssh_keys.iter().map(|key| FleetStep::DeleteSshKey(key.id)));
     }
     if !going.is_empty() || !plan.after.is_empty() {
         plan.after.push(FleetStep::ProveAbsence(if staying {
@@ -43,13 +36,8 @@ pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &
 }
 
 fn steps(instance: &Instance, seen: &Observed) -> Vec<Step> {
-    let mut servers: Vec<u64> = seen
-        .servers
-        .get(&instance.name)
-        .into_iter()
-        .flatten()
-        .map(|s| s.id)
-        .collect();
+    let mut servers: Vec<u64> =
+        seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id).collect();
     servers.sort_unstable();
     let mut steps = Vec::new();
     match instance.stage {
@@ -83,45 +71,22 @@ mod tests {
             "release": { "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0" },
         });
         let spec = serde_json::from_value(spec).unwrap();
-        Instance {
-            name: name.parse().unwrap(),
-            spec,
-            stage,
-            created: String::new(),
-        }
+        Instance { name: name.parse().unwrap(), spec, stage, created: String::new() }
     }
 
     fn server(id: u64) -> CloudServer {
         let (name, location, server_type) = (String::new(), String::new(), String::new());
-        CloudServer {
-            id,
-            name,
-            ipv4: None,
-            ipv6: None,
-            location,
-            server_type,
-            off: false,
-            op: None,
-        }
+        CloudServer { id, name, ipv4: None, ipv6: None, location, server_type, off: false, op: None }
     }
 
     fn seen(servers: &[(&str, u64)]) -> Observed {
         let mut seen = Observed {
-            firewalls: vec![CloudFirewall {
-                id: 3,
-                rules: Vec::new(),
-            }],
-            ssh_keys: vec![CloudSshKey {
-                id: 1,
-                public_key: String::new(),
-            }],
+            firewalls: vec![CloudFirewall { id: 3, rules: Vec::new() }],
+            ssh_keys: vec![CloudSshKey { id: 1, public_key: String::new() }],
             ..Observed::default()
         };
         for (name, id) in servers {
-            seen.servers
-                .entry(name.parse().unwrap())
-                .or_default()
-                .push(server(*id));
+            seen.servers.entry(name.parse().unwrap()).or_default().push(server(*id));
         }
         seen
     }
@@ -132,31 +97,17 @@ mod tests {
 
     #[test]
     fn the_last_instance_takes_firewall_and_key_with_it() {
-        let plan = destroy(
-            vec![instance("alice", Stage::Planned)],
-            false,
-            false,
-            &seen(&[("alice", 7)]),
-        );
+        let plan = destroy(vec![instance("alice", Stage::Planned)], false, false, &seen(&[("alice", 7)]));
         assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![7])]);
-        assert_eq!(
-            after(&plan),
-            ["delete-firewall", "delete-ssh-key", "prove-absence"]
-        );
+        assert_eq!(after(&plan), ["delete-firewall", "delete-ssh-key", "prove-absence"]);
     }
 
     #[test]
     fn while_others_stay_so_does_what_they_share() {
         let alice = || vec![instance("alice", Stage::Planned)];
-        assert_eq!(
-            after(&destroy(alice(), true, false, &seen(&[("alice", 7)]))),
-            ["prove-absence"]
-        );
+        assert_eq!(after(&destroy(alice(), true, false, &seen(&[("alice", 7)]))), ["prove-absence"]);
         let unknown = seen(&[("alice", 7), ("bob", 8)]);
-        assert_eq!(
-            after(&destroy(alice(), false, false, &unknown)),
-            ["prove-absence"]
-        );
+        assert_eq!(after(&destroy(alice(), false, false, &unknown)), ["prove-absence"]);
     }
 
     #[test]
@@ -166,16 +117,8 @@ mod tests {
         let mut zone = CloudZone::default();
         zone.records.insert(("alice".into(), "A".into()), vec![]);
         seen.zones.insert("example.org".into(), zone);
-        let plan = destroy(
-            vec![instance("alice", Stage::Destroying(None))],
-            false,
-            true,
-            &seen,
-        );
-        assert_eq!(
-            plan.instances[0].steps,
-            [Step::Unname("example.org".into()), Step::Delete(vec![7, 8])]
-        );
+        let plan = destroy(vec![instance("alice", Stage::Destroying(None))], false, true, &seen);
+        assert_eq!(plan.instances[0].steps, [Step::Unname("example.org".into()), Step::Delete(vec![7, 8])]);
         assert_eq!(plan.before, [FleetStep::DeleteStrays(vec![9])]);
     }
 

@@ -100,11 +100,7 @@ impl Plan {
 
     /// How many servers it creates.
     pub fn creates(&self) -> usize {
-        self.instances
-            .iter()
-            .flat_map(|i| &i.steps)
-            .filter(|step| matches!(step, Step::Create(_)))
-            .count()
+        self.instances.iter().flat_map(|i| &i.steps).filter(|step| matches!(step, Step::Create(_))).count()
     }
 }
 

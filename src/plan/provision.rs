@@ -30,10 +30,7 @@ pub struct Wish<'a> {
 /// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
 pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
     let before = common(&wish, seen);
-    let mut plan = Plan {
-        before,
-        ..Plan::default()
-    };
+    let mut plan = Plan { before, ..Plan::default() };
     let mut prices = Vec::new();
     for instance in wish.instances {
         let steps = steps(&instance, wish.named_locations, seen, &mut prices)?;
@@ -73,11 +70,7 @@ fn steps(
         return Err(Refusal::new(format!("{name} is being removed"), hint));
     }
     let mut steps = Vec::new();
-    let servers = seen
-        .servers
-        .get(&instance.name)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
     let server = match servers {
         [] => None,
         [server] => Some(server),
@@ -143,12 +136,8 @@ fn naming(
         (Some(server), _) => server.ipv6.map(|a| vec![a.to_string()]).unwrap_or_default(),
         (None, _) => Vec::new(),
     };
-    let there = |kind: &str| {
-        zone.records
-            .get(&(label.to_owned(), kind.to_owned()))
-            .cloned()
-            .unwrap_or_default()
-    };
+    let there =
+        |kind: &str| zone.records.get(&(label.to_owned(), kind.to_owned())).cloned().unwrap_or_default();
     let right = known.is_some() && ["A", "AAAA"].iter().all(|kind| wanted(kind) == there(kind));
     Ok((!right).then(|| Step::Name(domain.clone())))
 }
@@ -170,22 +159,10 @@ fn order(
 ) -> Result<(Order, Option<Price>), Refusal> {
     let nothing = Offer::default();
     let offer = seen.offer.as_ref().unwrap_or(&nothing);
-    let kind = find(
-        &offer.types,
-        |t: &TypeOffer| &t.name,
-        &spec.server_type,
-        "server type",
-        "--type",
-    )?;
+    let kind = find(&offer.types, |t: &TypeOffer| &t.name, &spec.server_type, "server type", "--type")?;
     let mut locations = Vec::new();
     for name in &spec.locations {
-        let location = find(
-            &offer.locations,
-            |l: &LocationOffer| &l.name,
-            name,
-            "location",
-            "--location",
-        )?;
+        let location = find(&offer.locations, |l: &LocationOffer| &l.name, name, "location", "--location")?;
         if !location.in_eu && !named_locations.contains(name) {
             let hint = format!("if that is meant, name it in clawberth.toml: locations = [\"{name}\"]");
             return Err(Refusal::new(format!("location {name} is outside the EU"), hint));
@@ -196,15 +173,9 @@ fn order(
     }
     if locations.is_empty() {
         let there: Vec<&str> = kind.month.keys().map(String::as_str).collect();
-        let hint = format!(
-            "it can be had in {}; choose with --location, or another --type",
-            there.join(", ")
-        );
-        let what = format!(
-            "server type {} cannot be had in {}",
-            kind.name,
-            spec.locations.join(", ")
-        );
+        let hint =
+            format!("it can be had in {}; choose with --location, or another --type", there.join(", "));
+        let what = format!("server type {} cannot be had in {}", kind.name, spec.locations.join(", "));
         return Err(Refusal::new(what, hint));
     }
     // what is said to be sold out goes last, not away: the word has been wrong in both directions
@@ -214,22 +185,12 @@ fn order(
         let address = offer.ipv4_month.get(first).copied().unwrap_or_default();
         kind.month.get(first).map(|month| *month + address)
     });
-    Ok((
-        Order {
-            server_type: kind.name.clone(),
-            image,
-            locations,
-        },
-        price,
-    ))
+    Ok((Order { server_type: kind.name.clone(), image, locations }, price))
 }
 
 fn image(offer: &Offer, spec: &InstanceSpec, kind: &TypeOffer) -> Result<u64, Refusal> {
-    let fitting: Vec<&ImageOffer> = offer
-        .images
-        .iter()
-        .filter(|i| i.architecture == kind.architecture)
-        .collect();
+    let fitting: Vec<&ImageOffer> =
+        offer.images.iter().filter(|i| i.architecture == kind.architecture).collect();
     match fitting.iter().find(|image| image.name == spec.image) {
         Some(image) => Ok(image.id),
         None => {
@@ -286,23 +247,12 @@ mod tests {
             release: release.unwrap(),
             domain: None,
         };
-        Instance {
-            name: "alice".parse().unwrap(),
-            spec,
-            stage,
-            created: "2026-11-22T00:00:00Z".into(),
-        }
+        Instance { name: "alice".parse().unwrap(), spec, stage, created: "2026-11-22T00:00:00Z".into() }
     }
 
     fn server() -> Server {
         let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-        Server {
-            id: 7,
-            ipv4,
-            ipv6: None,
-            location: "fsn1".into(),
-            host_key: KEY.into(),
-        }
+        Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: KEY.into() }
     }
 
     fn cloud_server(id: u64) -> CloudServer {
@@ -320,10 +270,7 @@ mod tests {
 
     fn offer() -> Offer {
         let month = |pairs: &[(&str, &str)]| -> BTreeMap<String, Price> {
-            pairs
-                .iter()
-                .map(|(l, p)| ((*l).to_owned(), Price::parse(p).unwrap()))
-                .collect()
+            pairs.iter().map(|(l, p)| ((*l).to_owned(), Price::parse(p).unwrap())).collect()
         };
         let cx23 = TypeOffer {
             name: "cx23".into(),
@@ -337,17 +284,10 @@ mod tests {
             name: "debian-13".into(),
             architecture: architecture.into(),
         };
-        let location = |name: &str, in_eu| LocationOffer {
-            name: name.into(),
-            in_eu,
-        };
+        let location = |name: &str, in_eu| LocationOffer { name: name.into(), in_eu };
         Offer {
             types: vec![cx23],
-            locations: vec![
-                location("fsn1", true),
-                location("hel1", true),
-                location("ash", false),
-            ],
+            locations: vec![location("fsn1", true), location("hel1", true), location("ash", false)],
             images: vec![image(1, "arm"), image(2, "x86")],
             currency: "EUR".into(),
             ipv4_month: month(&[("fsn1", "0.50")]),
@@ -356,14 +296,8 @@ mod tests {
 
     fn with_common() -> Observed {
         Observed {
-            ssh_keys: vec![CloudSshKey {
-                id: 1,
-                public_key: KEY.into(),
-            }],
-            firewalls: vec![CloudFirewall {
-                id: 3,
-                rules: firewall_rules(&admin()),
-            }],
+            ssh_keys: vec![CloudSshKey { id: 1, public_key: KEY.into() }],
+            firewalls: vec![CloudFirewall { id: 3, rules: firewall_rules(&admin()) }],
             offer: Some(offer()),
             ..Observed::default()
         }
@@ -372,22 +306,12 @@ mod tests {
     fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
         let admin = admin();
         let named_locations = &[];
-        provision(
-            Wish {
-                instances: vec![instance],
-                admin: &admin,
-                public_key: KEY,
-                named_locations,
-            },
-            seen,
-        )
+        provision(Wish { instances: vec![instance], admin: &admin, public_key: KEY, named_locations }, seen)
     }
 
     fn words(plan: &Plan) -> Vec<&'static str> {
         let before = plan.before.iter().map(FleetStep::word);
-        before
-            .chain(plan.instances.iter().flat_map(|part| &part.steps).map(Step::word))
-            .collect()
+        before.chain(plan.instances.iter().flat_map(|part| &part.steps).map(Step::word)).collect()
     }
 
     fn refused(instance: Instance, seen: &Observed) -> (String, String) {
@@ -397,115 +321,64 @@ mod tests {
 
     #[test]
     fn from_nothing_to_serving() {
-        let seen = Observed {
-            offer: Some(offer()),
-            ..Observed::default()
-        };
+        let seen = Observed { offer: Some(offer()), ..Observed::default() };
         let plan = plan(instance(Stage::Planned), &seen).unwrap();
-        let expected = [
-            "create-ssh-key",
-            "create-firewall",
-            "create",
-            "reach",
-            "trust",
-            "install",
-            "serve",
-        ];
+        let expected = ["create-ssh-key", "create-firewall", "create", "reach", "trust", "install", "serve"];
         assert_eq!(words(&plan), expected);
         assert_eq!(plan.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())));
         let locations = vec!["fsn1".into(), "hel1".into()];
-        let order = Order {
-            server_type: "cx23".into(),
-            image: 2,
-            locations,
-        };
+        let order = Order { server_type: "cx23".into(), image: 2, locations };
         assert_eq!(plan.instances[0].steps[0], Step::Create(order));
     }
 
     #[test]
     fn it_goes_on_where_it_stopped() {
         let mut seen = with_common();
-        seen.servers
-            .insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+        seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
         let stages = [
-            (
-                Stage::Planned,
-                vec!["adopt", "reach", "trust", "install", "serve"],
-            ),
-            (
-                Stage::Created(server()),
-                vec!["reach", "trust", "install", "serve"],
-            ),
+            (Stage::Planned, vec!["adopt", "reach", "trust", "install", "serve"]),
+            (Stage::Created(server()), vec!["reach", "trust", "install", "serve"]),
             (Stage::Reachable(server()), vec!["trust", "install", "serve"]),
             (Stage::Trusted(server()), vec!["install", "serve"]),
             (Stage::Installed(server()), vec!["serve"]),
             (Stage::Serving(server()), vec!["serve"]),
         ];
         for (stage, expected) in stages {
-            assert_eq!(
-                words(&plan(instance(stage.clone()), &seen).unwrap()),
-                expected,
-                "{stage:?}"
-            );
+            assert_eq!(words(&plan(instance(stage.clone()), &seen).unwrap()), expected, "{stage:?}");
         }
         seen.healthy.insert("alice".parse().unwrap());
-        assert!(
-            plan(instance(Stage::Serving(server())), &seen)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(plan(instance(Stage::Serving(server())), &seen).unwrap().is_empty());
     }
 
     #[test]
     fn a_server_that_vanished_is_made_again_and_one_that_is_off_is_switched_on() {
         let mut seen = with_common();
         let all = ["create", "reach", "trust", "install", "serve"];
-        assert_eq!(
-            words(&plan(instance(Stage::Serving(server())), &seen).unwrap()),
-            all
-        );
-        let off = CloudServer {
-            off: true,
-            ..cloud_server(7)
-        };
+        assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), all);
+        let off = CloudServer { off: true, ..cloud_server(7) };
         seen.servers.insert("alice".parse().unwrap(), vec![off]);
-        assert_eq!(
-            words(&plan(instance(Stage::Serving(server())), &seen).unwrap()),
-            ["power-on", "serve"]
-        );
+        assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), ["power-on", "serve"]);
     }
 
     #[test]
     fn changed_admin_networks_change_the_firewall() {
         let mut seen = with_common();
         seen.firewalls[0].rules.pop();
-        seen.servers
-            .insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+        seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
         seen.healthy.insert("alice".parse().unwrap());
-        assert_eq!(
-            words(&plan(instance(Stage::Serving(server())), &seen).unwrap()),
-            ["set-firewall-rules"]
-        );
+        assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), ["set-firewall-rules"]);
     }
 
     #[test]
     fn a_name_is_set_unless_it_points_at_the_server_already() {
         let mut seen = with_common();
-        seen.servers
-            .insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+        seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
         seen.zones.insert("example.org".into(), CloudZone::default());
         let mut alice = instance(Stage::Created(server()));
         alice.spec.domain = Some("example.org".into());
         assert_eq!(words(&plan(alice.clone(), &seen).unwrap())[0], "name");
-        let record = (
-            ("alice".to_owned(), "A".to_owned()),
-            vec!["198.51.100.7".to_owned()],
-        );
-        seen.zones
-            .get_mut("example.org")
-            .unwrap()
-            .records
-            .extend([record]);
+        let record = (("alice".to_owned(), "A".to_owned()), vec!["198.51.100.7".to_owned()]);
+        seen.zones.get_mut("example.org").unwrap().records.extend([record]);
         assert_eq!(words(&plan(alice.clone(), &seen).unwrap())[0], "reach");
         alice.spec.domain = Some("example.com".into());
         assert_eq!(refused(alice, &seen).0, "cannot use the domain example.com");
@@ -515,13 +388,7 @@ mod tests {
     fn a_foreign_record_is_never_taken_over() {
         let mut seen = with_common();
         let foreign = BTreeSet::from(["alice".to_owned()]);
-        seen.zones.insert(
-            "example.org".into(),
-            CloudZone {
-                foreign,
-                ..CloudZone::default()
-            },
-        );
+        seen.zones.insert("example.org".into(), CloudZone { foreign, ..CloudZone::default() });
         let mut alice = instance(Stage::Planned);
         alice.spec.domain = Some("example.org".into());
         assert_eq!(refused(alice, &seen).0, "alice.example.org is taken");
@@ -536,24 +403,15 @@ mod tests {
             refused(alice, &seen)
         };
         let (what, hint) = ask(|spec| spec.server_type = "cx32".into());
-        assert_eq!(
-            (what.as_str(), hint.as_str()),
-            ("unknown server type \"cx32\"", "did you mean cx23?")
-        );
+        assert_eq!((what.as_str(), hint.as_str()), ("unknown server type \"cx32\"", "did you mean cx23?"));
         let (what, hint) = ask(|spec| spec.locations = vec!["fsn".into()]);
-        assert_eq!(
-            (what.as_str(), hint.as_str()),
-            ("unknown location \"fsn\"", "did you mean fsn1?")
-        );
+        assert_eq!((what.as_str(), hint.as_str()), ("unknown location \"fsn\"", "did you mean fsn1?"));
         let (what, hint) = ask(|spec| spec.image = "debian-31".into());
         assert_eq!(
             (what.as_str(), hint.as_str()),
             ("unknown image \"debian-31\"", "did you mean debian-13?")
         );
-        assert_eq!(
-            ask(|spec| spec.locations = vec!["ash".into()]).0,
-            "location ash is outside the EU"
-        );
+        assert_eq!(ask(|spec| spec.locations = vec!["ash".into()]).0, "location ash is outside the EU");
     }
 
     #[test]
@@ -562,40 +420,24 @@ mod tests {
         alice.spec.locations = vec!["ash".into()];
         let admin = admin();
         let named_locations = &["ash".to_owned()];
-        let wish = Wish {
-            instances: vec![alice],
-            admin: &admin,
-            public_key: KEY,
-            named_locations,
-        };
+        let wish = Wish { instances: vec![alice], admin: &admin, public_key: KEY, named_locations };
         assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
     }
 
     #[test]
     fn sold_out_places_are_tried_last() {
         let mut seen = with_common();
-        seen.offer.as_mut().unwrap().types[0]
-            .sold_out
-            .insert("fsn1".into());
+        seen.offer.as_mut().unwrap().types[0].sold_out.insert("fsn1".into());
         let plan = plan(instance(Stage::Planned), &seen).unwrap();
-        let Step::Create(order) = &plan.instances[0].steps[0] else {
-            panic!("{plan:?}")
-        };
+        let Step::Create(order) = &plan.instances[0].steps[0] else { panic!("{plan:?}") };
         assert_eq!(order.locations, ["hel1", "fsn1"]);
     }
 
     #[test]
     fn two_servers_of_one_name_and_one_that_is_going_are_refused() {
         let mut seen = with_common();
-        assert_eq!(
-            refused(instance(Stage::Destroying(None)), &seen).0,
-            "alice is being removed"
-        );
-        seen.servers
-            .insert("alice".parse().unwrap(), vec![cloud_server(7), cloud_server(8)]);
-        assert_eq!(
-            refused(instance(Stage::Planned), &seen).0,
-            "alice has more than one server"
-        );
+        assert_eq!(refused(instance(Stage::Destroying(None)), &seen).0, "alice is being removed");
+        seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7), cloud_server(8)]);
+        assert_eq!(refused(instance(Stage::Planned), &seen).0, "alice has more than one server");
     }
 }

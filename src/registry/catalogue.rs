@@ -56,27 +56,13 @@ impl Catalogue {
 fn parse(text: &str) -> Result<Catalogue> {
     let File { release: releases } = toml::from_str(text)?;
     for release in &releases {
-        let Release {
-            openclaw,
-            engines,
-            node,
-            ..
-        } = release;
-        ensure!(
-            engines.accept(*node),
-            "OpenClaw {openclaw} does not run on Node {node}, but on {engines}"
-        );
+        let Release { openclaw, engines, node, .. } = release;
+        ensure!(engines.accept(*node), "OpenClaw {openclaw} does not run on Node {node}, but on {engines}");
     }
-    ensure!(
-        releases.is_sorted_by(|newer, older| newer.openclaw > older.openclaw),
-        "it is not sorted"
-    );
+    ensure!(releases.is_sorted_by(|newer, older| newer.openclaw > older.openclaw), "it is not sorted");
     let mut releases = releases.into_iter();
     let newest = releases.next().context("it is empty")?;
-    Ok(Catalogue {
-        newest,
-        older: releases.collect(),
-    })
+    Ok(Catalogue { newest, older: releases.collect() })
 }
 
 /// Up to three candidates that look like `text`, the most similar first, the newer first among equals.
@@ -103,10 +89,7 @@ mod tests {
     fn the_built_in_catalogue_is_sound_and_has_two_releases() {
         let catalogue = Catalogue::built_in().unwrap();
         assert!(catalogue.releases().count() >= 2, "an update needs two");
-        assert_eq!(
-            catalogue.find(catalogue.newest().openclaw),
-            Some(catalogue.newest())
-        );
+        assert_eq!(catalogue.find(catalogue.newest().openclaw), Some(catalogue.newest()));
         assert!(catalogue.oldest().openclaw < catalogue.newest().openclaw);
     }
 
@@ -135,9 +118,6 @@ mod tests {
             fault(&entry("2026.9.6", "22.1.0")),
             "OpenClaw 2026.9.6 does not run on Node 22.1.0, but on >=24"
         );
-        assert_eq!(
-            fault(&(entry("2026.9.5", "24.1.0") + &entry("2026.9.6", "24.1.0"))),
-            "it is not sorted"
-        );
+        assert_eq!(fault(&(entry("2026.9.5", "24.1.0") + &entry("2026.9.6", "24.1.0"))), "it is not sorted");
     }
 }

@@ -79,16 +79,7 @@ async fn ask(wanted: Wanted, sources: &Sources<'_>) -> Result<Release, ReleaseEr
     let index = node::Index::fetch(sources.node_mirror, sources.http).await?;
     let Some(node) = index.newest(&engines) else {
         let mirror = sources.node_mirror.to_owned();
-        return Err(ReleaseError::Engines {
-            openclaw,
-            engines,
-            mirror,
-        });
+        return Err(ReleaseError::Engines { openclaw, engines, mirror });
     };
-    Ok(Release {
-        openclaw,
-        engines,
-        integrity,
-        node,
-    })
+    Ok(Release { openclaw, engines, integrity, node })
 }

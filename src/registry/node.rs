@@ -38,23 +38,16 @@ impl Entry {
 impl Index {
     pub(super) async fn fetch(mirror: &str, http: &reqwest::Client) -> Result<Self, ReleaseError> {
         let fetch = async {
-            let request = http
-                .get(format!("{mirror}/index.json"))
-                .timeout(Duration::from_secs(30));
+            let request = http.get(format!("{mirror}/index.json")).timeout(Duration::from_secs(30));
             request.send().await?.error_for_status()?.json().await
         };
-        fetch.await.map_err(|source| ReleaseError::Unreachable {
-            what: "Node mirror",
-            source,
-        })
+        fetch.await.map_err(|source| ReleaseError::Unreachable { what: "Node mirror", source })
     }
 
     /// The newest version that is accepted; one with long-term support before any other.
     pub(super) fn newest(&self, engines: &Engines) -> Option<NodeVersion> {
         let accepted = self.0.iter().filter(|entry| engines.accept(entry.version));
-        accepted
-            .max_by_key(|entry| (entry.is_lts(), entry.version))
-            .map(|entry| entry.version)
+        accepted.max_by_key(|entry| (entry.is_lts(), entry.version)).map(|entry| entry.version)
     }
 }
 
@@ -70,11 +63,8 @@ mod tests {
                 {"version":"v22.22.3","lts":"Jod"}]"#,
         )
         .unwrap();
-        let newest = |engines: &str| {
-            index
-                .newest(&engines.parse().unwrap())
-                .map(|version| version.to_string())
-        };
+        let newest =
+            |engines: &str| index.newest(&engines.parse().unwrap()).map(|version| version.to_string());
         assert_eq!(newest(">=24.16.0 <25 || >=26.1.0").unwrap(), "24.21.0");
         assert_eq!(newest(">=22.12.0 <23").unwrap(), "22.22.3");
         assert_eq!(newest(">=25").unwrap(), "26.10.0");

@@ -26,26 +26,20 @@ pub(super) async fn registry(env: &BTreeMap<String, String>) -> Result<String, R
             None => from_npmrc(env).await,
         },
     };
-    let url = url
-        .filter(|url| url.starts_with("http"))
-        .ok_or(ReleaseError::NoRegistry)?;
+    let url = url.filter(|url| url.starts_with("http")).ok_or(ReleaseError::NoRegistry)?;
     Ok(url.trim_end_matches('/').to_owned())
 }
 
 /// npm reads its variables in any case.
 fn from_env(env: &BTreeMap<String, String>) -> Option<String> {
-    let found = env
-        .iter()
-        .find(|(key, value)| key.eq_ignore_ascii_case("npm_config_registry") && !value.is_empty());
+    let found =
+        env.iter().find(|(key, value)| key.eq_ignore_ascii_case("npm_config_registry") && !value.is_empty());
     found.map(|(_, value)| value.clone())
 }
 
 async fn from_npm(env: &BTreeMap<String, String>) -> Option<String> {
     let mut npm = Command::new("npm");
-    npm.args(["config", "get", "registry"])
-        .env_clear()
-        .envs(env)
-        .kill_on_drop(true);
+    npm.args(["config", "get", "registry"]).env_clear().envs(env).kill_on_drop(true);
     let output = tokio::time::timeout(NPM_CONFIG, npm.output()).await.ok()?.ok()?;
     let url = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| url.trim().to_owned())
@@ -97,17 +91,11 @@ impl Package {
             let request = http
                 .get(format!("{registry}/openclaw"))
                 // the short form, where a registry has it: versions, engines, hashes, no readme
-                .header(
-                    "accept",
-                    "application/vnd.npm.install-v1+json, application/json;q=0.8",
-                )
+                .header("accept", "application/vnd.npm.install-v1+json, application/json;q=0.8")
                 .timeout(PACKAGE);
             request.send().await?.error_for_status()?.json().await
         };
-        fetch.await.map_err(|source| ReleaseError::Unreachable {
-            what: "npm registry",
-            source,
-        })
+        fetch.await.map_err(|source| ReleaseError::Unreachable { what: "npm registry", source })
     }
 
     /// The version that is meant, if the registry has it.
@@ -122,10 +110,7 @@ impl Package {
             Ok(version) if self.versions.contains_key(&wanted) => Ok(version),
             _ => {
                 let versions = self.versions.keys().filter_map(|version| version.parse().ok());
-                Err(ReleaseError::Unknown {
-                    near: near(&wanted, versions),
-                    wanted,
-                })
+                Err(ReleaseError::Unknown { near: near(&wanted, versions), wanted })
             }
         }
     }
@@ -134,9 +119,8 @@ impl Package {
     pub(super) fn pins(&self, openclaw: OpenClawVersion) -> Result<(Engines, Integrity), ReleaseError> {
         let manifest = self.versions.get(&openclaw.to_string());
         let parse = || -> Result<_, Invalid> {
-            let engines = manifest
-                .and_then(|manifest| manifest.engines.get("node"))
-                .map_or("", String::as_str);
+            let engines =
+                manifest.and_then(|manifest| manifest.engines.get("node")).map_or("", String::as_str);
             let integrity = manifest.map_or("", |manifest| &manifest.dist.integrity);
             Ok((engines.parse()?, integrity.parse()?))
         };

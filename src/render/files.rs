@@ -41,19 +41,10 @@ const ADDRESS: &str = "@ADDRESS@";
 /// # Errors
 /// A value that a template cannot take.
 pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
-    for value in [&birth.acme_directory, &birth.node_mirror]
-        .into_iter()
-        .chain(&birth.domain)
-    {
-        ensure!(
-            is_plain(value),
-            "{value:?} has characters that no URL or name needs"
-        );
+    for value in [&birth.acme_directory, &birth.node_mirror].into_iter().chain(&birth.domain) {
+        ensure!(is_plain(value), "{value:?} has characters that no URL or name needs");
     }
-    let (admin4, admin6) = birth
-        .admin_networks
-        .iter()
-        .partition(|network| network.addr().is_ipv4());
+    let (admin4, admin6) = birth.admin_networks.iter().partition(|network| network.addr().is_ipv4());
     let context = Context {
         openclaw: birth.release.openclaw.to_string(),
         openclaw_sha512: birth.release.integrity.hex(),
@@ -67,20 +58,11 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
     };
     Template::FILES
         .iter()
-        .map(|&(path, mode, template)| {
-            Ok(RemoteFile {
-                path,
-                mode,
-                content: render(template, &context)?,
-            })
-        })
+        .map(|&(path, mode, template)| Ok(RemoteFile { path, mode, content: render(template, &context)? }))
         .collect()
 }
 
 /// Whether a value means itself everywhere it is put: in a shell's single quotes, a Caddyfile, JSON and sed.
 fn is_plain(value: &str) -> bool {
-    !value.is_empty()
-        && value
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._~:/?=%[]".contains(c))
+    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=%[]".contains(c))
 }

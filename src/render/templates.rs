@@ -33,19 +33,11 @@ impl Template {
         ("/etc/clawberth/openclaw.env", "0644", Self::OpenClawEnvironment),
         ("/etc/nftables.conf", "0755", Self::Nftables),
         ("/etc/ssh/sshd_config.d/10-clawberth.conf", "0644", Self::Sshd),
-        (
-            "/etc/systemd/system/caddy.service.d/clawberth.conf",
-            "0644",
-            Self::CaddyUnit,
-        ),
+        ("/etc/systemd/system/caddy.service.d/clawberth.conf", "0644", Self::CaddyUnit),
         ("/etc/systemd/system/openclaw.service", "0644", Self::OpenClawUnit),
         ("/usr/local/bin/openclaw", "0755", Self::OpenClawCommand),
         ("/usr/local/lib/clawberth/Caddyfile", "0644", Self::Caddyfile),
-        (
-            "/usr/local/lib/clawberth/openclaw.json",
-            "0644",
-            Self::OpenClawConfig,
-        ),
+        ("/usr/local/lib/clawberth/openclaw.json", "0644", Self::OpenClawConfig),
         ("/usr/local/lib/clawberth/setup", "0755", Self::Setup),
     ];
 
@@ -53,10 +45,7 @@ impl Template {
     fn source(self) -> (&'static str, &'static str) {
         macro_rules! source {
             ($path:literal) => {
-                (
-                    $path,
-                    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)),
-                )
+                ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
             };
         }
         match self {
@@ -84,9 +73,7 @@ pub(super) fn render(template: Template, context: &impl Serialize) -> Result<Str
     handlebars.set_strict_mode(true);
     handlebars.register_escape_fn(handlebars::no_escape);
     handlebars.register_helper("indent", Box::new(indent));
-    handlebars
-        .render_template(text, context)
-        .with_context(|| format!("rendering {name}"))
+    handlebars.render_template(text, context).with_context(|| format!("rendering {name}"))
 }
 
 /// `{{indent 6 text}}`: the text as the body of a YAML block scalar, each line but empty ones moved to the right.
@@ -98,20 +85,11 @@ fn indent(
     out: &mut dyn Output,
 ) -> HelperResult {
     let missing = |index| RenderErrorReason::ParamNotFoundForIndex("indent", index);
-    let width = helper
-        .param(0)
-        .and_then(|param| param.value().as_u64())
-        .ok_or_else(|| missing(0))?;
-    let text = helper
-        .param(1)
-        .and_then(|param| param.value().as_str())
-        .ok_or_else(|| missing(1))?;
+    let width = helper.param(0).and_then(|param| param.value().as_u64()).ok_or_else(|| missing(0))?;
+    let text = helper.param(1).and_then(|param| param.value().as_str()).ok_or_else(|| missing(1))?;
     let margin = " ".repeat(usize::try_from(width).unwrap_or_default());
     for (number, line) in text.trim_end().lines().enumerate() {
-        let (margin, end) = (
-            if line.is_empty() { "" } else { &margin },
-            if number == 0 { "" } else { "\n" },
-        );
+        let (margin, end) = (if line.is_empty() { "" } else { &margin }, if number == 0 { "" } else { "\n" });
         out.write(end)?;
         out.write(margin)?;
         out.write(line)?;

@@ -28,9 +28,7 @@ impl KeyPair {
     /// # Errors
     /// Where the text is none.
     pub fn parse(text: &str) -> Result<Self> {
-        Ok(Self(Arc::new(
-            PrivateKey::from_openssh(text).context("not an OpenSSH private key")?,
-        )))
+        Ok(Self(Arc::new(PrivateKey::from_openssh(text).context("not an OpenSSH private key")?)))
     }
 
     /// The private half as an OpenSSH file.
@@ -38,10 +36,7 @@ impl KeyPair {
     /// # Errors
     /// Never in practice; encoding is fallible by type.
     pub fn private_text(&self) -> Result<Secret> {
-        let text = self
-            .0
-            .to_openssh(LineEnding::LF)
-            .context("cannot encode an SSH key")?;
+        let text = self.0.to_openssh(LineEnding::LF).context("cannot encode an SSH key")?;
         Ok(Secret::new(text.as_str()))
     }
 
@@ -50,10 +45,7 @@ impl KeyPair {
     /// # Errors
     /// Never in practice; encoding is fallible by type.
     pub fn public_text(&self) -> Result<String> {
-        self.0
-            .public_key()
-            .to_openssh()
-            .context("cannot encode an SSH key")
+        self.0.public_key().to_openssh().context("cannot encode an SSH key")
     }
 
     pub(super) fn inner(&self) -> Arc<PrivateKey> {
@@ -63,8 +55,6 @@ impl KeyPair {
 
 impl std::fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("KeyPair")
-            .field(&self.public_text().unwrap_or_default())
-            .finish()
+        f.debug_tuple("KeyPair").field(&self.public_text().unwrap_or_default()).finish()
     }
 }

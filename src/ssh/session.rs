@@ -126,13 +126,7 @@ impl Session {
         let limit = CONNECT;
         timeout(limit, Self::open(target, address))
             .await
-            .unwrap_or_else(|_| {
-                Err(SshError::TooSlow {
-                    address,
-                    what: "logging in".into(),
-                    limit,
-                })
-            })
+            .unwrap_or_else(|_| Err(SshError::TooSlow { address, what: "logging in".into(), limit }))
     }
 
     async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
@@ -146,21 +140,15 @@ impl Session {
             ..client::Config::default()
         };
         let shown = Arc::new(std::sync::OnceLock::new());
-        let pin = Pin {
-            expected,
-            shown: Arc::clone(&shown),
-        };
+        let pin = Pin { expected, shown: Arc::clone(&shown) };
         // client::connect_stream does not know the socket, so the option is set here
         let _ = stream.set_nodelay(true);
-        let mut handle = client::connect_stream(Arc::new(config), stream, pin)
-            .await
-            .map_err(|source| match shown.get() {
-                Some(shown) => SshError::WrongHostKey {
-                    address,
-                    shown: shown.clone(),
-                },
+        let mut handle = client::connect_stream(Arc::new(config), stream, pin).await.map_err(|source| {
+            match shown.get() {
+                Some(shown) => SshError::WrongHostKey { address, shown: shown.clone() },
                 None => SshError::Broken { address, source },
-            })?;
+            }
+        })?;
         let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
         let answer = handle
             .authenticate_publickey(&target.user, key)
@@ -169,10 +157,7 @@ impl Session {
         if answer.success() {
             Ok(Self { handle, address })
         } else {
-            Err(SshError::Refused {
-                address,
-                user: target.user.clone(),
-            })
+            Err(SshError::Refused { address, user: target.user.clone() })
         }
     }
 
@@ -185,17 +170,10 @@ impl Session {
         let text = command.to_string();
         match timeout(limit, self.exec(&text)).await {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(source)) => Err(SshError::Broken {
-                address: self.address,
-                source,
-            }),
+            Ok(Err(source)) => Err(SshError::Broken { address: self.address, source }),
             Err(_) => {
                 let what = format!("`{}`", text.chars().take(60).collect::<String>());
-                Err(SshError::TooSlow {
-                    address: self.address,
-                    what,
-                    limit,
-                })
+                Err(SshError::TooSlow { address: self.address, what, limit })
             }
         }
     }
@@ -219,16 +197,8 @@ impl Session {
             }
         }
         match status {
-            Some(status) => Ok(Output {
-                status,
-                stdout: text(stdout),
-                stderr: text(stderr),
-            }),
-            None if ended => Ok(Output {
-                status: 255,
-                stdout: text(stdout),
-                stderr: text(stderr),
-            }),
+            Some(status) => Ok(Output { status, stdout: text(stdout), stderr: text(stderr) }),
+            None if ended => Ok(Output { status: 255, stdout: text(stdout), stderr: text(stderr) }),
             None => Err(russh::Error::Disconnect),
         }
     }

@@ -77,10 +77,8 @@ const NOTADB: i32 = 26;
 impl StoreError {
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
-        let code = source
-            .as_database_error()
-            .and_then(|e| e.code())
-            .and_then(|code| code.parse::<i32>().ok());
+        let code =
+            source.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
         match code.map(|code| code & 0xff) {
             Some(CORRUPT | NOTADB) => Self::Corrupt { path, source },
             Some(PERM | READONLY | IOERR | FULL | CANTOPEN) => Self::Unwritable { path, source },

@@ -66,22 +66,11 @@ impl Store {
         let spec = serde_json::from_str(&text("spec")?).map_err(|e| self.row_error(&name, e))?;
         let stage: Stage = serde_json::from_str(&text("stage")?).map_err(|e| self.row_error(&name, e))?;
         let created = text("created")?;
-        let parsed = name
-            .parse()
-            .map_err(|e| self.row_error(&name, serde::de::Error::custom(e)))?;
-        Ok(Instance {
-            name: parsed,
-            spec,
-            stage,
-            created,
-        })
+        let parsed = name.parse().map_err(|e| self.row_error(&name, serde::de::Error::custom(e)))?;
+        Ok(Instance { name: parsed, spec, stage, created })
     }
 
     fn row_error(&self, what: &str, source: serde_json::Error) -> StoreError {
-        StoreError::Row {
-            path: self.path.clone(),
-            what: what.to_owned(),
-            source,
-        }
+        StoreError::Row { path: self.path.clone(), what: what.to_owned(), source }
     }
 }

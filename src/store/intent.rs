@@ -61,10 +61,7 @@ impl Store {
                 .bind(stage)
                 .bind(instance.name.as_str()),
         };
-        change
-            .execute(&mut *transaction)
-            .await
-            .map_err(|e| self.error(e))?;
+        change.execute(&mut *transaction).await.map_err(|e| self.error(e))?;
         transaction.commit().await.map_err(|e| self.error(e))
     }
 }

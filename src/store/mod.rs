@@ -40,10 +40,7 @@ impl Store {
     /// [`StoreError`]: not writable, not a state file, or written by a newer version. Nothing is changed then.
     pub async fn open(path: &Path, now: &str, fresh: FleetId) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent() {
-            let denied = |source| StoreError::Folder {
-                path: folder.to_owned(),
-                source,
-            };
+            let denied = |source| StoreError::Folder { path: folder.to_owned(), source };
             std::fs::create_dir_all(folder).map_err(denied)?;
         }
         let store = Self::connect(path, true).await?;
@@ -70,10 +67,7 @@ impl Store {
         match path.try_exists() {
             Ok(false) => Ok(None),
             Ok(true) => Ok(Some(Self::connect(path, false).await?.with_fleet().await?)),
-            Err(source) => Err(StoreError::Folder {
-                path: path.to_owned(),
-                source,
-            }),
+            Err(source) => Err(StoreError::Folder { path: path.to_owned(), source }),
         }
     }
 
@@ -86,36 +80,18 @@ impl Store {
             .busy_timeout(Duration::from_secs(30))
             .foreign_keys(true);
         let failed = |source| StoreError::of(path, source);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .map_err(failed)?;
-        let store = Self {
-            pool,
-            path: path.to_owned(),
-            fleet: FleetId::stored(String::new()),
-        };
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
+        let store = Self { pool, path: path.to_owned(), fleet: FleetId::stored(String::new()) };
         store.refuse_newer().await?;
-        MIGRATIONS
-            .run(&store.pool)
-            .await
-            .map_err(|source| StoreError::migration(path, source))?;
+        MIGRATIONS.run(&store.pool).await.map_err(|source| StoreError::migration(path, source))?;
         Ok(store)
     }
 
     /// A file with a migration that this program does not have was written by a newer one.
     async fn refuse_newer(&self) -> Result<(), StoreError> {
-        let known = MIGRATIONS
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or(0);
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
-        let count: i64 = sqlx::query_scalar(table)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
+        let count: i64 = sqlx::query_scalar(table).fetch_one(&self.pool).await.map_err(|e| self.error(e))?;
         if count == 0 {
             return Ok(());
         }
@@ -126,14 +102,9 @@ impl Store {
         if latest.unwrap_or(0) <= known {
             return Ok(());
         }
-        let writer: Option<String> = sqlx::query_scalar("SELECT version FROM writer")
-            .fetch_optional(&self.pool)
-            .await
-            .unwrap_or(None);
-        Err(StoreError::Newer {
-            path: self.path.clone(),
-            writer: writer.unwrap_or_else(|| "unknown".into()),
-        })
+        let writer: Option<String> =
+            sqlx::query_scalar("SELECT version FROM writer").fetch_optional(&self.pool).await.unwrap_or(None);
+        Err(StoreError::Newer { path: self.path.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) })
     }
 
     async fn with_fleet(mut self) -> Result<Self, StoreError> {
@@ -141,9 +112,7 @@ impl Store {
             .fetch_optional(&self.pool)
             .await
             .map_err(|e| self.error(e))?;
-        let id = id.ok_or_else(|| StoreError::NotOurs {
-            path: self.path.clone(),
-        })?;
+        let id = id.ok_or_else(|| StoreError::NotOurs { path: self.path.clone() })?;
         self.fleet = FleetId::stored(id);
         Ok(self)
     }

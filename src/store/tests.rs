@@ -16,12 +16,7 @@ fn alice() -> Instance {
         "release": { "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0" },
     });
     let spec = serde_json::from_value(spec).unwrap();
-    Instance {
-        name: "alice".parse().unwrap(),
-        spec,
-        stage: Stage::Planned,
-        created: NOW.into(),
-    }
+    Instance { name: "alice".parse().unwrap(), spec, stage: Stage::Planned, created: NOW.into() }
 }
 
 async fn open(path: &Path) -> Result<Store, StoreError> {
@@ -37,13 +32,7 @@ async fn what_was_written_is_there_after_a_kill() {
     store.put_instance(&instance).await.unwrap();
     let intent = store.begin("alice", "create", NOW).await.unwrap();
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-    let server = Server {
-        id: 7,
-        ipv4,
-        ipv6: None,
-        location: "fsn1".into(),
-        host_key: "k".into(),
-    };
+    let server = Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: "k".into() };
     instance.stage = instance.stage.after(Outcome::Created(server)).unwrap();
     store.advance(intent, &instance, NOW).await.unwrap();
     // no close: as after a kill
@@ -72,10 +61,7 @@ async fn a_host_key_is_found_by_the_create_that_injected_it() {
     let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
     store.put_creation(&first, &alice, "key one", NOW).await.unwrap();
     store.put_creation(&second, &alice, "key two", NOW).await.unwrap();
-    assert_eq!(
-        store.host_key_of(&first, &alice).await.unwrap().as_deref(),
-        Some("key one")
-    );
+    assert_eq!(store.host_key_of(&first, &alice).await.unwrap().as_deref(), Some("key one"));
     assert_eq!(store.host_key_of(&second, &bob).await.unwrap(), None);
 }
 
@@ -106,16 +92,10 @@ async fn a_newer_state_is_refused_and_names_its_writer() {
     .execute(&store.pool)
     .await
     .unwrap();
-    sqlx::query("UPDATE writer SET version = '7.0.0'")
-        .execute(&store.pool)
-        .await
-        .unwrap();
+    sqlx::query("UPDATE writer SET version = '7.0.0'").execute(&store.pool).await.unwrap();
     store.close().await;
     let error = open(&path).await.unwrap_err().to_string();
-    assert!(
-        error.contains("was written by clawberth 7.0.0, which is newer than"),
-        "{error}"
-    );
+    assert!(error.contains("was written by clawberth 7.0.0, which is newer than"), "{error}");
 }
 
 #[tokio::test]
@@ -127,11 +107,6 @@ async fn an_unwritable_folder_is_named() {
 #[tokio::test]
 async fn looking_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(
-        Store::open_existing(&dir.path().join("s"))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(Store::open_existing(&dir.path().join("s")).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

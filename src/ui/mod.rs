@@ -110,22 +110,14 @@ impl Ui {
         let _ = write!(self.err, "{question}");
         let _ = self.err.flush();
         let mut line = String::new();
-        std::io::stdin()
-            .lock()
-            .read_line(&mut line)
-            .context("cannot read the answer")?;
+        std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
         Ok(line.trim().to_owned())
     }
 
     /// Shows events as they come, until the last sender is gone. One live line per subject on a terminal, plain
     /// lines elsewhere.
     pub async fn watch(&mut self, subjects: &[String], events: UnboundedReceiver<Event>) {
-        let width = subjects
-            .iter()
-            .map(String::len)
-            .max()
-            .unwrap_or(0)
-            .max("fleet".len());
+        let width = subjects.iter().map(String::len).max().unwrap_or(0).max("fleet".len());
         if self.style.quiet {
             progress::silent(events).await;
         } else if self.style.live {

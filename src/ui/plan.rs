@@ -6,34 +6,18 @@ use crate::plan::{FleetStep, Plan, Step};
 /// The plan, a line for each step, and what it costs.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut rows: Vec<(String, String)> = Vec::new();
-    rows.extend(
-        plan.before
-            .iter()
-            .map(|step| ("fleet".to_owned(), fleet_step(step))),
-    );
+    rows.extend(plan.before.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
     for part in &plan.instances {
         let name = part.instance.name.to_string();
-        let texts = part
-            .steps
-            .iter()
-            .map(|step| self::step(step, &part.instance.spec.release.to_string()));
+        let texts = part.steps.iter().map(|step| self::step(step, &part.instance.spec.release.to_string()));
         rows.extend(texts.map(|text| (name.clone(), text)));
     }
-    rows.extend(
-        plan.after
-            .iter()
-            .map(|step| ("fleet".to_owned(), fleet_step(step))),
-    );
+    rows.extend(plan.after.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
     let width = rows.iter().map(|(subject, _)| subject.len()).max().unwrap_or(0);
     let mut lines = vec!["plan:".to_owned()];
-    lines.extend(
-        rows.into_iter()
-            .map(|(subject, text)| format!("  {subject:<width$}  {text}")),
-    );
+    lines.extend(rows.into_iter().map(|(subject, text)| format!("  {subject:<width$}  {text}")));
     if let Some((price, currency)) = &plan.cost {
-        lines.push(format!(
-            "cost: {price} {currency} a month for the new servers, without VAT"
-        ));
+        lines.push(format!("cost: {price} {currency} a month for the new servers, without VAT"));
     }
     lines
 }

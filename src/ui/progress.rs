@@ -27,11 +27,7 @@ pub(super) async fn plain(width: usize, mut events: UnboundedReceiver<Event>, mu
 }
 
 fn timed(text: &str, took: Duration) -> String {
-    if took < Duration::from_secs(1) {
-        text.to_owned()
-    } else {
-        format!("{text} ({})", human(took))
-    }
+    if took < Duration::from_secs(1) { text.to_owned() } else { format!("{text} ({})", human(took)) }
 }
 
 /// One line for each subject, redrawn.

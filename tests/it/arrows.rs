@@ -12,12 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store", "ui",
         ],
     ),
-    (
-        "apply",
-        &[
-            "hcloud", "host", "model", "observe", "plan", "render", "ssh", "store",
-        ],
-    ),
+    ("apply", &["hcloud", "host", "model", "observe", "plan", "render", "ssh", "store"]),
     ("observe", &["hcloud", "host", "model"]),
     ("host", &["model", "registry", "render", "ssh"]),
     ("ui", &["model", "plan"]),
@@ -63,31 +58,16 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 
 fn module_of(path: &Path, src: &Path) -> String {
     let first = path.strip_prefix(src).unwrap().components().next().unwrap();
-    first
-        .as_os_str()
-        .to_str()
-        .unwrap()
-        .trim_end_matches(".rs")
-        .to_owned()
+    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
 /// Every module that is named behind `crate::`, also in grouped imports.
 fn used(text: &str) -> BTreeSet<String> {
-    let code: String = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let word = |rest: &str| {
-        rest.chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
-    code.split("crate::")
-        .skip(1)
-        .map(word)
-        .filter(|module| !module.is_empty())
-        .collect()
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let word =
+        |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    code.split("crate::").skip(1).map(word).filter(|module| !module.is_empty()).collect()
 }
 
 #[test]
@@ -103,32 +83,21 @@ fn modules_use_only_what_the_map_allows() {
         let text = std::fs::read_to_string(&path).unwrap();
         for target in used(&text) {
             let leaf = LEAVES.contains(&target.as_str()) && module != "lab";
-            let arrow = allowed
-                .get(module.as_str())
-                .is_some_and(|targets| targets.contains(&target.as_str()));
+            let arrow =
+                allowed.get(module.as_str()).is_some_and(|targets| targets.contains(&target.as_str()));
             if target != module && !leaf && !arrow {
-                wrong.push(format!(
-                    "{}: {module} → {target}",
-                    path.strip_prefix(&src).unwrap().display()
-                ));
+                wrong.push(format!("{}: {module} → {target}", path.strip_prefix(&src).unwrap().display()));
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "arrows that ARCHITECTURE.md does not have:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "arrows that ARCHITECTURE.md does not have:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn plan_and_model_are_pure() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    for path in [src.join("plan"), src.join("model")]
-        .iter()
-        .flat_map(|dir| sources(dir))
-    {
+    for path in [src.join("plan"), src.join("model")].iter().flat_map(|dir| sources(dir)) {
         let text = std::fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         wrong.extend(

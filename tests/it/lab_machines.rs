@@ -1,11 +1,6 @@
 //! The lab with real machines, from its first `up` to a host on which nothing of it is left.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,20 +40,12 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
-        Self {
-            dir: temp.path().join("lab"),
-            _temp: temp,
-        }
+        Self { dir: temp.path().join("lab"), _temp: temp }
     }
 
     fn run(&self, words: &[&str], rest: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawberth"));
-        command
-            .arg("lab")
-            .args(words)
-            .arg("--dir")
-            .arg(&self.dir)
-            .args(rest);
+        command.arg("lab").args(words).arg("--dir").arg(&self.dir).args(rest);
         command.output().unwrap()
     }
 
@@ -66,48 +53,29 @@ impl Lab {
     fn ok(&self, words: &[&str], rest: &[&str]) -> String {
         let output = self.run(words, rest);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "lab {words:?}: {said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "lab {words:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
         said
     }
 
     fn variable(&self, name: &str) -> String {
         let exports = self.ok(&["env"], &[]);
-        let line = exports
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("export {name}='")));
+        let line = exports.lines().find_map(|line| line.strip_prefix(&format!("export {name}='")));
         line.and_then(|line| line.strip_suffix('\''))
             .unwrap_or_else(|| panic!("no {name} in {exports}"))
             .to_owned()
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        let request = [
-            "-sS",
-            "--fail-with-body",
-            "-H",
-            "Content-Type: application/json",
-            "-d",
-        ];
+        let request = ["-sS", "--fail-with-body", "-H", "Content-Type: application/json", "-d"];
         let output = Command::new("curl")
             .args(request)
             .arg(body.to_string())
-            .args([
-                "-H",
-                &format!("Authorization: Bearer {}", self.variable("HCLOUD_TOKEN")),
-            ])
+            .args(["-H", &format!("Authorization: Bearer {}", self.variable("HCLOUD_TOKEN"))])
             .arg(format!("{}{path}", self.variable("HCLOUD_ENDPOINT")))
             .output()
             .unwrap();
         let answer = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success(),
-            "POST {path}: {answer}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "POST {path}: {answer}{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str(&answer).unwrap()
     }
 
@@ -126,10 +94,7 @@ impl Lab {
         let until = Instant::now() + Duration::from_secs(180);
         loop {
             let url = format!("http://{address}:443/");
-            let output = self.run(
-                &["exec", "--from", "world"],
-                &["--", "curl", "-sS", "-m", "2", &url],
-            );
+            let output = self.run(&["exec", "--from", "world"], &["--", "curl", "-sS", "-m", "2", &url]);
             if output.status.success() {
                 return String::from_utf8(output.stdout).unwrap();
             }
@@ -156,10 +121,7 @@ impl Lab {
             said("nft", &["list", "tables"]),
             said("find", &["/sys/fs/cgroup", "-maxdepth", "2", "-name", "cb*"]),
         ];
-        let word = |line: &str| {
-            line.split(|c: char| !c.is_ascii_alphanumeric())
-                .any(|word| word == name)
-        };
+        let word = |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
         all.iter()
             .flat_map(|text| text.lines())
             .filter(|line| word(line) || line.contains(&dir))
@@ -179,11 +141,7 @@ impl Lab {
     fn wait_for_listeners(&self, wanted: &BTreeSet<u16>) {
         let until = Instant::now() + Duration::from_secs(60);
         while self.listening() != *wanted {
-            assert!(
-                Instant::now() < until,
-                "after 60 s the machine listens on {:?}",
-                self.listening()
-            );
+            assert!(Instant::now() < until, "after 60 s the machine listens on {:?}", self.listening());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -206,9 +164,7 @@ impl Lab {
     /// Kills the lab's process; its death takes a moment.
     fn kill(&self) {
         let process: Value = serde_json::from_slice(&fs::read(self.dir.join("lab.pid")).unwrap()).unwrap();
-        let killed = Command::new("kill")
-            .args(["-9", &process["pid"].to_string()])
-            .status();
+        let killed = Command::new("kill").args(["-9", &process["pid"].to_string()]).status();
         assert!(killed.unwrap().success());
         let until = Instant::now() + Duration::from_secs(5);
         while !self.ok(&["status"], &[]).starts_with("down") {
@@ -246,16 +202,10 @@ fn root() -> bool {
 
 /// Creates a server behind a firewall and returns its addresses.
 fn create(lab: &Lab) -> (String, String) {
-    let admins: Vec<String> = lab
-        .variable("CLAWBERTH_ADMIN_NETWORKS")
-        .split(',')
-        .map(str::to_owned)
-        .collect();
+    let admins: Vec<String> =
+        lab.variable("CLAWBERTH_ADMIN_NETWORKS").split(',').map(str::to_owned).collect();
     let rule = |port: &str, sources: Value| json!({"direction": "in", "protocol": "tcp", "port": port, "source_ips": sources});
-    let rules = json!([
-        rule("443", json!(["0.0.0.0/0", "::/0"])),
-        rule("22", json!(admins))
-    ]);
+    let rules = json!([rule("443", json!(["0.0.0.0/0", "::/0"])), rule("22", json!(admins))]);
     let firewall = lab.post("/firewalls", &json!({"name": "gateway", "rules": rules}));
     let created = lab.post(
         "/servers",
@@ -281,22 +231,10 @@ fn a_server_lives_through_down_up_and_a_killed_lab_and_nothing_is_left_of_it() {
     let booted = lab.boot_time(&v4);
     lab.wait_for_listeners(&BTreeSet::from([22, 80, 443, 18789]));
     for address in [&v4, &v6] {
-        assert_eq!(
-            lab.open_ports("world", address),
-            [443],
-            "{address} from the world"
-        );
-        assert_eq!(
-            lab.open_ports("admin", address),
-            [22, 443],
-            "{address} from the operator"
-        );
+        assert_eq!(lab.open_ports("world", address), [443], "{address} from the world");
+        assert_eq!(lab.open_ports("admin", address), [22, 443], "{address} from the operator");
     }
-    assert!(
-        lab.traces().len() > 10,
-        "a lab that is up has traces: {:?}",
-        lab.traces()
-    );
+    assert!(lab.traces().len() > 10, "a lab that is up has traces: {:?}", lab.traces());
 
     let process = lab.machine_process();
     lab.kill();
@@ -311,11 +249,7 @@ fn a_server_lives_through_down_up_and_a_killed_lab_and_nothing_is_left_of_it() {
     lab.ok(&["down"], &[]);
     assert_eq!(lab.traces(), BTreeSet::new(), "after down");
     lab.ok(&["up", "--detach"], &[]);
-    assert_ne!(
-        lab.boot_time(&v4),
-        booted,
-        "the machine booted again, with its disk"
-    );
+    assert_ne!(lab.boot_time(&v4), booted, "the machine booted again, with its disk");
     assert_eq!(lab.open_ports("world", &v4), [443], "after down and up");
 
     lab.kill();
@@ -329,18 +263,10 @@ fn a_second_up_says_that_the_lab_runs_and_exec_passes_the_exit_code_on() {
         return;
     }
     let lab = Lab::new();
-    assert!(
-        !lab.run(&["env"], &[]).status.success(),
-        "there is nothing to export before the first up"
-    );
+    assert!(!lab.run(&["env"], &[]).status.success(), "there is nothing to export before the first up");
     lab.ok(&["up", "--detach"], &[]);
     assert!(lab.ok(&["up", "--detach"], &[]).contains("runs already"));
-    assert_eq!(
-        lab.run(&["exec", "--from", "world"], &["--", "sh", "-c", "exit 7"])
-            .status
-            .code(),
-        Some(7)
-    );
+    assert_eq!(lab.run(&["exec", "--from", "world"], &["--", "sh", "-c", "exit 7"]).status.code(), Some(7));
     let resolver = lab.ok(&["exec", "--from", "admin"], &["--", "cat", "/etc/resolv.conf"]);
     assert!(resolver.starts_with("nameserver 198.19."), "{resolver}");
     assert!(Path::new(&lab.variable("CLAWBERTH_ACME_ROOT")).is_file());
@@ -348,12 +274,7 @@ fn a_second_up_says_that_the_lab_runs_and_exec_passes_the_exit_code_on() {
     let check = "set -e; curl -sSf -O \"$0/SHASUMS256.txt\" -O \"$0/$1\" && sha256sum -c SHASUMS256.txt && tar -xzf \"$1\" \
                  && PATH=$PWD/${1%.tar.gz}/bin:$PATH && node --version && npm --version";
     let checked = Command::new("sh")
-        .args([
-            "-c",
-            check,
-            &format!("{mirror}/v24.21.0"),
-            "node-v24.21.0-linux-x64.tar.gz",
-        ])
+        .args(["-c", check, &format!("{mirror}/v24.21.0"), "node-v24.21.0-linux-x64.tar.gz"])
         .current_dir(lab.dir.parent().unwrap())
         .output()
         .unwrap();

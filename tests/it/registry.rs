@@ -85,10 +85,7 @@ async fn each_refusal_says_why() {
     let npm = Some("/npm");
     assert_eq!(
         refused("2027.1.2", npm).await,
-        (
-            "there is no OpenClaw 2027.1.2".into(),
-            "did you mean 2027.1.2-1, 2027.1.4, 2027.1.3?".into()
-        )
+        ("there is no OpenClaw 2027.1.2".into(), "did you mean 2027.1.2-1, 2027.1.4, 2027.1.3?".into())
     );
     assert_eq!(
         refused("2026.8.2", npm).await,
@@ -98,18 +95,12 @@ async fn each_refusal_says_why() {
         )
     );
     let (engines, _) = refused("2027.1.3", npm).await;
-    assert!(
-        engines.starts_with("OpenClaw 2027.1.3 runs on Node >=99, and http://127.0.0.1:"),
-        "{engines}"
-    );
+    assert!(engines.starts_with("OpenClaw 2027.1.3 runs on Node >=99, and http://127.0.0.1:"), "{engines}");
     assert_eq!(
         refused("2027.1.4", npm).await.0,
         "the npm registry's entry for OpenClaw 2027.1.4 is unusable"
     );
-    assert_eq!(
-        refused("latest", Some("/nothing")).await.0,
-        "the npm registry gives no answer"
-    );
+    assert_eq!(refused("latest", Some("/nothing")).await.0, "the npm registry gives no answer");
     assert_eq!(refused("latest", None).await.0, "no npm registry is configured");
     assert!("newest".parse::<Wanted>().is_err());
 }

@@ -12,10 +12,7 @@ fn by_address() -> Birth {
     Birth {
         release: Catalogue::built_in().unwrap().releases().last().unwrap().clone(),
         domain: None,
-        admin_networks: vec![
-            "198.51.100.7/32".parse().unwrap(),
-            "2001:db8:7::/48".parse().unwrap(),
-        ],
+        admin_networks: vec!["198.51.100.7/32".parse().unwrap(), "2001:db8:7::/48".parse().unwrap()],
         acme_directory: "https://acme.example/directory".to_owned(),
         node_mirror: "https://node.example/dist".to_owned(),
         host_key: HostKey {
@@ -37,85 +34,54 @@ fn by_name() -> Birth {
 
 /// Compares with `golden/render/NAME`.
 fn golden(name: &Path, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/golden/render")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/render").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
     }
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        text == wanted,
-        "{} changed; UPDATE_GOLDEN=1 accepts:\n{text}",
-        path.display()
-    );
+    assert!(text == wanted, "{} changed; UPDATE_GOLDEN=1 accepts:\n{text}", path.display());
 }
 
 #[test]
 fn each_file_on_a_server_is_as_it_was_agreed() {
     for (variant, birth) in [("by-address", by_address()), ("by-name", by_name())] {
         for file in render::files(&birth).unwrap() {
-            golden(
-                &Path::new(variant).join(file.path.trim_start_matches('/')),
-                &file.content,
-            );
+            golden(&Path::new(variant).join(file.path.trim_start_matches('/')), &file.content);
         }
     }
 }
 
 #[test]
 fn user_data_is_as_it_was_agreed() {
-    golden(
-        Path::new("user-data.yaml"),
-        render::user_data(&by_address()).unwrap().expose(),
-    );
+    golden(Path::new("user-data.yaml"), render::user_data(&by_address()).unwrap().expose());
 }
 
 #[test]
 fn a_value_that_would_be_code_somewhere_is_refused() {
     let refused = |birth: Birth| render::user_data(&birth).unwrap_err().to_string();
-    let mirror = |mirror: &str| Birth {
-        node_mirror: mirror.to_owned(),
-        ..by_address()
-    };
+    let mirror = |mirror: &str| Birth { node_mirror: mirror.to_owned(), ..by_address() };
     assert_eq!(
         refused(mirror("https://x/'; reboot '")),
         r#""https://x/'; reboot '" has characters that no URL or name needs"#
     );
     refused(mirror("https://x/{env.HOME}"));
-    refused(Birth {
-        domain: Some("a.example\nb".to_owned()),
-        ..by_address()
-    });
-    refused(Birth {
-        acme_directory: String::new(),
-        ..by_address()
-    });
+    refused(Birth { domain: Some("a.example\nb".to_owned()), ..by_address() });
+    refused(Birth { acme_directory: String::new(), ..by_address() });
 }
 
 /// Needs root for chroot, and in `CLAWBERTH_TEST_IMAGE` the directory of an unpacked Debian 13 with cloud-init.
 #[test]
 fn user_data_is_valid_to_cloud_init() {
     let Some(image) = std::env::var_os("CLAWBERTH_TEST_IMAGE") else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CLAWBERTH_TEST_IMAGE is not set"
-        );
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            b"skipped: CLAWBERTH_TEST_IMAGE is not set\n",
-        )
-        .unwrap();
+        assert!(std::env::var_os("CI").is_none(), "CLAWBERTH_TEST_IMAGE is not set");
+        std::io::Write::write_all(&mut std::io::stderr(), b"skipped: CLAWBERTH_TEST_IMAGE is not set\n")
+            .unwrap();
         return;
     };
     let directory = tempfile::tempdir().unwrap();
     for (name, birth) in [("by-address", by_address()), ("by-name", by_name())] {
-        std::fs::write(
-            directory.path().join(name),
-            render::user_data(&birth).unwrap().expose(),
-        )
-        .unwrap();
+        std::fs::write(directory.path().join(name), render::user_data(&birth).unwrap().expose()).unwrap();
     }
     // a mount namespace of its own: the image stays as it is
     let check = "mount --bind \"$1\" \"$2/mnt\" && exec chroot \"$2\" sh -euc '
@@ -127,8 +93,5 @@ fn user_data_is_valid_to_cloud_init() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.matches("Valid schema").count() == 2,
-        "{output:?}"
-    );
+    assert!(output.status.success() && said.matches("Valid schema").count() == 2, "{output:?}");
 }

@@ -148,10 +148,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn of<T: Row>(id: u64) -> Self {
-        Self {
-            id,
-            kind: T::KIND.to_owned(),
-        }
+        Self { id, kind: T::KIND.to_owned() }
     }
 }
 
@@ -204,11 +201,7 @@ impl Action {
         if self.status != ActionStatus::Running {
             return 100;
         }
-        let passed = Timestamp::now()
-            .duration_since(self.started)
-            .as_millis()
-            .max(0)
-            .unsigned_abs();
+        let passed = Timestamp::now().duration_since(self.started).as_millis().max(0).unsigned_abs();
         (passed * 100 / delays.of(self.command).as_millis().max(1)).min(95)
     }
 }
@@ -233,10 +226,7 @@ impl Action {
 
     /// As the API shows it.
     pub(crate) fn view(&self, world: &World) -> Value {
-        let error = self
-            .error
-            .as_ref()
-            .map(|why| json!({"code": "action_failed", "message": why}));
+        let error = self.error.as_ref().map(|why| json!({"code": "action_failed", "message": why}));
         json!({
             "id": self.id,
             "command": self.command,
@@ -252,9 +242,7 @@ impl Action {
 
 /// `/actions`: only by ids, since 2025-01-30.
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/actions", get(many))
-        .route("/v1/actions/{id}", get(one))
+    Router::new().route("/v1/actions", get(many)).route("/v1/actions/{id}", get(one))
 }
 
 /// The four action look-ups below a kind of resource.
@@ -270,9 +258,7 @@ pub(crate) fn routes_of<T: Resource>() -> Router<Cloud> {
 async fn many(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
     let ids = query.ids("id")?;
     if ids.is_empty() {
-        return Err(ApiError::gone(
-            "listing all actions is no longer available, name them by id",
-        ));
+        return Err(ApiError::gone("listing all actions is no longer available, name them by id"));
     }
     cloud.read(|world| page(world, &query, ids.iter().filter_map(|id| world.actions.get(*id))))
 }
@@ -296,11 +282,7 @@ async fn of_one<T: Resource>(
 ) -> Result<Response, ApiError> {
     cloud.read(|world| {
         let id = T::table(world).resolve(&id)?;
-        page(
-            world,
-            &query,
-            all(world).filter(|action| action.concerns(T::KIND, id)),
-        )
+        page(world, &query, all(world).filter(|action| action.concerns(T::KIND, id)))
     })
 }
 
@@ -327,11 +309,8 @@ fn page<'a>(
     query: &Query,
     actions: impl Iterator<Item = &'a Action>,
 ) -> Result<Response, ApiError> {
-    let mut actions: Vec<&Action> = actions
-        .filter(|action| query.allows("status", action.status.as_str()))
-        .collect();
-    sort(&mut actions, &query.orders(), |action, field| {
-        action.sort_key(field)
-    })?;
+    let mut actions: Vec<&Action> =
+        actions.filter(|action| query.allows("status", action.status.as_str())).collect();
+    sort(&mut actions, &query.orders(), |action, field| action.sort_key(field))?;
     query.answer("actions", &actions, |action| action.view(world))
 }

@@ -15,10 +15,7 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     pub(crate) fn new() -> Self {
-        Self {
-            v4: (2..=250).collect(),
-            v6: (2..=250).collect(),
-        }
+        Self { v4: (2..=250).collect(), v6: (2..=250).collect() }
     }
 
     /// The next number for an IPv4 address.

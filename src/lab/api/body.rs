@@ -19,19 +19,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(|_| {
-            ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "json_error",
-                "request body is too large",
-            )
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large")
         })?;
-        let wrong = || {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "json_error",
-                "invalid json in request body",
-            )
-        };
+        let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "json_error", "invalid json in request body");
         serde_json::from_slice(&bytes).map(Self).map_err(|_| wrong())
     }
 }
@@ -39,8 +29,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 impl Body {
     /// A field that must be there.
     pub(crate) fn required<T: DeserializeOwned>(&self, field: &str) -> Result<T, ApiError> {
-        self.optional(field)?
-            .ok_or_else(|| ApiError::field(field, "is required"))
+        self.optional(field)?.ok_or_else(|| ApiError::field(field, "is required"))
     }
 
     /// A field that may be absent or null.

@@ -64,11 +64,7 @@ const EVERYWHERE: &[&str] = &["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
 
 impl Catalog {
     pub(crate) fn new() -> Self {
-        Self {
-            locations: locations(),
-            server_types: server_types(),
-            images: image::system(),
-        }
+        Self { locations: locations(), server_types: server_types(), images: image::system() }
     }
 
     /// The location that a request names.
@@ -84,34 +80,19 @@ impl Catalog {
     /// The image that a request names; by name, the one for the architecture.
     pub(crate) fn image(&self, reference: &Reference, architecture: &str) -> Option<&Image> {
         let named = |i: &&Image| i.architecture == architecture && reference.name() == Some(i.name);
-        self.images
-            .iter()
-            .find(|i| reference.id() == Some(i.id))
-            .or_else(|| self.images.iter().find(named))
+        self.images.iter().find(|i| reference.id() == Some(i.id)).or_else(|| self.images.iter().find(named))
     }
 
     /// The location of a name that was taken from here.
     pub(crate) fn location_view(&self, name: &str) -> Value {
-        self.locations
-            .iter()
-            .find(|l| l.name == name)
-            .map_or(Value::Null, |l| json!(l))
+        self.locations.iter().find(|l| l.name == name).map_or(Value::Null, |l| json!(l))
     }
 }
 
 fn locations() -> Vec<Location> {
-    let place =
-        |id, name, datacenter, country, city, latitude, longitude, network_zone, description| Location {
-            id,
-            name,
-            description,
-            country,
-            city,
-            latitude,
-            longitude,
-            network_zone,
-            datacenter,
-        };
+    let place = |id, name, datacenter, country, city, latitude, longitude, network_zone, description| {
+        Location { id, name, description, country, city, latitude, longitude, network_zone, datacenter }
+    };
     vec![
         place(
             1,
@@ -146,39 +127,9 @@ fn locations() -> Vec<Location> {
             "eu-central",
             "Helsinki DC Park 1",
         ),
-        place(
-            4,
-            "ash",
-            "ash-dc1",
-            "US",
-            "Ashburn, VA",
-            39.045821,
-            -77.487073,
-            "us-east",
-            "Ashburn, VA",
-        ),
-        place(
-            5,
-            "hil",
-            "hil-dc1",
-            "US",
-            "Hillsboro, OR",
-            45.54222,
-            -122.951924,
-            "us-west",
-            "Hillsboro, OR",
-        ),
-        place(
-            6,
-            "sin",
-            "sin-dc1",
-            "SG",
-            "Singapore",
-            1.283333,
-            103.833333,
-            "ap-southeast",
-            "Singapore",
-        ),
+        place(4, "ash", "ash-dc1", "US", "Ashburn, VA", 39.045821, -77.487073, "us-east", "Ashburn, VA"),
+        place(5, "hil", "hil-dc1", "US", "Hillsboro, OR", 45.54222, -122.951924, "us-west", "Hillsboro, OR"),
+        place(6, "sin", "sin-dc1", "SG", "Singapore", 1.283333, 103.833333, "ap-southeast", "Singapore"),
     ]
 }
 
@@ -199,28 +150,8 @@ fn server_types() -> Vec<ServerType> {
         kind(114, "cx23", 2, 4, 40, 549, "x86", "Cost-Optimized", EU),
         kind(115, "cx33", 4, 8, 80, 849, "x86", "Cost-Optimized", EU),
         kind(116, "cx43", 8, 16, 160, 1549, "x86", "Cost-Optimized", EU),
-        kind(
-            109,
-            "cpx22",
-            2,
-            4,
-            80,
-            999,
-            "x86",
-            "Regular Performance",
-            EVERYWHERE,
-        ),
-        kind(
-            110,
-            "cpx32",
-            4,
-            8,
-            160,
-            1799,
-            "x86",
-            "Regular Performance",
-            EVERYWHERE,
-        ),
+        kind(109, "cpx22", 2, 4, 80, 999, "x86", "Regular Performance", EVERYWHERE),
+        kind(110, "cpx32", 4, 8, 160, 1799, "x86", "Regular Performance", EVERYWHERE),
         kind(45, "cax11", 2, 4, 40, 599, "arm", "Cost-Optimized", EU),
         kind(93, "cax21", 4, 8, 80, 999, "arm", "Cost-Optimized", EU),
     ]
@@ -293,12 +224,8 @@ pub(crate) fn routes() -> Router<Cloud> {
 
 async fn list_locations(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
     cloud.read(|world| {
-        let mut rows: Vec<&Location> = world
-            .catalog
-            .locations
-            .iter()
-            .filter(|l| query.allows("name", l.name))
-            .collect();
+        let mut rows: Vec<&Location> =
+            world.catalog.locations.iter().filter(|l| query.allows("name", l.name)).collect();
         sort(&mut rows, &query.orders(), |row, field| match field {
             "id" => Some(SortKey::Number(row.id)),
             "name" => Some(SortKey::Text(row.name.to_owned())),
@@ -318,12 +245,8 @@ async fn get_location(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Res
 
 async fn list_server_types(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
     cloud.read(|world| {
-        let rows: Vec<&ServerType> = world
-            .catalog
-            .server_types
-            .iter()
-            .filter(|t| query.allows("name", t.name))
-            .collect();
+        let rows: Vec<&ServerType> =
+            world.catalog.server_types.iter().filter(|t| query.allows("name", t.name)).collect();
         query.answer("server_types", &rows, |row| row.view(&world.catalog))
     })
 }
@@ -350,12 +273,6 @@ mod tests {
         let x86 = catalog.image(&debian, "x86").unwrap();
         let arm = catalog.image(&debian, "arm").unwrap();
         assert_ne!(x86.id, arm.id);
-        assert_eq!(
-            catalog
-                .image(&Reference::Text(arm.id.to_string()), "x86")
-                .unwrap()
-                .architecture,
-            "arm"
-        );
+        assert_eq!(catalog.image(&Reference::Text(arm.id.to_string()), "x86").unwrap().architecture, "arm");
     }
 }

@@ -17,22 +17,14 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// A refusal without details.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            details: Value::Null,
-        }
+        Self { status, code, message: message.into(), details: Value::Null }
     }
 
     /// 422: one field of the request is wrong.
     pub(crate) fn field(name: &str, why: &str) -> Self {
         let message = format!("invalid input in field '{name}': {why}");
         let details = json!({"fields": [{"name": name, "messages": [why]}]});
-        Self {
-            details,
-            ..Self::unprocessable("invalid_input", message)
-        }
+        Self { details, ..Self::unprocessable("invalid_input", message) }
     }
 
     /// 422 with one of the codes that belong to a resource.
@@ -42,20 +34,13 @@ impl ApiError {
 
     /// 404 for a resource of a kind (`server`, `primary IP`, …).
     pub(crate) fn not_found(kind: &str, id: impl std::fmt::Display) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            format!("{kind} with ID '{id}' not found"),
-        )
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("{kind} with ID '{id}' not found"))
     }
 
     /// 409: another resource has the same `field`.
     pub(crate) fn not_unique(field: &str, message: impl Into<String>) -> Self {
         let details = json!({"fields": [{"name": field}]});
-        Self {
-            details,
-            ..Self::new(StatusCode::CONFLICT, "uniqueness_error", message)
-        }
+        Self { details, ..Self::new(StatusCode::CONFLICT, "uniqueness_error", message) }
     }
 
     /// 423: an action is running on the resource.
@@ -67,10 +52,7 @@ impl ApiError {
     pub(crate) fn limit_exceeded(limit: &str) -> Self {
         let details = json!({"limits": [{"name": limit}]});
         let message = format!("{} exceeded", limit.replace('_', " "));
-        Self {
-            details,
-            ..Self::new(StatusCode::FORBIDDEN, "resource_limit_exceeded", message)
-        }
+        Self { details, ..Self::new(StatusCode::FORBIDDEN, "resource_limit_exceeded", message) }
     }
 
     /// 410: the endpoint was taken away.
@@ -81,11 +63,7 @@ impl ApiError {
     /// 500: the lab itself is in trouble; the cause goes to its log.
     pub(crate) fn internal(cause: &anyhow::Error) -> Self {
         tracing::error!("the API cannot answer: {cause:#}");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "server_error",
-            "internal server error",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal server error")
     }
 }
 

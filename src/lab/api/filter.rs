@@ -17,10 +17,7 @@ pub(crate) struct Refresh {
 /// Asks for a server's filter to be set and waits until it is.
 pub(crate) async fn refresh(filters: &mpsc::UnboundedSender<Refresh>, server: u64) -> Result<()> {
     let (done, answer) = oneshot::channel();
-    filters
-        .send(Refresh { server, done })
-        .ok()
-        .context("the lab is gone")?;
+    filters.send(Refresh { server, done }).ok().context("the lab is gone")?;
     answer.await.context("the lab is gone")?
 }
 

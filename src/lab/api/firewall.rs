@@ -76,12 +76,7 @@ pub(crate) fn on_server(world: &World, id: u64) -> Vec<&Firewall> {
         return Vec::new();
     };
     let covers = |firewall: &&Firewall| firewall.applied_to.iter().any(|place| place.covers(server));
-    world
-        .firewalls
-        .iter()
-        .map(|(_, firewall)| firewall)
-        .filter(covers)
-        .collect()
+    world.firewalls.iter().map(|(_, firewall)| firewall).filter(covers).collect()
 }
 
 /// `public_net.firewalls` of a server.
@@ -111,15 +106,8 @@ pub(crate) fn accepts(world: &World, server: u64) -> Option<Vec<Accept>> {
 /// The servers whose filters a firewall's action changes: those it is on now, and those that the action names.
 pub(crate) fn servers_of(world: &World, action: &Action) -> Vec<u64> {
     let firewall = action.target::<Firewall>().and_then(|id| world.firewalls.get(id));
-    let on = firewall
-        .into_iter()
-        .flat_map(|f| &f.applied_to)
-        .flat_map(|place| place.servers(world));
-    let named = action
-        .resources
-        .iter()
-        .filter(|r| r.kind == Server::KIND)
-        .map(|r| r.id);
+    let on = firewall.into_iter().flat_map(|f| &f.applied_to).flat_map(|place| place.servers(world));
+    let named = action.resources.iter().filter(|r| r.kind == Server::KIND).map(|r| r.id);
     let mut servers: Vec<u64> = on.chain(named).collect();
     servers.sort_unstable();
     servers.dedup();
@@ -140,12 +128,7 @@ pub(crate) fn attach(world: &mut World, firewall: u64, server: u64) -> Result<()
 pub(crate) fn detach(world: &mut World, server: u64) {
     let place = Place::server(server);
     let on = |firewall: &Firewall| firewall.applied_to.contains(&place);
-    let ids: Vec<u64> = world
-        .firewalls
-        .iter()
-        .filter(|(_, f)| on(f))
-        .map(|(id, _)| id)
-        .collect();
+    let ids: Vec<u64> = world.firewalls.iter().filter(|(_, f)| on(f)).map(|(id, _)| id).collect();
     for id in ids {
         if let Some(firewall) = world.firewalls.get_mut(id) {
             firewall.applied_to.retain(|p| *p != place);

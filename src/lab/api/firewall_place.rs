@@ -30,32 +30,23 @@ pub(crate) struct SelectorRef {
 impl Place {
     /// On one server.
     pub(crate) fn server(id: u64) -> Self {
-        Self::Server {
-            server: ServerRef { id },
-        }
+        Self::Server { server: ServerRef { id } }
     }
 
     /// Whether a server is meant.
     pub(crate) fn covers(&self, server: &Server) -> bool {
         match self {
-            Self::Server {
-                server: ServerRef { id },
-            } => *id == server.id,
+            Self::Server { server: ServerRef { id } } => *id == server.id,
             // checked when it was stored
-            Self::LabelSelector {
-                label_selector: SelectorRef { selector },
-            } => Selector::parse(selector).is_ok_and(|s| s.matches(&server.labels)),
+            Self::LabelSelector { label_selector: SelectorRef { selector } } => {
+                Selector::parse(selector).is_ok_and(|s| s.matches(&server.labels))
+            }
         }
     }
 
     /// The servers that are meant now.
     pub(crate) fn servers(&self, world: &World) -> Vec<u64> {
-        world
-            .servers
-            .iter()
-            .filter(|(_, server)| self.covers(server))
-            .map(|(id, _)| id)
-            .collect()
+        world.servers.iter().filter(|(_, server)| self.covers(server)).map(|(id, _)| id).collect()
     }
 
     /// As the API shows it.
@@ -80,16 +71,12 @@ impl Place {
     /// Refuses a server that is not there, and a selector that is none.
     pub(crate) fn check(&self, world: &World) -> Result<(), ApiError> {
         match self {
-            Self::Server {
-                server: ServerRef { id },
-            } if world.servers.get(*id).is_none() => {
+            Self::Server { server: ServerRef { id } } if world.servers.get(*id).is_none() => {
                 let message = format!("server with ID '{id}' not found");
                 Err(ApiError::unprocessable("firewall_resource_not_found", message))
             }
             Self::Server { .. } => Ok(()),
-            Self::LabelSelector {
-                label_selector: SelectorRef { selector },
-            } => {
+            Self::LabelSelector { label_selector: SelectorRef { selector } } => {
                 if selector.trim().is_empty() {
                     return Err(ApiError::field("selector", "must not be empty"));
                 }
@@ -101,9 +88,7 @@ impl Place {
     /// What an action on this place names besides the firewall.
     pub(crate) fn target(&self) -> Option<Target> {
         match self {
-            Self::Server {
-                server: ServerRef { id },
-            } => Some(Target::of::<Server>(*id)),
+            Self::Server { server: ServerRef { id } } => Some(Target::of::<Server>(*id)),
             Self::LabelSelector { .. } => None,
         }
     }

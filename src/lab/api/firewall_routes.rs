@@ -52,14 +52,7 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
             let has_rules = !rules.is_empty();
             let id = world.firewalls.insert(|id| {
                 let applied_to = places.clone();
-                Firewall {
-                    id,
-                    name,
-                    labels,
-                    created: now(),
-                    rules,
-                    applied_to,
-                }
+                Firewall { id, name, labels, created: now(), rules, applied_to }
             });
             let mut actions = Vec::new();
             if has_rules {
@@ -89,11 +82,7 @@ fn check_places(world: &World, places: &[Place], firewall: Option<&Firewall>) ->
                 "a resource was given more than once",
             ));
         }
-        if place
-            .servers(world)
-            .iter()
-            .any(|server| on_server(world, *server).len() >= PER_SERVER_MAX)
-        {
+        if place.servers(world).iter().any(|server| on_server(world, *server).len() >= PER_SERVER_MAX) {
             return Err(ApiError::limit_exceeded("firewalls_per_server_limit"));
         }
     }
@@ -102,22 +91,13 @@ fn check_places(world: &World, places: &[Place], firewall: Option<&Firewall>) ->
 
 /// One action for each place.
 fn act(world: &mut World, command: Command, firewall: u64, places: &[Place]) -> Vec<u64> {
-    let targets = |place: &Place| {
-        std::iter::once(Target::of::<Firewall>(firewall))
-            .chain(place.target())
-            .collect()
-    };
-    places
-        .iter()
-        .map(|place| world.act(command, targets(place)))
-        .collect()
+    let targets =
+        |place: &Place| std::iter::once(Target::of::<Firewall>(firewall)).chain(place.target()).collect();
+    places.iter().map(|place| world.act(command, targets(place))).collect()
 }
 
 fn views(world: &World, actions: &[u64]) -> Result<Vec<Value>, ApiError> {
-    actions
-        .iter()
-        .map(|id| Ok(world.actions.find(*id)?.view(world)))
-        .collect()
+    actions.iter().map(|id| Ok(world.actions.find(*id)?.view(world))).collect()
 }
 
 async fn update(
@@ -144,10 +124,7 @@ async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<St
     cloud
         .change(|world| {
             if !world.firewalls.find(id)?.applied_to.is_empty() {
-                return Err(ApiError::unprocessable(
-                    "resource_in_use",
-                    "firewall is still in use",
-                ));
+                return Err(ApiError::unprocessable("resource_in_use", "firewall is still in use"));
             }
             world.firewalls.remove(id);
             Ok(StatusCode::NO_CONTENT)
@@ -167,10 +144,7 @@ async fn set_rules(
             let mut actions = vec![world.act(Command::SetFirewallRules, vec![Target::of::<Firewall>(id)])];
             let places = world.firewalls.find(id)?.applied_to.clone();
             actions.extend(act(world, Command::ApplyFirewall, id, &places));
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"actions": views(world, &actions)?})),
-            ))
+            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
         })
         .await
 }
@@ -184,16 +158,9 @@ async fn apply(
     cloud
         .change(|world| {
             check_places(world, &places, Some(world.firewalls.find(id)?))?;
-            world
-                .firewalls
-                .find_mut(id)?
-                .applied_to
-                .extend(places.iter().cloned());
+            world.firewalls.find_mut(id)?.applied_to.extend(places.iter().cloned());
             let actions = act(world, Command::ApplyFirewall, id, &places);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"actions": views(world, &actions)?})),
-            ))
+            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
         })
         .await
 }
@@ -214,20 +181,11 @@ async fn take_off(
             let mut actions = Vec::new();
             for place in &places {
                 let servers = place.servers(world).into_iter().map(Target::of::<Server>);
-                let targets = std::iter::once(Target::of::<Firewall>(id))
-                    .chain(servers)
-                    .collect();
+                let targets = std::iter::once(Target::of::<Firewall>(id)).chain(servers).collect();
                 actions.push(world.act(Command::RemoveFirewall, targets));
             }
-            world
-                .firewalls
-                .find_mut(id)?
-                .applied_to
-                .retain(|place| !places.contains(place));
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"actions": views(world, &actions)?})),
-            ))
+            world.firewalls.find_mut(id)?.applied_to.retain(|place| !places.contains(place));
+            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
         })
         .await
 }
@@ -241,9 +199,6 @@ fn not_applied(world: &World, firewall: &Firewall, place: &Place) -> ApiError {
         let message = "firewall is applied by a label selector and cannot be removed from a single server";
         ApiError::unprocessable("firewall_managed_by_label_selector", message)
     } else {
-        ApiError::unprocessable(
-            "firewall_resource_not_found",
-            "firewall is not applied to the resource",
-        )
+        ApiError::unprocessable("firewall_resource_not_found", "firewall is not applied to the resource")
     }
 }

@@ -47,9 +47,8 @@ pub(crate) fn read(rules: Vec<Rule>) -> Result<Vec<Rule>, ApiError> {
         return Err(ApiError::field("rules", "are too many"));
     }
     for (i, rule) in rules.iter().enumerate() {
-        rule.fault().map_or(Ok(()), |(field, why)| {
-            Err(ApiError::field(&format!("rules.{i}.{field}"), why))
-        })?;
+        rule.fault()
+            .map_or(Ok(()), |(field, why)| Err(ApiError::field(&format!("rules.{i}.{field}"), why)))?;
     }
     Ok(rules)
 }
@@ -128,14 +127,7 @@ mod tests {
         let accept = rule(json!({"port": "80-85"})).unwrap().accept().unwrap();
         assert_eq!(accept.ports, Some((80, 85)));
         assert_eq!((accept.protocol.as_str(), accept.sources.len()), ("tcp", 2));
-        assert_eq!(
-            rule(json!({"protocol": "icmp", "port": null}))
-                .unwrap()
-                .accept()
-                .unwrap()
-                .ports,
-            None
-        );
+        assert_eq!(rule(json!({"protocol": "icmp", "port": null})).unwrap().accept().unwrap().ports, None);
         let out = json!({"direction": "out", "source_ips": [], "destination_ips": ["0.0.0.0/0"]});
         assert_eq!(rule(out).unwrap().accept(), None);
     }

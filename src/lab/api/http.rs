@@ -46,21 +46,13 @@ async fn unknown_route() -> ApiError {
 }
 
 async fn method_not_allowed() -> ApiError {
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "method not allowed",
-    )
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
 }
 
 /// Lets through who has the project's token.
 async fn authorize(State(cloud): State<Cloud>, request: Request, next: Next) -> Response {
     let refuse = |why: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", why).into_response();
-    let token = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|h| h.to_str().ok())
-        .and_then(bearer);
+    let token = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
     match token {
         None => refuse("token is required"),
         Some(token) if token != cloud.0.token => refuse("the token is invalid"),
@@ -79,40 +71,22 @@ async fn observe(State(cloud): State<Cloud>, request: Request, next: Next) -> Re
     let now = Timestamp::now();
     let correlation_id = format!("{:032x}", rand::random::<u128>());
     let method = request.method().clone();
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or_else(String::new, ToString::to_string);
-    let client = request
-        .headers()
-        .get(USER_AGENT)
-        .and_then(|h| h.to_str().ok())
-        .map(str::to_owned);
+    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    let client = request.headers().get(USER_AGENT).and_then(|h| h.to_str().ok()).map(str::to_owned);
 
     let ticket = cloud.0.rate_limit.take(now);
     let mut response = if !ticket.granted {
-        ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limit_exceeded",
-            "rate limit exceeded",
-        )
-        .into_response()
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "rate limit exceeded")
+            .into_response()
     } else if cloud.is_halting() && method != Method::GET {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "the lab is going down",
-        )
-        .into_response()
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the lab is going down").into_response()
     } else {
         next.run(request).await
     };
 
     ticket.write(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("x-correlation-id"), value);
+        response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
     }
     cloud.0.log.write(&Entry {
         time: format!("{now:.3}"),

@@ -41,60 +41,12 @@ pub(crate) fn system() -> Vec<Image> {
     let ubuntu = "2024-04-25T13:00:00Z";
     let debian_13 = "2025-08-11T06:00:00Z";
     vec![
-        image(
-            114_690_387,
-            "x86",
-            "debian-12",
-            "Debian 12",
-            "debian",
-            "12",
-            debian_12,
-        ),
-        image(
-            114_690_389,
-            "arm",
-            "debian-12",
-            "Debian 12",
-            "debian",
-            "12",
-            debian_12,
-        ),
-        image(
-            161_547_269,
-            "x86",
-            "ubuntu-24.04",
-            "Ubuntu 24.04",
-            "ubuntu",
-            "24.04",
-            ubuntu,
-        ),
-        image(
-            161_547_270,
-            "arm",
-            "ubuntu-24.04",
-            "Ubuntu 24.04",
-            "ubuntu",
-            "24.04",
-            ubuntu,
-        ),
-        image(
-            310_557_660,
-            "x86",
-            "debian-13",
-            "Debian 13",
-            "debian",
-            "13",
-            debian_13,
-        ),
-        image(
-            310_557_661,
-            "arm",
-            "debian-13",
-            "Debian 13",
-            "debian",
-            "13",
-            debian_13,
-        ),
+        image(114_690_387, "x86", "debian-12", "Debian 12", "debian", "12", debian_12),
+        image(114_690_389, "arm", "debian-12", "Debian 12", "debian", "12", debian_12),
+        image(161_547_269, "x86", "ubuntu-24.04", "Ubuntu 24.04", "ubuntu", "24.04", ubuntu),
+        image(161_547_270, "arm", "ubuntu-24.04", "Ubuntu 24.04", "ubuntu", "24.04", ubuntu),
+        image(310_557_660, "x86", "debian-13", "Debian 13", "debian", "13", debian_13),
+        image(310_557_661, "arm", "debian-13", "Debian 13", "debian", "13", debian_13),
     ]
 }
 
@@ -135,20 +87,14 @@ impl Image {
 }
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/images", get(list))
-        .route("/v1/images/{id}", get(one))
+    Router::new().route("/v1/images", get(list)).route("/v1/images/{id}", get(one))
 }
 
 async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
     let selector = Selector::parse(query.first("label_selector").unwrap_or_default())?;
     cloud.read(|world| {
-        let mut rows: Vec<&Image> = world
-            .catalog
-            .images
-            .iter()
-            .filter(|i| i.is_wanted(&query, &selector))
-            .collect();
+        let mut rows: Vec<&Image> =
+            world.catalog.images.iter().filter(|i| i.is_wanted(&query, &selector)).collect();
         sort(&mut rows, &query.orders(), |row, field| match field {
             "id" => Some(SortKey::Number(row.id)),
             "name" => Some(SortKey::Text(row.name.to_owned())),

@@ -11,22 +11,13 @@ pub(crate) type Labels = BTreeMap<String, String>;
 pub(crate) fn check(labels: &Labels) -> Result<(), ApiError> {
     for (key, value) in labels {
         if !valid_key(key) {
-            return Err(ApiError::field(
-                "labels",
-                &format!("label key '{key}' is invalid"),
-            ));
+            return Err(ApiError::field("labels", &format!("label key '{key}' is invalid")));
         }
         if key.starts_with("hetzner.cloud/") {
-            return Err(ApiError::field(
-                "labels",
-                "label keys cannot start with 'hetzner.cloud/'",
-            ));
+            return Err(ApiError::field("labels", "label keys cannot start with 'hetzner.cloud/'"));
         }
         if !valid_value(value) {
-            return Err(ApiError::field(
-                "labels",
-                &format!("label value '{value}' is invalid"),
-            ));
+            return Err(ApiError::field("labels", &format!("label value '{value}' is invalid")));
         }
     }
     Ok(())
@@ -44,9 +35,7 @@ fn valid_name(text: &str) -> bool {
     text.len() <= 63
         && edge(text.chars().next())
         && edge(text.chars().next_back())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn valid_value(text: &str) -> bool {
@@ -84,11 +73,7 @@ impl Selector {
         if text.trim().is_empty() {
             return Ok(Self(Vec::new()));
         }
-        terms(text)
-            .map(|t| term(t.trim()))
-            .collect::<Option<Vec<_>>>()
-            .map(Self)
-            .ok_or_else(wrong)
+        terms(text).map(|t| term(t.trim())).collect::<Option<Vec<_>>>().map(Self).ok_or_else(wrong)
     }
 
     /// Whether labels fulfil all terms.
@@ -160,10 +145,7 @@ mod tests {
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     fn selects(selector: &str, pairs: &[(&str, &str)]) -> bool {
@@ -206,32 +188,16 @@ mod tests {
         ] {
             assert!(!selects(selector, &prod), "{selector:?} should not select");
         }
-        assert!(selects(
-            "example.com/my=a-b_c.d",
-            &[("example.com/my", "a-b_c.d")]
-        ));
+        assert!(selects("example.com/my=a-b_c.d", &[("example.com/my", "a-b_c.d")]));
         assert!(selects("just-a-key=", &[("just-a-key", "")]));
     }
 
     #[test]
     fn what_is_no_selector_is_refused() {
-        for selector in [
-            "=a",
-            "a=b=c",
-            "a in b",
-            "a in (b",
-            "!!a",
-            "a,,b",
-            ",",
-            "a b",
-            "-a",
-            "a=-b",
-            "a in (b c)",
-        ] {
-            assert!(
-                Selector::parse(selector).is_err(),
-                "{selector:?} should be refused"
-            );
+        for selector in
+            ["=a", "a=b=c", "a in b", "a in (b", "!!a", "a,,b", ",", "a b", "-a", "a=-b", "a in (b c)"]
+        {
+            assert!(Selector::parse(selector).is_err(), "{selector:?} should be refused");
         }
     }
 

@@ -146,13 +146,7 @@ impl Cloud {
     /// # Errors
     /// The directory cannot be written, or its state cannot be read.
     pub async fn open(settings: Settings) -> Result<Self> {
-        let Settings {
-            dir,
-            slot,
-            token,
-            machines,
-            delays,
-        } = settings;
+        let Settings { dir, slot, token, machines, delays } = settings;
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let (store, rows) = Store::open(&dir.join("cloud.db")).await?;
         let mut world = World::new(slot, delays);
@@ -192,9 +186,7 @@ impl Cloud {
             }
         });
         futures_util::future::join_all(shutdowns).await;
-        stream::iter(idle)
-            .for_each_concurrent(SIDE_BY_SIDE, |id| self.bring_back(id))
-            .await;
+        stream::iter(idle).for_each_concurrent(SIDE_BY_SIDE, |id| self.bring_back(id)).await;
         let begun = self
             .change(|world| {
                 world.begin_again();
@@ -207,17 +199,9 @@ impl Cloud {
     }
 
     async fn bring_back(&self, id: u64) {
-        let running = self.read(|world| {
-            world
-                .servers
-                .get(id)
-                .is_some_and(|s| s.status == ServerStatus::Running)
-        });
-        let outcome = if running {
-            job::start(self, id).await
-        } else {
-            job::create(self, id).await
-        };
+        let running =
+            self.read(|world| world.servers.get(id).is_some_and(|s| s.status == ServerStatus::Running));
+        let outcome = if running { job::start(self, id).await } else { job::create(self, id).await };
         let Err(error) = outcome else {
             return;
         };
@@ -244,19 +228,12 @@ impl Cloud {
         let idle = tokio::time::timeout(HALT_DEADLINE, load.wait_for(|load| load.jobs == 0)).await;
         let waited = match idle {
             Ok(_) => Ok(()),
-            Err(_) => Err(anyhow::anyhow!(
-                "actions still ran after {} s",
-                HALT_DEADLINE.as_secs()
-            )),
+            Err(_) => Err(anyhow::anyhow!("actions still ran after {} s", HALT_DEADLINE.as_secs())),
         };
         let servers: Vec<u64> = self.read(|world| world.servers.iter().map(|(id, _)| id).collect());
         let stopped: Vec<Result<()>> = stream::iter(servers)
             .map(|id| async move {
-                self.0
-                    .machines
-                    .stop(id)
-                    .await
-                    .with_context(|| format!("server {id} did not stop"))
+                self.0.machines.stop(id).await.with_context(|| format!("server {id} did not stop"))
             })
             .buffer_unordered(SIDE_BY_SIDE)
             .collect()
@@ -322,11 +299,7 @@ impl Cloud {
     /// The same, for rules that have changed: a server that is being made gets them with its machine, one that is
     /// being deleted needs none.
     async fn refilter(&self, server: u64) -> Result<()> {
-        if self.read(|world| server::has_machine(world, server)) {
-            self.filter(server).await
-        } else {
-            Ok(())
-        }
+        if self.read(|world| server::has_machine(world, server)) { self.filter(server).await } else { Ok(()) }
     }
 
     /// Counts one more action being worked on; `None` once the lab is being halted.

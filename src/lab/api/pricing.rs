@@ -84,10 +84,7 @@ mod tests {
 
     #[test]
     fn prices_are_decimal_strings() {
-        assert_eq!(
-            monthly(549),
-            json!({"net": "5.4900000000", "gross": "6.5331000000"})
-        );
+        assert_eq!(monthly(549), json!({"net": "5.4900000000", "gross": "6.5331000000"}));
         assert_eq!(hourly(730)["net"], "0.0100000000");
     }
 }

@@ -131,11 +131,7 @@ impl PrimaryIp {
 
 /// The address of a family that a server has.
 pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&PrimaryIp> {
-    world
-        .primary_ips
-        .iter()
-        .map(|(_, ip)| ip)
-        .find(|ip| ip.assignee == Some(server) && ip.family == family)
+    world.primary_ips.iter().map(|(_, ip)| ip).find(|ip| ip.assignee == Some(server) && ip.family == family)
 }
 
 /// Refuses an existing primary IP that a new server cannot have.
@@ -143,16 +139,9 @@ pub(crate) fn check_usable(world: &World, id: u64, family: Family, location: &st
     let ip = world.primary_ips.find(id)?;
     if ip.family != family {
         let message = "primary IP has the wrong IP version";
-        Err(ApiError::new(
-            StatusCode::PRECONDITION_FAILED,
-            "primary_ip_version_mismatch",
-            message,
-        ))
+        Err(ApiError::new(StatusCode::PRECONDITION_FAILED, "primary_ip_version_mismatch", message))
     } else if ip.assignee.is_some() {
-        Err(ApiError::unprocessable(
-            "primary_ip_assigned",
-            "primary IP is already assigned to a server",
-        ))
+        Err(ApiError::unprocessable("primary_ip_assigned", "primary IP is already assigned to a server"))
     } else if ip.location != location {
         let message = "primary IP is in a different datacenter";
         Err(ApiError::unprocessable("primary_ip_datacenter_mismatch", message))
@@ -174,13 +163,7 @@ pub(crate) fn make_for(
     server: u64,
     location: &str,
 ) -> Result<(), ApiError> {
-    let wish = Wish {
-        name: None,
-        labels: Labels::new(),
-        family,
-        auto_delete: true,
-        assignee: Some(server),
-    };
+    let wish = Wish { name: None, labels: Labels::new(), family, auto_delete: true, assignee: Some(server) };
     make(world, wish, location.to_owned()).map(|_| ())
 }
 
@@ -201,16 +184,8 @@ pub(crate) fn release(world: &mut World, server: u64) {
 /// Takes an address out of the world and its number back into the pool.
 pub(crate) fn drop_ip(world: &mut World, id: u64) {
     match world.primary_ips.remove(id) {
-        Some(PrimaryIp {
-            family: Family::Ipv4,
-            number,
-            ..
-        }) => world.addresses().free_v4(number),
-        Some(PrimaryIp {
-            family: Family::Ipv6,
-            number,
-            ..
-        }) => world.addresses().free_v6(number),
+        Some(PrimaryIp { family: Family::Ipv4, number, .. }) => world.addresses().free_v4(number),
+        Some(PrimaryIp { family: Family::Ipv6, number, .. }) => world.addresses().free_v6(number),
         None => {}
     }
 }
@@ -228,20 +203,12 @@ pub(crate) struct Wish {
 
 /// Makes a primary IP; 403 if no address is left.
 pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError> {
-    let Wish {
-        name,
-        labels,
-        family,
-        auto_delete,
-        assignee,
-    } = wish;
+    let Wish { name, labels, family, auto_delete, assignee } = wish;
     let number = match family {
         Family::Ipv4 => world.addresses().take_v4(),
         Family::Ipv6 => {
             // both addresses of a server end alike where that is possible
-            let sibling = assignee
-                .and_then(|id| of_server(world, id, Family::Ipv4))
-                .map(|ip| ip.number);
+            let sibling = assignee.and_then(|id| of_server(world, id, Family::Ipv4)).map(|ip| ip.number);
             world.addresses().take_v6(sibling)
         }
     };

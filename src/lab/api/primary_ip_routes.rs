@@ -30,20 +30,14 @@ pub(crate) fn routes() -> Router<Cloud> {
 async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
     cloud.read(|world| {
         query.list::<PrimaryIp>(world, |ip| {
-            query
-                .first("ip")
-                .is_none_or(|wanted| ip.is_at(world.slot, wanted))
+            query.first("ip").is_none_or(|wanted| ip.is_at(world.slot, wanted))
                 && query.allows("type", ip.family.as_str())
         })
     })
 }
 
 async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| {
-        Ok(Json(
-            json!({"primary_ip": world.primary_ips.find(id)?.view(world)}),
-        ))
-    })
+    cloud.read(|world| Ok(Json(json!({"primary_ip": world.primary_ips.find(id)?.view(world)}))))
 }
 
 async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
@@ -60,13 +54,7 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
             if let Some(server) = assignee {
                 check_assignable(world, server, family)?;
             }
-            let wish = Wish {
-                name: Some(name),
-                labels,
-                family,
-                auto_delete,
-                assignee,
-            };
+            let wish = Wish { name: Some(name), labels, family, auto_delete, assignee };
             let id = make(world, wish, location)?;
             let action = assignee.map(|server| begin(world, Command::AssignPrimaryIp, id, server));
             let mut answer = json!({"primary_ip": world.primary_ips.find(id)?.view(world)});
@@ -84,9 +72,7 @@ fn place(world: &World, assignee: Option<u64>, location: Option<&Reference>) -> 
         (Some(server), None) => Ok(world.servers.find(server)?.location.clone()),
         (_, Some(wanted)) => {
             let found = world.catalog.location(wanted);
-            found
-                .map(|l| l.name.to_owned())
-                .ok_or_else(|| ApiError::field("location", "location not found"))
+            found.map(|l| l.name.to_owned()).ok_or_else(|| ApiError::field("location", "location not found"))
         }
         (None, None) => Err(ApiError::field("location", "is required without assignee_id")),
     }
@@ -97,14 +83,12 @@ fn check_assignable(world: &World, server: u64, family: Family) -> Result<(), Ap
     check_stopped(world, server)?;
     match (of_server(world, server, family), family) {
         (None, _) => Ok(()),
-        (Some(_), Family::Ipv4) => Err(ApiError::unprocessable(
-            "server_has_ipv4",
-            "server already has an IPv4 address",
-        )),
-        (Some(_), Family::Ipv6) => Err(ApiError::unprocessable(
-            "server_has_ipv6",
-            "server already has an IPv6 address",
-        )),
+        (Some(_), Family::Ipv4) => {
+            Err(ApiError::unprocessable("server_has_ipv4", "server already has an IPv4 address"))
+        }
+        (Some(_), Family::Ipv6) => {
+            Err(ApiError::unprocessable("server_has_ipv6", "server already has an IPv6 address"))
+        }
     }
 }
 
@@ -112,18 +96,12 @@ fn check_stopped(world: &World, server: u64) -> Result<(), ApiError> {
     server::check_unlocked(world, server)?;
     match world.servers.find(server)?.status {
         ServerStatus::Off => Ok(()),
-        _ => Err(ApiError::unprocessable(
-            "server_not_stopped",
-            "server is not stopped",
-        )),
+        _ => Err(ApiError::unprocessable("server_not_stopped", "server is not stopped")),
     }
 }
 
 fn begin(world: &mut World, command: Command, ip: u64, server: u64) -> u64 {
-    world.act(
-        command,
-        vec![Target::of::<PrimaryIp>(ip), Target::of::<Server>(server)],
-    )
+    world.act(command, vec![Target::of::<PrimaryIp>(ip), Target::of::<Server>(server)])
 }
 
 async fn update(
@@ -143,9 +121,7 @@ async fn update(
             ip.name = name.unwrap_or_else(|| ip.name.clone());
             ip.labels = labels.unwrap_or_else(|| ip.labels.clone());
             ip.auto_delete = auto_delete.unwrap_or(ip.auto_delete);
-            Ok(Json(
-                json!({"primary_ip": world.primary_ips.find(id)?.view(world)}),
-            ))
+            Ok(Json(json!({"primary_ip": world.primary_ips.find(id)?.view(world)})))
         })
         .await
 }
@@ -154,10 +130,7 @@ async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<St
     cloud
         .change(|world| {
             if world.primary_ips.find(id)?.assignee.is_some() {
-                return Err(ApiError::unprocessable(
-                    "must_be_unassigned",
-                    "primary IP must be unassigned",
-                ));
+                return Err(ApiError::unprocessable("must_be_unassigned", "primary IP must be unassigned"));
             }
             drop_ip(world, id);
             Ok(StatusCode::NO_CONTENT)
@@ -180,18 +153,12 @@ async fn assign_to(
                 return Err(ApiError::unprocessable("primary_ip_already_assigned", message));
             }
             if ip.location != world.servers.find(server)?.location {
-                return Err(ApiError::field(
-                    "assignee_id",
-                    "server is in a different location",
-                ));
+                return Err(ApiError::field("assignee_id", "server is in a different location"));
             }
             check_assignable(world, server, family)?;
             assign(world, id, server)?;
             let action = begin(world, Command::AssignPrimaryIp, id, server);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"action": world.actions.find(action)?.view(world)})),
-            ))
+            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
         })
         .await
 }
@@ -208,10 +175,7 @@ async fn unassign(
             check_stopped(world, server)?;
             world.primary_ips.find_mut(id)?.assignee = None;
             let action = begin(world, Command::UnassignPrimaryIp, id, server);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"action": world.actions.find(action)?.view(world)})),
-            ))
+            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
         })
         .await
 }

@@ -32,30 +32,16 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let pairs = Pairs::try_from_uri(&parts.uri)
-            .map(|Pairs(pairs)| pairs)
-            .unwrap_or_default();
-        let host = parts
-            .headers
-            .get(HOST)
-            .and_then(|h| h.to_str().ok())
-            .unwrap_or("localhost");
+        let pairs = Pairs::try_from_uri(&parts.uri).map(|Pairs(pairs)| pairs).unwrap_or_default();
+        let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
         let address = format!("http://{host}{}", parts.uri.path());
-        Ok(Self {
-            pairs,
-            address,
-            filters: filters(parts.uri.query().unwrap_or_default()),
-        })
+        Ok(Self { pairs, address, filters: filters(parts.uri.query().unwrap_or_default()) })
     }
 }
 
 fn filters(query: &str) -> String {
     let of_page = |pair: &&str| pair.starts_with("page=") || pair.starts_with("per_page=") || pair.is_empty();
-    query
-        .split('&')
-        .filter(|pair| !of_page(pair))
-        .map(|pair| format!("&{pair}"))
-        .collect()
+    query.split('&').filter(|pair| !of_page(pair)).map(|pair| format!("&{pair}")).collect()
 }
 
 impl Query {
@@ -66,10 +52,7 @@ impl Query {
 
     /// All values of a repeated parameter.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.pairs
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.pairs.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// Whether a repeated parameter allows a value: it is absent or one of its values.
@@ -79,9 +62,7 @@ impl Query {
 
     /// All values of a repeated parameter that must be numbers.
     pub(crate) fn ids(&self, name: &str) -> Result<Vec<u64>, ApiError> {
-        self.all(name)
-            .map(|v| v.parse().map_err(|_| ApiError::field(name, "is not a number")))
-            .collect()
+        self.all(name).map(|v| v.parse().map_err(|_| ApiError::field(name, "is not a number"))).collect()
     }
 
     fn number(&self, name: &str, default: usize) -> Result<usize, ApiError> {
@@ -125,10 +106,7 @@ impl Query {
     }
 
     fn link(&self, rel: &str, page: usize, per_page: usize) -> String {
-        format!(
-            "<{}?page={page}&per_page={per_page}{}>; rel=\"{rel}\"",
-            self.address, self.filters
-        )
+        format!("<{}?page={page}&per_page={per_page}{}>; rel=\"{rel}\"", self.address, self.filters)
     }
 
     /// One page of a kind: filtered by name, labels and `also`, ordered, cut.
@@ -158,10 +136,7 @@ mod tests {
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> Query {
-        let pairs = pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Query {
             pairs,
             address: "http://h/v1/things".to_owned(),
@@ -211,15 +186,7 @@ mod tests {
 
     #[test]
     fn page_zero_is_refused() {
-        assert!(
-            query(&[("page", "0")])
-                .answer("things", &[1], |i| json!(i))
-                .is_err()
-        );
-        assert!(
-            query(&[("per_page", "x")])
-                .answer("things", &[1], |i| json!(i))
-                .is_err()
-        );
+        assert!(query(&[("page", "0")]).answer("things", &[1], |i| json!(i)).is_err());
+        assert!(query(&[("per_page", "x")]).answer("things", &[1], |i| json!(i)).is_err());
     }
 }

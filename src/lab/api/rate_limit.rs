@@ -34,13 +34,7 @@ pub(crate) struct Ticket {
 impl RateLimit {
     /// A full bucket of the documented size.
     pub(crate) fn hourly() -> Self {
-        Self {
-            hourly: HOURLY,
-            state: Mutex::new(Bucket {
-                left: HOURLY,
-                at: Timestamp::now(),
-            }),
-        }
+        Self { hourly: HOURLY, state: Mutex::new(Bucket { left: HOURLY, at: Timestamp::now() }) }
     }
 
     /// Takes one request out of the bucket.
@@ -50,17 +44,9 @@ impl RateLimit {
         let per_second = self.hourly / 3600.0;
         let left = (bucket.left + passed * per_second).min(self.hourly);
         let granted = left >= 1.0;
-        *bucket = Bucket {
-            left: if granted { left - 1.0 } else { left },
-            at: now,
-        };
+        *bucket = Bucket { left: if granted { left - 1.0 } else { left }, at: now };
         let reset = now.as_duration().as_secs_f64() + (self.hourly - bucket.left) / per_second;
-        Ticket {
-            granted,
-            limit: self.hourly,
-            left: bucket.left,
-            reset,
-        }
+        Ticket { granted, limit: self.hourly, left: bucket.left, reset }
     }
 }
 
@@ -93,10 +79,7 @@ mod tests {
         assert!((0..3600).all(|_| limit.take(start).granted));
         let refused = limit.take(start);
         assert!(!refused.granted);
-        assert_eq!(
-            (refused.reset - start.as_duration().as_secs_f64()).round(),
-            3600.0
-        );
+        assert_eq!((refused.reset - start.as_duration().as_secs_f64()).round(), 3600.0);
         let later = start + SignedDuration::from_secs(2);
         assert!(limit.take(later).granted && limit.take(later).granted && !limit.take(later).granted);
     }
@@ -107,13 +90,6 @@ mod tests {
         RateLimit::hourly().take(Timestamp::now()).write(&mut headers);
         assert_eq!(headers["ratelimit-limit"], "3600");
         assert_eq!(headers["ratelimit-remaining"], "3599");
-        assert!(
-            headers["ratelimit-reset"]
-                .to_str()
-                .unwrap()
-                .parse::<i64>()
-                .unwrap()
-                > 0
-        );
+        assert!(headers["ratelimit-reset"].to_str().unwrap().parse::<i64>().unwrap() > 0);
     }
 }

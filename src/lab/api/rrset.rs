@@ -54,13 +54,7 @@ pub(crate) struct Wish {
 impl Wish {
     /// The set, if it can be one of the zone.
     pub(crate) fn check(self, zone: &str) -> Result<Rrset, ApiError> {
-        let Self {
-            name,
-            kind,
-            ttl,
-            records,
-            labels,
-        } = self;
+        let Self { name, kind, ttl, records, labels } = self;
         check_record_name(&name, zone)?;
         if !TYPES.contains(&kind.as_str()) {
             return Err(ApiError::field("type", "is not a supported record type"));
@@ -68,13 +62,7 @@ impl Wish {
         ttl.map(check_ttl).transpose()?;
         label::check(&labels)?;
         check_records(&kind, &records)?;
-        Ok(Rrset {
-            name,
-            kind,
-            ttl,
-            labels,
-            records,
-        })
+        Ok(Rrset { name, kind, ttl, labels, records })
     }
 }
 
@@ -94,13 +82,8 @@ impl Rrset {
             return Vec::new();
         };
         let ttl = self.ttl.unwrap_or(zone_ttl);
-        let values = self
-            .records
-            .iter()
-            .filter_map(|record| data(&self.kind, &record.value));
-        values
-            .map(|value| dns::Record::from_rdata(owner.clone(), ttl, absolute(value, origin)))
-            .collect()
+        let values = self.records.iter().filter_map(|record| data(&self.kind, &record.value));
+        values.map(|value| dns::Record::from_rdata(owner.clone(), ttl, absolute(value, origin))).collect()
     }
 
     /// Its id in the API: `www/A`.
@@ -125,10 +108,7 @@ impl Rrset {
 
 /// What each zone has from its birth.
 pub(crate) fn of_new_zone() -> Vec<Rrset> {
-    let record = |value: String| Record {
-        value,
-        comment: String::new(),
-    };
+    let record = |value: String| Record { value, comment: String::new() };
     let [first, ..] = NAME_SERVERS;
     let soa = format!("{first} dns.hetzner.com. 2026010100 86400 10800 3600000 3600");
     let set = |kind: &str, records| Rrset {
@@ -138,30 +118,18 @@ pub(crate) fn of_new_zone() -> Vec<Rrset> {
         labels: Labels::new(),
         records,
     };
-    let name_servers = NAME_SERVERS
-        .iter()
-        .map(|name| record((*name).to_owned()))
-        .collect();
+    let name_servers = NAME_SERVERS.iter().map(|name| record((*name).to_owned())).collect();
     vec![set("SOA", vec![record(soa)]), set("NS", name_servers)]
 }
 
 /// Adds a set; 409 for a second one of the same name and type, 422 for a CNAME beside others.
 pub(crate) fn add(rrsets: &mut Vec<Rrset>, new: Rrset) -> Result<(), ApiError> {
     if rrsets.iter().any(|set| set.is(&new.name, &new.kind)) {
-        return Err(ApiError::not_unique(
-            "name",
-            "RRSet with the same name and type already exists",
-        ));
+        return Err(ApiError::not_unique("name", "RRSet with the same name and type already exists"));
     }
     let is_alias = |set: &Rrset| set.kind == "CNAME";
-    if rrsets
-        .iter()
-        .any(|set| set.name == new.name && (is_alias(set) || is_alias(&new)))
-    {
-        return Err(ApiError::field(
-            "type",
-            "a CNAME cannot stand beside other records",
-        ));
+    if rrsets.iter().any(|set| set.name == new.name && (is_alias(set) || is_alias(&new))) {
+        return Err(ApiError::field("type", "a CNAME cannot stand beside other records"));
     }
     rrsets.push(new);
     Ok(())
@@ -194,18 +162,11 @@ pub(crate) fn check_records(kind: &str, records: &[Record]) -> Result<(), ApiErr
         return Err(ApiError::field("records", "must be between 1 and 50"));
     }
     for (i, record) in records.iter().enumerate() {
-        if records
-            .iter()
-            .take(i)
-            .any(|earlier| earlier.value == record.value)
-        {
+        if records.iter().take(i).any(|earlier| earlier.value == record.value) {
             return Err(ApiError::field("records", "must not have a value twice"));
         }
         if data(kind, &record.value).is_none() {
-            return Err(ApiError::field(
-                "records",
-                &format!("'{}' is no value for {kind}", record.value),
-            ));
+            return Err(ApiError::field("records", &format!("'{}' is no value for {kind}", record.value)));
         }
     }
     if kind == "CNAME" && records.len() > 1 {
@@ -226,11 +187,7 @@ pub(crate) fn data(kind: &str, value: &str) -> Option<RData> {
 /// A name without a dot at its end is relative to the zone, as in a zone file.
 fn absolute(data: RData, origin: &Name) -> RData {
     let complete = |name: Name| {
-        if name.is_fqdn() {
-            name
-        } else {
-            name.clone().append_domain(origin).unwrap_or(name)
-        }
+        if name.is_fqdn() { name } else { name.clone().append_domain(origin).unwrap_or(name) }
     };
     match data {
         RData::CNAME(CNAME(name)) => RData::CNAME(CNAME(complete(name))),

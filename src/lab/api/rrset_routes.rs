@@ -31,11 +31,7 @@ pub(crate) fn routes() -> Router<Cloud> {
 type Answer = Result<(StatusCode, Json<Value>), ApiError>;
 
 fn not_found(name: &str, kind: &str) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        format!("rrset '{name}/{kind}' not found"),
-    )
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("rrset '{name}/{kind}' not found"))
 }
 
 async fn list(
@@ -156,13 +152,7 @@ async fn add_records(
                     set.ttl = ttl.or(set.ttl);
                 }
                 None => {
-                    let wish = Wish {
-                        name,
-                        kind,
-                        ttl,
-                        records,
-                        labels: Labels::new(),
-                    };
+                    let wish = Wish { name, kind, ttl, records, labels: Labels::new() };
                     let set = wish.check(&zone.name)?;
                     add(&mut zone.rrsets, set)?;
                 }
@@ -186,10 +176,7 @@ async fn remove_records(
             let set = zone.rrsets.iter_mut().find(|set| set.is(&name, &kind));
             let set = set.ok_or_else(|| not_found(&name, &kind))?;
             let gone = |record: &Record| records.iter().any(|wanted| wanted.value == record.value);
-            if !records
-                .iter()
-                .all(|wanted| set.records.iter().any(|r| r.value == wanted.value))
-            {
+            if !records.iter().all(|wanted| set.records.iter().any(|r| r.value == wanted.value)) {
                 return Err(ApiError::field("records", "not all of them exist"));
             }
             set.records.retain(|record| !gone(record));

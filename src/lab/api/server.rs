@@ -161,23 +161,16 @@ pub(crate) fn ipv6(world: &World, id: u64) -> Option<Ipv6Addr> {
 /// What a server's machine is to be.
 pub(crate) fn machine_spec(world: &World, id: u64) -> Option<MachineSpec> {
     let server = world.servers.get(id)?;
-    Some(MachineSpec {
-        id,
-        name: server.name.clone(),
-        ipv4: ipv4(world, id),
-        ipv6: ipv6(world, id),
-    })
+    Some(MachineSpec { id, name: server.name.clone(), ipv4: ipv4(world, id), ipv6: ipv6(world, id) })
 }
 
 /// The server that a packet with this source address comes from.
 pub(crate) fn at(world: &World, address: IpAddr) -> Option<u64> {
     let network = |a: Ipv6Addr| u128::from(a) >> 64;
     match address.to_canonical() {
-        IpAddr::V4(wanted) => world
-            .servers
-            .iter()
-            .map(|(id, _)| id)
-            .find(|id| ipv4(world, *id) == Some(wanted)),
+        IpAddr::V4(wanted) => {
+            world.servers.iter().map(|(id, _)| id).find(|id| ipv4(world, *id) == Some(wanted))
+        }
         IpAddr::V6(wanted) => world
             .servers
             .iter()
@@ -189,20 +182,13 @@ pub(crate) fn at(world: &World, address: IpAddr) -> Option<u64> {
 /// Whether a server's machine is there to stay.
 pub(crate) fn has_machine(world: &World, id: u64) -> bool {
     let passing = |s: ServerStatus| matches!(s, ServerStatus::Initializing | ServerStatus::Deleting);
-    world
-        .servers
-        .get(id)
-        .is_some_and(|server| !passing(server.status))
+    world.servers.get(id).is_some_and(|server| !passing(server.status))
 }
 
 /// What a server may know about itself.
 pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
     let server = world.servers.get(id)?;
-    let location = world
-        .catalog
-        .locations
-        .iter()
-        .find(|l| l.name == server.location)?;
+    let location = world.catalog.locations.iter().find(|l| l.name == server.location)?;
     Some(Identity {
         id,
         name: server.name.clone(),
@@ -218,11 +204,8 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
 /// The idle servers whose machines a start of the lab makes again, and those it finds on their way down.
 pub(crate) fn to_bring_back(world: &World) -> (Vec<u64>, Vec<u64>) {
     let busy = |id: u64| world.running().any(|action| action.locks(id));
-    let (down, idle): (Vec<_>, Vec<_>) = world
-        .servers
-        .iter()
-        .filter(|(id, _)| !busy(*id))
-        .partition(|(_, server)| server.shutting_down);
+    let (down, idle): (Vec<_>, Vec<_>) =
+        world.servers.iter().filter(|(id, _)| !busy(*id)).partition(|(_, server)| server.shutting_down);
     let ids = |servers: Vec<(u64, &Server)>| servers.into_iter().map(|(id, _)| id).collect();
     (ids(idle), ids(down))
 }
@@ -304,17 +287,10 @@ async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Js
 /// 404 for a server that is not there, 423 for one that is busy.
 pub(crate) fn check_unlocked(world: &World, id: u64) -> Result<(), ApiError> {
     world.servers.find(id)?;
-    if world.is_locked(id) {
-        Err(ApiError::locked("server"))
-    } else {
-        Ok(())
-    }
+    if world.is_locked(id) { Err(ApiError::locked("server")) } else { Ok(()) }
 }
 
 /// The primary IPs of a server.
 pub(crate) fn addresses(world: &World, id: u64) -> Vec<&PrimaryIp> {
-    [Family::Ipv4, Family::Ipv6]
-        .into_iter()
-        .filter_map(|f| primary_ip::of_server(world, id, f))
-        .collect()
+    [Family::Ipv4, Family::Ipv6].into_iter().filter_map(|f| primary_ip::of_server(world, id, f)).collect()
 }

@@ -54,12 +54,7 @@ struct PublicNet {
 
 impl Default for PublicNet {
     fn default() -> Self {
-        Self {
-            enable_ipv4: true,
-            enable_ipv6: true,
-            ipv4: None,
-            ipv6: None,
-        }
+        Self { enable_ipv4: true, enable_ipv6: true, ipv4: None, ipv6: None }
     }
 }
 
@@ -100,10 +95,8 @@ impl Wish {
     fn find(&self, world: &World) -> Result<Found, ApiError> {
         let invalid = |message: &str| ApiError::unprocessable("invalid_input", message);
         world.servers.check_name_free(&self.name, None)?;
-        let server_type = world
-            .catalog
-            .server_type(&self.server_type)
-            .ok_or_else(|| invalid("server type not found"))?;
+        let server_type =
+            world.catalog.server_type(&self.server_type).ok_or_else(|| invalid("server type not found"))?;
         let image = world
             .catalog
             .image(&self.image, server_type.architecture)
@@ -113,53 +106,31 @@ impl Wish {
         }
         let location = match &self.location {
             None => server_type.first_location(),
-            Some(wanted) => Some(
-                world
-                    .catalog
-                    .location(wanted)
-                    .ok_or_else(|| invalid("location not found"))?
-                    .name,
-            ),
+            Some(wanted) => {
+                Some(world.catalog.location(wanted).ok_or_else(|| invalid("location not found"))?.name)
+            }
         };
         let location = location.filter(|location| server_type.is_in(location));
-        let location = location
-            .ok_or_else(|| invalid("unsupported location for server type"))?
-            .to_owned();
+        let location = location.ok_or_else(|| invalid("unsupported location for server type"))?.to_owned();
         for id in &self.firewalls {
             world.firewalls.find(*id)?;
         }
         self.check_public_net(world, &location)?;
-        let ssh_keys = self
-            .ssh_keys
-            .iter()
-            .map(|key| public_key(world, key))
-            .collect::<Result<_, _>>()?;
-        Ok(Found {
-            server_type: server_type.id,
-            image: image.id,
-            location,
-            ssh_keys,
-        })
+        let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
+        Ok(Found { server_type: server_type.id, image: image.id, location, ssh_keys })
     }
 
     fn check_public_net(&self, world: &World, location: &str) -> Result<(), ApiError> {
         let net = &self.public_net;
         if !net.enable_ipv4 && !net.enable_ipv6 {
-            return Err(ApiError::field(
-                "public_net",
-                "a server without a public address needs a network",
-            ));
+            return Err(ApiError::field("public_net", "a server without a public address needs a network"));
         }
-        for (enabled, family, given) in [
-            (net.enable_ipv4, Family::Ipv4, net.ipv4),
-            (net.enable_ipv6, Family::Ipv6, net.ipv6),
-        ] {
+        for (enabled, family, given) in
+            [(net.enable_ipv4, Family::Ipv4, net.ipv4), (net.enable_ipv6, Family::Ipv6, net.ipv6)]
+        {
             match given {
                 Some(_) if !enabled => {
-                    return Err(ApiError::field(
-                        "public_net",
-                        "an address is given but not enabled",
-                    ));
+                    return Err(ApiError::field("public_net", "an address is given but not enabled"));
                 }
                 Some(id) => primary_ip::check_usable(world, id, family, location)?,
                 None if enabled && !world.has_address(family) => {
@@ -173,17 +144,9 @@ impl Wish {
 
     /// Makes the server with its addresses and firewalls.
     fn make(self, world: &mut World, found: Found) -> Result<u64, ApiError> {
-        let Found {
-            server_type,
-            image,
-            location,
-            ssh_keys,
-        } = found;
+        let Found { server_type, image, location, ssh_keys } = found;
         let net = &self.public_net;
-        let (v4, v6) = (
-            net.enable_ipv4.then_some(net.ipv4),
-            net.enable_ipv6.then_some(net.ipv6),
-        );
+        let (v4, v6) = (net.enable_ipv4.then_some(net.ipv4), net.enable_ipv6.then_some(net.ipv6));
         let id = world.servers.insert(|id| Server {
             id,
             name: self.name,
@@ -226,13 +189,8 @@ fn refuse_unknown(body: &Body) -> Result<(), ApiError> {
 }
 
 fn public_key(world: &World, wanted: &Reference) -> Result<String, ApiError> {
-    let key = world
-        .ssh_keys
-        .iter()
-        .map(|(_, key)| key)
-        .find(|key| wanted.is(key.id, &key.name));
-    key.map(|key| key.public_key.clone())
-        .ok_or_else(|| ApiError::not_found("SSH key", wanted))
+    let key = world.ssh_keys.iter().map(|(_, key)| key).find(|key| wanted.is(key.id, &key.name));
+    key.map(|key| key.public_key.clone()).ok_or_else(|| ApiError::not_found("SSH key", wanted))
 }
 
 /// Refuses what is no host name: labels of letters, digits and `-`, joined by dots, 63 characters each at most.
@@ -282,11 +240,7 @@ fn answer(world: &mut World, wish: Wish) -> Result<(StatusCode, Json<Value>), Ap
 /// Shown as the API shows it; the lab's machines know no passwords.
 fn root_password() -> String {
     use rand::RngExt;
-    rand::rng()
-        .sample_iter(rand::distr::Alphanumeric)
-        .take(20)
-        .map(char::from)
-        .collect()
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(20).map(char::from).collect()
 }
 
 #[cfg(test)]
@@ -295,14 +249,7 @@ mod tests {
 
     #[test]
     fn names_are_host_names() {
-        for name in [
-            "a",
-            "web-1",
-            "cb-k3j9x2ab-alice",
-            "a.example.com",
-            "A1",
-            &"x".repeat(63),
-        ] {
+        for name in ["a", "web-1", "cb-k3j9x2ab-alice", "a.example.com", "A1", &"x".repeat(63)] {
             assert!(check_host_name(name).is_ok(), "{name}");
         }
         for name in ["", "-a", "a-", "a_b", "a b", "a..b", ".a", "ä", &"x".repeat(64)] {

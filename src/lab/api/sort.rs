@@ -55,14 +55,8 @@ mod tests {
 
     #[test]
     fn the_first_field_weighs_most() {
-        assert_eq!(
-            sorted(&["name", "id:desc"]).unwrap(),
-            [(2, "a"), (3, "b"), (1, "b")]
-        );
-        assert_eq!(
-            sorted(&["name:desc", "id:asc"]).unwrap(),
-            [(1, "b"), (3, "b"), (2, "a")]
-        );
+        assert_eq!(sorted(&["name", "id:desc"]).unwrap(), [(2, "a"), (3, "b"), (1, "b")]);
+        assert_eq!(sorted(&["name:desc", "id:asc"]).unwrap(), [(1, "b"), (3, "b"), (2, "a")]);
         assert_eq!(sorted(&[]).unwrap(), [(1, "b"), (2, "a"), (3, "b")]);
     }
 

@@ -76,11 +76,7 @@ fn fingerprint(public_key: &str) -> Option<String> {
     if blob.get(4..4 + length)? != algorithm.as_bytes() {
         return None;
     }
-    let pairs: Vec<String> = md5::compute(&blob)
-        .0
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let pairs: Vec<String> = md5::compute(&blob).0.iter().map(|byte| format!("{byte:02x}")).collect();
     Some(pairs.join(":"))
 }
 
@@ -108,27 +104,14 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
     cloud
         .change(|world| {
             world.ssh_keys.check_name_free(&name, None)?;
-            if world
-                .ssh_keys
-                .iter()
-                .any(|(_, key)| key.fingerprint == fingerprint)
-            {
+            if world.ssh_keys.iter().any(|(_, key)| key.fingerprint == fingerprint) {
                 let message = "SSH key with the same fingerprint already exists";
                 return Err(ApiError::not_unique("public_key", message));
             }
             let created = now();
-            let id = world.ssh_keys.insert(|id| SshKey {
-                id,
-                name,
-                fingerprint,
-                public_key,
-                labels,
-                created,
-            });
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"ssh_key": world.ssh_keys.find(id)?})),
-            ))
+            let id =
+                world.ssh_keys.insert(|id| SshKey { id, name, fingerprint, public_key, labels, created });
+            Ok((StatusCode::CREATED, Json(json!({"ssh_key": world.ssh_keys.find(id)?}))))
         })
         .await
 }
@@ -170,10 +153,7 @@ mod tests {
     #[test]
     fn the_fingerprint_is_that_of_ssh_keygen() {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtKY2eAq6tIFoWejsAXVmj5I3B/HrQzmCoF/WVmojFO somebody";
-        assert_eq!(
-            fingerprint(key).unwrap(),
-            "e9:64:2f:c7:6b:39:6e:9e:7e:40:44:3b:9c:12:07:d8"
-        );
+        assert_eq!(fingerprint(key).unwrap(), "e9:64:2f:c7:6b:39:6e:9e:7e:40:44:3b:9c:12:07:d8");
         assert_eq!(
             fingerprint("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIBtKY2eAq6tIFoWejsAXVmj5I3B/HrQzmCoF/WVmojFO"),
             None

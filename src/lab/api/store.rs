@@ -41,12 +41,9 @@ struct Batch {
 impl Store {
     /// Opens or makes the file and reads all of it.
     pub(crate) async fn open(path: &Path) -> Result<(Self, Vec<StoredRow>)> {
-        let mut connection = connect(path)
-            .await
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        let rows = read(&mut connection)
-            .await
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let mut connection =
+            connect(path).await.with_context(|| format!("cannot open {}", path.display()))?;
+        let rows = read(&mut connection).await.with_context(|| format!("cannot read {}", path.display()))?;
         let (writer, batches) = mpsc::unbounded_channel();
         tokio::spawn(write_all(connection, batches));
         Ok((Self { writer }, rows))
@@ -60,9 +57,7 @@ impl Store {
         async move {
             match (nothing, sent) {
                 (true, _) => Ok(()),
-                (false, true) => written
-                    .await
-                    .map_err(|_| anyhow!("the lab's state was not written")),
+                (false, true) => written.await.map_err(|_| anyhow!("the lab's state was not written")),
                 (false, false) => Err(anyhow!("the lab's state is closed")),
             }
         }
@@ -86,17 +81,12 @@ async fn connect(path: &Path) -> Result<SqliteConnection> {
 }
 
 async fn read(connection: &mut SqliteConnection) -> Result<Vec<StoredRow>> {
-    let rows = sqlx::query("SELECT kind, id, json FROM resource ORDER BY kind, id")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT kind, id, json FROM resource ORDER BY kind, id").fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let id: i64 = row.try_get(1)?;
-            Ok(StoredRow {
-                kind: row.try_get(0)?,
-                id: u64::try_from(id)?,
-                json: row.try_get(2)?,
-            })
+            Ok(StoredRow { kind: row.try_get(0)?, id: u64::try_from(id)?, json: row.try_get(2)? })
         })
         .collect()
 }
@@ -108,9 +98,7 @@ async fn write_all(mut connection: SqliteConnection, mut batches: mpsc::Unbounde
         let taken = std::mem::take(&mut waiting);
         match write(&mut connection, &taken).await {
             // who asked may have gone; it is written all the same
-            Ok(()) => taken
-                .into_iter()
-                .for_each(|batch| batch.done.send(()).unwrap_or(())),
+            Ok(()) => taken.into_iter().for_each(|batch| batch.done.send(()).unwrap_or(())),
             Err(error) => tracing::error!("the lab's state was not written: {error:#}"),
         }
     }
@@ -125,9 +113,7 @@ async fn write(connection: &mut SqliteConnection, batches: &[Batch]) -> Result<(
                 .bind(change.kind)
                 .bind(id)
                 .bind(json),
-            None => sqlx::query("DELETE FROM resource WHERE kind = ? AND id = ?")
-                .bind(change.kind)
-                .bind(id),
+            None => sqlx::query("DELETE FROM resource WHERE kind = ? AND id = ?").bind(change.kind).bind(id),
         };
         query.execute(&mut *transaction).await?;
     }

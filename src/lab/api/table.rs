@@ -55,11 +55,7 @@ const COUNTER: u64 = 0;
 
 impl<T: Row> Table<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            next: T::FIRST_ID,
-            rows: BTreeMap::new(),
-            dirty: BTreeSet::new(),
-        }
+        Self { next: T::FIRST_ID, rows: BTreeMap::new(), dirty: BTreeSet::new() }
     }
 
     /// Takes in one row from the store.
@@ -80,11 +76,7 @@ impl<T: Row> Table<T> {
                 Some(row) => Some(serde_json::to_string(row)?),
                 None => None,
             };
-            into.push(Change {
-                kind: T::KIND,
-                id,
-                json,
-            });
+            into.push(Change { kind: T::KIND, id, json });
         }
         Ok(())
     }
@@ -134,31 +126,22 @@ impl<T: Resource> Table<T> {
     pub(crate) fn resolve(&self, text: &str) -> Result<u64, ApiError> {
         let id = text.parse().ok().filter(|id| self.rows.contains_key(id));
         let named = || {
-            if T::PATH_TAKES_NAME {
-                self.named(text)
-            } else {
-                None
-            }
+            if T::PATH_TAKES_NAME { self.named(text) } else { None }
         };
-        id.or_else(named)
-            .ok_or_else(|| ApiError::not_found(T::TITLE, text))
+        id.or_else(named).ok_or_else(|| ApiError::not_found(T::TITLE, text))
     }
 
     /// The id of the row with this name.
     pub(crate) fn named(&self, name: &str) -> Option<u64> {
-        self.rows
-            .iter()
-            .find(|(_, row)| row.name() == name)
-            .map(|(id, _)| *id)
+        self.rows.iter().find(|(_, row)| row.name() == name).map(|(id, _)| *id)
     }
 
     /// Refuses a name that another row than `except` has.
     pub(crate) fn check_name_free(&self, name: &str, except: Option<u64>) -> Result<(), ApiError> {
         match self.named(name) {
-            Some(id) if Some(id) != except => Err(ApiError::not_unique(
-                "name",
-                format!("{} name is already used", T::TITLE),
-            )),
+            Some(id) if Some(id) != except => {
+                Err(ApiError::not_unique("name", format!("{} name is already used", T::TITLE)))
+            }
             _ => Ok(()),
         }
     }

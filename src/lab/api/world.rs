@@ -69,16 +69,10 @@ impl World {
     /// Takes in what was stored. Actions that were running are running again, but nobody works on them yet.
     pub(crate) fn load(&mut self, rows: &[StoredRow]) -> Result<()> {
         for row in rows {
-            self.load_row(row)
-                .with_context(|| format!("stored {} {} is unreadable", row.kind, row.id))?;
+            self.load_row(row).with_context(|| format!("stored {} {} is unreadable", row.kind, row.id))?;
         }
         let running = |action: &Action| action.status == ActionStatus::Running;
-        self.running = self
-            .actions
-            .iter()
-            .filter(|(_, action)| running(action))
-            .map(|(id, _)| id)
-            .collect();
+        self.running = self.actions.iter().filter(|(_, action)| running(action)).map(|(id, _)| id).collect();
         Ok(())
     }
 
@@ -107,11 +101,7 @@ impl World {
         self.zones.take_changes(&mut changes)?;
         if std::mem::take(&mut self.addresses_changed) {
             let json = Some(serde_json::to_string(&self.addresses)?);
-            changes.push(Change {
-                kind: ADDRESSES,
-                id: 0,
-                json,
-            });
+            changes.push(Change { kind: ADDRESSES, id: 0, json });
         }
         Ok(changes)
     }
@@ -156,9 +146,7 @@ impl World {
     }
 
     fn act_later(&mut self, command: Command, resources: Vec<Target>, then: Option<u64>) -> u64 {
-        let id = self
-            .actions
-            .insert(|id| Action::new(id, command, resources, then));
+        let id = self.actions.insert(|id| Action::new(id, command, resources, then));
         self.running.insert(id);
         id
     }
@@ -171,11 +159,7 @@ impl World {
         };
         action.finished = Some(Timestamp::now());
         action.error = outcome.as_ref().err().cloned();
-        action.status = if outcome.is_ok() {
-            ActionStatus::Success
-        } else {
-            ActionStatus::Error
-        };
+        action.status = if outcome.is_ok() { ActionStatus::Success } else { ActionStatus::Error };
         match (action.then, outcome) {
             (Some(next), Ok(())) => self.to_begin.push(next),
             (Some(next), Err(_)) => self.finish(next, Err("the action before it failed".to_owned())),
@@ -208,11 +192,8 @@ mod tests {
     #[test]
     fn what_waits_for_a_failed_action_fails_with_it() {
         let mut world = World::new(0, Delays::LAB);
-        let (create, start) = world.act_twice(
-            Command::CreateServer,
-            Command::StartServer,
-            vec![Target::of::<Server>(7)],
-        );
+        let (create, start) =
+            world.act_twice(Command::CreateServer, Command::StartServer, vec![Target::of::<Server>(7)]);
         assert_eq!(world.take_to_begin(), [create]);
         assert!(world.is_locked(7));
         world.finish(create, Err("no disk".to_owned()));

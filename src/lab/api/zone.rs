@@ -25,11 +25,8 @@ use crate::lab::dns::ZoneData;
 /// Seconds that a record may be kept where nobody says otherwise.
 const DEFAULT_TTL: u32 = 3600;
 /// The name servers of each zone.
-pub(crate) const NAME_SERVERS: [&str; 3] = [
-    "hydrogen.ns.hetzner.com.",
-    "oxygen.ns.hetzner.com.",
-    "helium.ns.hetzner.de.",
-];
+pub(crate) const NAME_SERVERS: [&str; 3] =
+    ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de."];
 
 /// A zone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,15 +119,8 @@ impl Zone {
     /// `None` for a name that cannot be one in DNS, which `check_zone_name` keeps out.
     fn data(&self) -> Option<ZoneData> {
         let origin = Name::from_ascii(format!("{}.", self.name)).ok()?;
-        let records = self
-            .rrsets
-            .iter()
-            .flat_map(|set| set.dns_records(&origin, self.ttl))
-            .collect();
-        Some(ZoneData {
-            name: origin,
-            records,
-        })
+        let records = self.rrsets.iter().flat_map(|set| set.dns_records(&origin, self.ttl)).collect();
+        Some(ZoneData { name: origin, records })
     }
 }
 
@@ -170,14 +160,7 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
         .change(|world| {
             world.zones.check_name_free(&name, None)?;
             let ttl = ttl.unwrap_or(DEFAULT_TTL);
-            let id = world.zones.insert(|id| Zone {
-                id,
-                name,
-                created: now(),
-                labels,
-                ttl,
-                rrsets,
-            });
+            let id = world.zones.insert(|id| Zone { id, name, created: now(), labels, ttl, rrsets });
             let action = world.act(Command::CreateZone, vec![Target::of::<Zone>(id)]);
             let answer = json!({
                 "zone": world.zones.find(id)?.view(world),
@@ -213,10 +196,7 @@ async fn remove(
             let id = world.zones.resolve(&id)?;
             world.zones.remove(id);
             let action = world.act(Command::DeleteZone, vec![Target::of::<Zone>(id)]);
-            Ok((
-                StatusCode::CREATED,
-                Json(json!({"action": world.actions.find(action)?.view(world)})),
-            ))
+            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
         })
         .await
 }

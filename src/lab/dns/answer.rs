@@ -45,31 +45,16 @@ pub(crate) fn from_zones(zones: &[ZoneData], asked: &Query) -> Option<Found> {
     let mut answers = Vec::new();
     for _ in 0..=ALIASES_MAX {
         let here = zone.at(&name);
-        let matching: Vec<Record> = here
-            .iter()
-            .filter(|r| covers(asked.query_type(), r.record_type()))
-            .cloned()
-            .collect();
+        let matching: Vec<Record> =
+            here.iter().filter(|r| covers(asked.query_type(), r.record_type())).cloned().collect();
         if !matching.is_empty() {
             answers.extend(matching);
-            return Some(Found {
-                code: ResponseCode::NoError,
-                answers,
-                authorities: Vec::new(),
-            });
+            return Some(Found { code: ResponseCode::NoError, answers, authorities: Vec::new() });
         }
         let Some((record, target)) = here.iter().find_map(alias) else {
             let exists = !here.is_empty() || zone.has_below(&name);
-            let code = if exists {
-                ResponseCode::NoError
-            } else {
-                ResponseCode::NXDomain
-            };
-            return Some(Found {
-                code,
-                answers,
-                authorities: zone.soa(),
-            });
+            let code = if exists { ResponseCode::NoError } else { ResponseCode::NXDomain };
+            return Some(Found { code, answers, authorities: zone.soa() });
         };
         answers.push(record);
         name = target;
@@ -78,11 +63,7 @@ pub(crate) fn from_zones(zones: &[ZoneData], asked: &Query) -> Option<Found> {
             None => break,
         }
     }
-    Some(Found {
-        code: ResponseCode::NoError,
-        answers,
-        authorities: Vec::new(),
-    })
+    Some(Found { code: ResponseCode::NoError, answers, authorities: Vec::new() })
 }
 
 fn covers(asked: RecordType, record: RecordType) -> bool {
@@ -98,10 +79,7 @@ fn alias(record: &Record) -> Option<(Record, Name)> {
 }
 
 fn zone_of<'a>(zones: &'a [ZoneData], name: &Name) -> Option<&'a ZoneData> {
-    zones
-        .iter()
-        .filter(|zone| zone.name.zone_of(name))
-        .max_by_key(|zone| zone.name.num_labels())
+    zones.iter().filter(|zone| zone.name.zone_of(name)).max_by_key(|zone| zone.name.num_labels())
 }
 
 impl ZoneData {
@@ -118,10 +96,7 @@ impl ZoneData {
             let found: Vec<Record> = self.records.iter().filter(of_wildcard).cloned().collect();
             // a name that exists hides the wildcards above it, RFC 4592
             if !found.is_empty() || self.exists(&parent) || parent.is_root() {
-                return found
-                    .into_iter()
-                    .map(|r| Record::from_rdata(name.clone(), r.ttl, r.data))
-                    .collect();
+                return found.into_iter().map(|r| Record::from_rdata(name.clone(), r.ttl, r.data)).collect();
             }
             parent = parent.base_name();
         }
@@ -134,19 +109,12 @@ impl ZoneData {
 
     /// Whether there are records below a name, so that it exists without having any.
     fn has_below(&self, name: &Name) -> bool {
-        self.records
-            .iter()
-            .any(|r| r.name != *name && name.zone_of(&r.name))
+        self.records.iter().any(|r| r.name != *name && name.zone_of(&r.name))
     }
 
     /// Tells who says no, and for how long to believe it.
     fn soa(&self) -> Vec<Record> {
-        self.records
-            .iter()
-            .filter(|r| r.record_type() == RecordType::SOA)
-            .take(1)
-            .cloned()
-            .collect()
+        self.records.iter().filter(|r| r.record_type() == RecordType::SOA).take(1).cloned().collect()
     }
 }
 
@@ -168,11 +136,7 @@ mod tests {
         vec![ZoneData {
             name: name("example.org."),
             records: vec![
-                record(
-                    "example.org.",
-                    "SOA",
-                    "ns.example.org. root.example.org. 1 2 3 4 5",
-                ),
+                record("example.org.", "SOA", "ns.example.org. root.example.org. 1 2 3 4 5"),
                 record("example.org.", "NS", "ns.example.org."),
                 record("example.org.", "CAA", "0 issue \"letsencrypt.org\""),
                 record("alice.example.org.", "A", "198.18.0.2"),
@@ -188,54 +152,25 @@ mod tests {
     fn ask(owner: &str, kind: &str) -> Option<(ResponseCode, Vec<String>, usize)> {
         let query = Query::query(name(owner), RecordType::from_str(kind).unwrap());
         let found = from_zones(&zones(), &query)?;
-        let answers = found
-            .answers
-            .iter()
-            .map(|r| format!("{} {}", r.name, r.data))
-            .collect();
+        let answers = found.answers.iter().map(|r| format!("{} {}", r.name, r.data)).collect();
         Some((found.code, answers, found.authorities.len()))
     }
 
     #[test]
     fn names_have_their_records() {
         let yes = |answers: &[&str]| {
-            Some((
-                ResponseCode::NoError,
-                answers.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>(),
-                0,
-            ))
+            Some((ResponseCode::NoError, answers.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>(), 0))
         };
-        assert_eq!(
-            ask("alice.example.org.", "A"),
-            yes(&["alice.example.org. 198.18.0.2"])
-        );
-        assert_eq!(
-            ask("ALICE.Example.org.", "A"),
-            yes(&["alice.example.org. 198.18.0.2"])
-        );
+        assert_eq!(ask("alice.example.org.", "A"), yes(&["alice.example.org. 198.18.0.2"]));
+        assert_eq!(ask("ALICE.Example.org.", "A"), yes(&["alice.example.org. 198.18.0.2"]));
         assert_eq!(
             ask("www.example.org.", "A"),
-            yes(&[
-                "www.example.org. alice.example.org.",
-                "alice.example.org. 198.18.0.2"
-            ])
+            yes(&["www.example.org. alice.example.org.", "alice.example.org. 198.18.0.2"])
         );
-        assert_eq!(
-            ask("www.example.org.", "CNAME"),
-            yes(&["www.example.org. alice.example.org."])
-        );
-        assert_eq!(
-            ask("out.example.org.", "A"),
-            yes(&["out.example.org. example.net."])
-        );
-        assert_eq!(
-            ask("a.b.wild.example.org.", "A"),
-            yes(&["a.b.wild.example.org. 198.18.0.9"])
-        );
-        assert_eq!(
-            ask("example.org.", "CAA"),
-            yes(&["example.org. 0 issue \"letsencrypt.org\""])
-        );
+        assert_eq!(ask("www.example.org.", "CNAME"), yes(&["www.example.org. alice.example.org."]));
+        assert_eq!(ask("out.example.org.", "A"), yes(&["out.example.org. example.net."]));
+        assert_eq!(ask("a.b.wild.example.org.", "A"), yes(&["a.b.wild.example.org. 198.18.0.9"]));
+        assert_eq!(ask("example.org.", "CAA"), yes(&["example.org. 0 issue \"letsencrypt.org\""]));
     }
 
     #[test]

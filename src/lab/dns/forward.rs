@@ -25,10 +25,7 @@ impl Resolvers {
     /// Those of `/etc/resolv.conf`; without one, the one on this host.
     pub fn of_host() -> Self {
         let text = std::fs::read_to_string(Path::new("/etc/resolv.conf")).unwrap_or_default();
-        Self {
-            addresses: parse(&text),
-            ipv6: host_has_ipv6(),
-        }
+        Self { addresses: parse(&text), ipv6: host_has_ipv6() }
     }
 
     /// Certain ones, on a host with or without IPv6 to the world.
@@ -54,11 +51,7 @@ impl Resolvers {
     pub(crate) async fn ask(&self, question: &[u8], tcp: bool) -> Result<Vec<u8>> {
         for address in self.addresses.iter().cycle().take(self.addresses.len() * ROUNDS) {
             let asked = async {
-                if tcp {
-                    ask_tcp(*address, question).await
-                } else {
-                    ask_udp(*address, question).await
-                }
+                if tcp { ask_tcp(*address, question).await } else { ask_udp(*address, question).await }
             };
             match tokio::time::timeout(PATIENCE, asked).await {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -72,11 +65,8 @@ impl Resolvers {
 
 /// A socket of its own for each question: its random port keeps forged answers out.
 async fn ask_udp(address: SocketAddr, question: &[u8]) -> Result<Vec<u8>> {
-    let any: IpAddr = if address.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(address).await?;
     socket.send(question).await?;
@@ -94,30 +84,17 @@ async fn ask_udp(address: SocketAddr, question: &[u8]) -> Result<Vec<u8>> {
 async fn ask_tcp(address: SocketAddr, question: &[u8]) -> Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     write_message(&mut stream, question).await?;
-    read_message(&mut stream)
-        .await
-        .context("the connection ended early")
+    read_message(&mut stream).await.context("the connection ended early")
 }
 
 /// The `nameserver` lines of a resolv.conf; the loopback address without any, as resolv.conf(5) says.
 fn parse(text: &str) -> Vec<SocketAddr> {
     let addresses: Vec<SocketAddr> = text
         .lines()
-        .filter_map(|line| {
-            line.trim()
-                .strip_prefix("nameserver")?
-                .split_whitespace()
-                .next()?
-                .parse()
-                .ok()
-        })
+        .filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next()?.parse().ok())
         .map(|ip: IpAddr| SocketAddr::new(ip, 53))
         .collect();
-    if addresses.is_empty() {
-        vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53)]
-    } else {
-        addresses
-    }
+    if addresses.is_empty() { vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53)] } else { addresses }
 }
 
 /// Whether the kernel knows a way to a public IPv6 address. Connecting a datagram socket sends nothing.
@@ -134,13 +111,7 @@ mod tests {
     fn name_servers_are_read_as_the_resolver_reads_them() {
         let text = "# made by hand\nsearch example.org\nnameserver 192.0.2.1\n nameserver 2001:db8::1 # two\nnameserver x\n";
         let addresses = parse(text);
-        assert_eq!(
-            addresses,
-            [
-                "192.0.2.1:53".parse().unwrap(),
-                "[2001:db8::1]:53".parse().unwrap()
-            ]
-        );
+        assert_eq!(addresses, ["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()]);
         assert_eq!(parse(""), ["127.0.0.1:53".parse().unwrap()]);
     }
 }

@@ -123,10 +123,7 @@ mod tests {
     fn nonsense_is_refused_with_its_text() {
         for text in ["18 - 20", ">=", "node", "=> 24"] {
             let error = text.parse::<Engines>().unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("invalid engines {text:?}: ")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("invalid engines {text:?}: ")), "{error}");
         }
     }
 }

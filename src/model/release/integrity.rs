@@ -64,21 +64,14 @@ mod tests {
         let integrity: Integrity = EMPTY.parse().unwrap();
         assert_eq!(integrity.to_string(), EMPTY);
         assert!(
-            integrity
-                .hex()
-                .starts_with("cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce")
+            integrity.hex().starts_with("cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce")
         );
         assert_eq!(integrity.hex().len(), 128);
     }
 
     #[test]
     fn a_shorter_hash_is_refused() {
-        for text in [
-            "",
-            "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
-            "sha512-AAAA",
-            "sha512-%%",
-        ] {
+        for text in ["", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-AAAA", "sha512-%%"] {
             assert!(text.parse::<Integrity>().is_err(), "{text}");
         }
     }

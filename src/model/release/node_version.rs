@@ -68,16 +68,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_release() {
-        for text in [
-            "",
-            "24",
-            "24.1",
-            "24.1.0-nightly",
-            "24.1.0.0",
-            "v",
-            "24.01.0",
-            "24..1",
-        ] {
+        for text in ["", "24", "24.1", "24.1.0-nightly", "24.1.0.0", "v", "24.01.0", "24..1"] {
             assert!(text.parse::<NodeVersion>().is_err(), "{text}");
         }
     }

@@ -38,11 +38,7 @@ pub enum Line {
 impl OpenClawVersion {
     /// The stream of releases it belongs to.
     pub fn line(&self) -> Line {
-        if self.patch >= 33 {
-            Line::ExtendedStable
-        } else {
-            Line::Regular
-        }
+        if self.patch >= 33 { Line::ExtendedStable } else { Line::Regular }
     }
 
     /// Whether it is a trial (`-beta.N`).
@@ -93,12 +89,7 @@ pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
 
 impl fmt::Display for OpenClawVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year,
-            month,
-            patch,
-            state,
-        } = self;
+        let Self { year, month, patch, state } = self;
         let text = match state {
             State::Beta(n) => format!("{year}.{month}.{patch}-beta.{n}"),
             State::Final => format!("{year}.{month}.{patch}"),
@@ -154,10 +145,7 @@ mod tests {
     fn is_written_as_it_was_read() {
         for text in ["2026.9.6", "2026.7.1-2", "2026.5.0-beta.16"] {
             assert_eq!(version(text).to_string(), text);
-            assert_eq!(
-                serde_json::to_string(&version(text)).unwrap(),
-                format!("\"{text}\"")
-            );
+            assert_eq!(serde_json::to_string(&version(text)).unwrap(), format!("\"{text}\""));
         }
     }
 

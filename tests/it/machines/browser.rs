@@ -83,7 +83,9 @@ impl Browser {
         let file = home.join("profile/DevToolsActivePort");
         let until = Instant::now() + PATIENCE;
         loop {
-            if let Some(port) = std::fs::read_to_string(&file).ok().and_then(|t| t.lines().next().map(str::to_owned)) {
+            if let Some(port) =
+                std::fs::read_to_string(&file).ok().and_then(|t| t.lines().next().map(str::to_owned))
+            {
                 return format!("127.0.0.1:{port}");
             }
             assert!(Instant::now() < until, "Chromium does not start");
@@ -107,7 +109,8 @@ struct Page {
 impl Page {
     async fn open(address: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let list = client.get(format!("http://{address}/json/list")).send().await.unwrap().text().await.unwrap();
+        let list =
+            client.get(format!("http://{address}/json/list")).send().await.unwrap().text().await.unwrap();
         let pages: Vec<Value> = serde_json::from_str(&list).unwrap();
         let page = pages.iter().find(|page| page.get("type") == Some(&json!("page"))).unwrap();
         let url = page.get("webSocketDebuggerUrl").unwrap().as_str().unwrap();
@@ -139,7 +142,8 @@ impl Page {
             const children = [...(node.shadowRoot ? node.shadowRoot.childNodes : []), ...node.childNodes];
             return children.map(read).join(' ');
         })(document.documentElement).replace(/\\s+/g, ' ')";
-        let answer = self.call("Runtime.evaluate", json!({ "expression": READ, "returnByValue": true })).await;
+        let answer =
+            self.call("Runtime.evaluate", json!({ "expression": READ, "returnByValue": true })).await;
         answer.pointer("/result/result/value").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn is_as_promised(bed: &Bed, name: &str) {
     );
     holds(
         "the metadata are closed to the gateway's user",
-        &format!("{as_gateway} curl -s -m 3 http://169.254.169.254/hetzner/v1/metadata >/dev/null || echo closed"),
+        &format!(
+            "{as_gateway} curl -s -m 3 http://169.254.169.254/hetzner/v1/metadata >/dev/null || echo closed"
+        ),
         "closed",
     );
     holds(
@@ -35,11 +37,20 @@ pub(super) fn is_as_promised(bed: &Bed, name: &str) {
         "1",
     );
     holds("passwords do not log in", "sshd -T | grep -c '^passwordauthentication no'", "1");
-    holds("root has keys only", "sshd -T | grep -cE '^permitrootlogin (without-password|prohibit-password)'", "1");
+    holds(
+        "root has keys only",
+        "sshd -T | grep -cE '^permitrootlogin (without-password|prohibit-password)'",
+        "1",
+    );
     holds("security updates come by themselves", "systemctl is-enabled unattended-upgrades", "enabled");
-    holds("swap is there for the next boot of a real machine", "grep -c '^/swapfile none swap' /etc/fstab", "1");
+    holds(
+        "swap is there for the next boot of a real machine",
+        "grep -c '^/swapfile none swap' /etc/fstab",
+        "1",
+    );
     holds("swap has 2 GB", "stat -c %s /swapfile", "2147483648");
-    let score = says("systemd-analyze security openclaw.service --no-pager | tail -1 | grep -oE '[0-9]+\\.[0-9]+'");
+    let score =
+        says("systemd-analyze security openclaw.service --no-pager | tail -1 | grep -oE '[0-9]+\\.[0-9]+'");
     assert!(score.parse::<f64>().unwrap() <= 1.5, "{name}: the unit's exposure is {score}");
     let caddy = says("caddy version");
     assert!(version(caddy.trim_start_matches('v')) >= (2, 11), "{name}: Caddy is {caddy}");
@@ -57,7 +68,8 @@ pub(super) fn is_as_promised(bed: &Bed, name: &str) {
         holds(path, &script, expected);
     }
     let origin = format!("https://{}", bed.address(name, "ipv4"));
-    let read = format!("/opt/node/current/bin/node -p 'require(\"{config}\").gateway.controlUi.allowedOrigins[0]'");
+    let read =
+        format!("/opt/node/current/bin/node -p 'require(\"{config}\").gateway.controlUi.allowedOrigins[0]'");
     if bed.json(&["show", name]).get("domain").unwrap().is_null() {
         holds("only its own origin is allowed", &read, &origin);
     }

@@ -29,7 +29,10 @@ fn make_zone(bed: &Bed, name: &str) {
     let bearer = format!("Authorization: Bearer {}", bed.variable("HCLOUD_TOKEN"));
     let json = "Content-Type: application/json";
     let mut curl = Command::new("curl");
-    let output = curl.args(["-sS", "--fail-with-body", "-H", &bearer, "-H", json, "-d", &body, &url]).output().unwrap();
+    let output = curl
+        .args(["-sS", "--fail-with-body", "-H", &bearer, "-H", json, "-d", &body, &url])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
@@ -51,7 +54,11 @@ fn interrupted_while_waiting(bed: &Bed, words: &[&str]) {
     // the plan is printed before the wait begins; the intent in the state says that it has
     let id = rustix::process::Pid::from_child(&child);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !std::fs::read(bed.scratch("state.sqlite-wal")).unwrap_or_default().windows(7).any(|w| w == b"install") {
+    while !std::fs::read(bed.scratch("state.sqlite-wal"))
+        .unwrap_or_default()
+        .windows(7)
+        .any(|w| w == b"install")
+    {
         assert!(std::time::Instant::now() < until, "the wait for the set-up was never begun");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -63,7 +70,8 @@ fn interrupted_while_waiting(bed: &Bed, words: &[&str]) {
 
 fn one_server_was_made(bed: &Bed) {
     let requests = bed.requests_since(0);
-    let creates = requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
+    let creates =
+        requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
     assert_eq!(creates.count(), 1, "{requests:?}");
     assert_eq!(bed.hcloud(&["server", "list", "-o", "noheader"]).lines().count(), 1);
 }

@@ -30,7 +30,8 @@ fn deploy(bed: &Bed) {
     let story = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{story}");
     let requests = bed.requests_since(0);
-    let creates = requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
+    let creates =
+        requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
     assert_eq!(creates.count(), 2, "{requests:?}");
     let polls = requests.iter().filter(|(_, path)| path.contains("/actions"));
     assert_eq!(polls.count(), 0, "no action is polled while the host can be asked: {requests:?}");
@@ -66,7 +67,8 @@ fn exactly_the_ports(bed: &Bed) {
         let address = bed.address("alice", family);
         assert_eq!(ports::open(bed, "world", &address), [443], "world, {family}");
         assert_eq!(ports::open(bed, "admin", &address), [22, 443], "admin, {family}");
-        let look = format!("timeout 5 bash -c ': </dev/tcp/{address}/22' 2>/dev/null && echo open || echo closed");
+        let look =
+            format!("timeout 5 bash -c ': </dev/tcp/{address}/22' 2>/dev/null && echo open || echo closed");
         assert_eq!(bed.on("bob", &look), "closed\n", "a neighbour is a stranger");
     }
 }
@@ -79,7 +81,8 @@ fn no_secret_anywhere(bed: &Bed) {
     assert!(token.len() >= 32, "the token is too short to be one");
     let key = fs::read_to_string(bed.scratch("state.sqlite.ssh_key")).unwrap();
     let key = key.lines().nth(2).unwrap();
-    for file in ["state.sqlite", "state.sqlite-wal", "lab/requests.jsonl", "lab/cloud.db", "lab/cloud.db-wal"] {
+    for file in ["state.sqlite", "state.sqlite-wal", "lab/requests.jsonl", "lab/cloud.db", "lab/cloud.db-wal"]
+    {
         let bytes = fs::read(bed.scratch(file)).unwrap_or_default();
         for secret in [token, key] {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
@@ -100,7 +103,9 @@ fn the_owner_gets_in(bed: &Bed) {
     assert!(link.starts_with(&origin) && link.ends_with("&bootstrapProfile=owner"), "{link}");
     let page = browser::text(bed, link, |text| text.contains("Connected"));
     assert!(page.contains("Owner") && page.contains("Connected"), "the page says:\n{page}");
-    let again = browser::text(bed, link, |text| text.contains("expired") || text.contains("invalid") || text.contains("Connect"));
+    let again = browser::text(bed, link, |text| {
+        text.contains("expired") || text.contains("invalid") || text.contains("Connect")
+    });
     assert!(!again.contains("Owner"), "the link worked twice:\n{again}");
 }
 
