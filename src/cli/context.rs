@@ -81,9 +81,7 @@ fn entropy(env: &Environment) -> Result<Entropy, Refusal> {
 }
 
 fn start_log(env: &Environment) -> Result<(), Refusal> {
-    let Some(wanted) = env.get("CLAWBERTH_LOG") else {
-        return Ok(());
-    };
+    let wanted = env.get("CLAWBERTH_LOG").unwrap_or(DEFAULT_LOG);
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).map_err(|why| {
         Refusal::new(format!("CLAWBERTH_LOG is no filter: {wanted:?}"), "try CLAWBERTH_LOG=debug")
             .because(why)

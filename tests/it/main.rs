@@ -1,5 +1,15 @@
 //! One binary for every whole-program test: it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
 mod arrows;
 mod lab_api;
 mod lab_machines;
