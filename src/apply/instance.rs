@@ -50,6 +50,8 @@ pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
     let subject = instance.name.as_str();
     match &result {
         Ok(()) if idle => {}
+        // who stopped it knows
+        Err(error) if error.is::<Interrupted>() => {}
         Ok(()) => {
             let line = match instance.endpoint() {
                 Some(endpoint) => format!("ready: {}", endpoint.origin()),
