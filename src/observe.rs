@@ -21,8 +21,10 @@ use crate::model::price::Price;
 /// What the API or the network says.
 pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -> Result<Observed, Error> {
     let selector = fleet.selector();
-    let (servers, firewalls, keys) =
-        tokio::try_join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector))?;
+    let answers =
+        tokio::join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector));
+    // of several failures always the same one is told, whichever came first
+    let (servers, firewalls, keys) = (answers.0?, answers.1?, answers.2?);
     let mut seen = Observed {
         firewalls: firewalls.into_iter().map(firewall).collect(),
         ssh_keys: keys.iter().map(ssh_key).collect(),
