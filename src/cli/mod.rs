@@ -37,6 +37,7 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Read this file instead of ./clawberth.toml or the one in the user's configuration folder
     #[arg(long, global = true, value_name = "FILE")]

@@ -22,10 +22,12 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("CLAWBERTH_NODE_MIRROR", "node_mirror"),
     ("CLAWBERTH_LOG", "what to log to stderr, like debug or clawberth::hcloud=trace"),
     ("CLAWBERTH_NOW", "for tests: the time it is, RFC 3339; durations read 0 s"),
-    ("CLAWBERTH_SEED", "for tests: a number that ids and keys are made from; never set it in earnest"),
+    ("CLAWBERTH_SEED", "for tests: a number that all ids and keys come from"),
     ("npm_config_registry", "the npm registry that --version asks, as npm has it"),
     ("NO_COLOR", "no colours"),
-    ("XDG_STATE_HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME, HOME", "where state, configuration and cache lie"),
+    ("XDG_STATE_HOME", "where the state lies, if not in ~/.local/state"),
+    ("XDG_CONFIG_HOME", "where the configuration lies, if not in ~/.config"),
+    ("XDG_CACHE_HOME", "where the lab keeps its base image, if not in ~/.cache"),
 ];
 
 /// A copy of the environment.

@@ -141,9 +141,9 @@ impl Settings {
         self.admin_networks.as_ref().ok_or_else(|| {
             Refusal::new(
                 "no admin networks",
-                "run `clawberth init` to set from which addresses SSH is allowed, or set CLAWBERTH_ADMIN_NETWORKS",
+                "run `clawberth init`, or set CLAWBERTH_ADMIN_NETWORKS to the addresses you work from",
             )
-            .because("servers would be reachable by SSH from nowhere, or from everywhere")
+            .because("nothing says from which addresses SSH is allowed")
         })
     }
 }
