@@ -1,0 +1,286 @@
+//! One operator on one computer: a home, a clean environment with time and randomness pinned, the real program, and
+//! a cloud of its own.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::front::Front;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_clawberth");
+/// Longest wait for something that takes milliseconds or, for deletes, some seconds.
+const SOON: Duration = Duration::from_secs(20);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A home, an environment, and perhaps a cloud.
+pub(super) struct Environment {
+    variables: BTreeMap<String, String>,
+    lab: Option<Lab>,
+    dir: tempfile::TempDir,
+}
+
+/// The cloud: Hetzner's API as the lab plays it, behind a front that can play tricks.
+struct Lab {
+    child: Child,
+    dir: PathBuf,
+    front: Front,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+/// A command that is still running. It is killed when dropped.
+pub(super) struct Running<'a> {
+    environment: &'a Environment,
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Environment {
+    /// Without a cloud: whoever asks for one gets no answer, as nothing listens on that port.
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["home", "bin", "here"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        let mut environment = Self { variables: BTreeMap::new(), lab: None, dir };
+        let (home, bin) = (environment.path("home"), environment.path("bin"));
+        environment.set("HOME", &home.display().to_string());
+        environment.set("PATH", &bin.display().to_string());
+        environment.set("CLAWBERTH_NOW", "2026-11-22T12:00:00Z");
+        environment.set("CLAWBERTH_SEED", "1");
+        environment.set("CLAWBERTH_ADMIN_NETWORKS", "203.0.113.7");
+        environment.set("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1");
+        environment.set("HCLOUD_TOKEN", "a-token");
+        environment
+    }
+
+    /// With an empty cloud.
+    pub(super) fn with_cloud() -> Self {
+        let mut environment = Self::new();
+        let dir = environment.path("lab");
+        let mut child = environment
+            .command(&["lab", "api", "--dir", dir.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let story = BufReader::new(child.stdout.take().unwrap());
+        let ready = story.lines().map_while(Result::ok).any(|line| line.starts_with("the lab is ready"));
+        assert!(ready, "the lab ended before it was ready");
+        let record: serde_json::Value =
+            serde_json::from_slice(&fs::read(dir.join("lab.json")).unwrap()).unwrap();
+        let front = Front::new(&format!("http://127.0.0.1:{}", record["port"]));
+        environment.set("HCLOUD_ENDPOINT", &front.endpoint());
+        environment.set("HCLOUD_TOKEN", record["token"].as_str().unwrap());
+        environment.lab = Some(Lab { child, dir, front });
+        environment
+    }
+
+    /// The cloud, as a test talks to it and plays tricks with it.
+    pub(super) fn cloud(&self) -> &Front {
+        &self.lab.as_ref().expect("this environment has no cloud").front
+    }
+
+    /// The token of the cloud's project.
+    pub(super) fn token(&self) -> &str {
+        &self.variables["HCLOUD_TOKEN"]
+    }
+
+    /// Sets a variable for all commands that follow.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Takes a variable away.
+    pub(super) fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
+    /// A file or folder of this environment. Commands run in `here`.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file of this environment.
+    pub(super) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Makes a program of this name that is a shell script.
+    pub(super) fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The default state file.
+    pub(super) fn state(&self) -> PathBuf {
+        self.path("home/.local/state/clawberth/state.sqlite")
+    }
+
+    /// Every file of the operator's with its content: what a refused command must leave as it was.
+    pub(super) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for folder in ["home", "here"] {
+            collect(&self.path(folder), &mut files);
+        }
+        files
+    }
+
+    /// The command, ready to be run.
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(args)
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(self.path("here"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(super) fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args).end()
+    }
+
+    /// Runs a command that must be refused: it changes nothing, neither here nor in the cloud.
+    #[track_caller]
+    pub(super) fn refused(&self, args: &[&str], code: i32, stderr: &str) {
+        let files = self.files();
+        let changes = self.lab.as_ref().map(|lab| lab.front.changes().len());
+        self.run(args).expect(code, "", stderr);
+        assert!(self.files() == files, "{args:?} changed files");
+        let now = self.lab.as_ref().map(|lab| lab.front.changes().len());
+        assert_eq!(now, changes, "{args:?} changed the cloud");
+    }
+
+    /// Starts a command.
+    pub(super) fn start(&self, args: &[&str]) -> Running<'_> {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (out, err) = (self.path(&format!("out.{count}")), self.path(&format!("err.{count}")));
+        let child = self
+            .command(args)
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Running { environment: self, child, out, err }
+    }
+
+    /// What cannot be pinned, by name: the folder of this test and the port of its cloud.
+    fn plain(&self, text: &str) -> String {
+        text.replace(&self.dir.path().display().to_string(), "$DIR")
+            .replace(&self.variables["HCLOUD_ENDPOINT"], "$API")
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        let Some(lab) = &mut self.lab else { return };
+        let dir = lab.dir.display().to_string();
+        let _ = Command::new(PROGRAM)
+            .args(["lab", "down", "--dir", &dir])
+            .env_clear()
+            .stdout(Stdio::null())
+            .status();
+        // after a failed `down`, nothing may be left behind either
+        let _ = lab.child.kill();
+        let _ = lab.child.wait();
+    }
+}
+
+impl Running<'_> {
+    /// Waits until the story has this text.
+    #[track_caller]
+    pub(super) fn until_says(&mut self, text: &str) {
+        let until = Instant::now() + SOON;
+        loop {
+            let said = fs::read_to_string(&self.err).unwrap();
+            if said.contains(text) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "ended ({ended:?}) without saying {text:?}:\n{said}");
+            assert!(Instant::now() < until, "did not say {text:?} in time:\n{said}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Presses ^C.
+    pub(super) fn interrupt(self) -> Outcome {
+        kill_process(self.pid(), Signal::INT).unwrap();
+        self.end()
+    }
+
+    /// Kills it with -9.
+    pub(super) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(super) fn end(mut self) -> Outcome {
+        let until = Instant::now() + SOON;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let said = || fs::read_to_string(&self.err).unwrap();
+            assert!(Instant::now() < until, "did not end in time:\n{}", said());
+            std::thread::sleep(LOOK);
+        };
+        let read = |path: &Path| self.environment.plain(&fs::read_to_string(path).unwrap());
+        Outcome { code: status.code(), stdout: read(&self.out), stderr: read(&self.err) }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Outcome {
+    /// Everything that is to be seen of it, compared as a whole.
+    #[track_caller]
+    pub(super) fn expect(&self, code: i32, stdout: &str, stderr: &str) {
+        let shown = |code: Option<i32>, stdout: &str, stderr: &str| {
+            format!("exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+        };
+        let is = shown(self.code, &self.stdout, &self.stderr);
+        let wanted = shown(Some(code), stdout, stderr);
+        assert!(is == wanted, "\n=== wanted {wanted}\n=== is {is}");
+    }
+}
+
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}
