@@ -12,9 +12,11 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 pub use error::StoreError;
@@ -23,6 +25,9 @@ pub use intent::IntentId;
 use crate::model::fleet::FleetId;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// Longest wait for another process that is writing.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// An open state file.
 #[derive(Clone, Debug)]
@@ -43,6 +48,7 @@ impl Store {
             let denied = |source| StoreError::Folder { path: folder.to_owned(), source };
             std::fs::create_dir_all(folder).map_err(denied)?;
         }
+        found(path).await?;
         let store = Self::connect(path, true).await?;
         let failed = |source| store.error(source);
         sqlx::query("INSERT INTO fleet (id, created) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM fleet)")
@@ -56,18 +62,19 @@ impl Store {
             .execute(&store.pool)
             .await
             .map_err(failed)?;
-        store.with_fleet().await
+        let incomplete = StoreError::NotOurs { path: path.to_owned() };
+        store.with_fleet().await?.ok_or(incomplete)
     }
 
-    /// Opens the state to look at it; none where there is no file yet.
+    /// Opens the state to look at it; none where there is none yet, or one that a kill left half made: what is there
+    /// then is completed by the next [`Store::open`].
     ///
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
-        match path.try_exists() {
-            Ok(false) => Ok(None),
-            Ok(true) => Ok(Some(Self::connect(path, false).await?.with_fleet().await?)),
-            Err(source) => Err(StoreError::Folder { path: path.to_owned(), source }),
+        match found(path).await? {
+            Found::Nothing => Ok(None),
+            Found::State => Self::connect(path, false).await?.with_fleet().await,
         }
     }
 
@@ -77,7 +84,7 @@ impl Store {
             .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(30))
+            .busy_timeout(BUSY)
             .foreign_keys(true);
         let failed = |source| StoreError::of(path, source);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
@@ -107,14 +114,15 @@ impl Store {
         Err(StoreError::Newer { path: self.path.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) })
     }
 
-    async fn with_fleet(mut self) -> Result<Self, StoreError> {
+    async fn with_fleet(mut self) -> Result<Option<Self>, StoreError> {
         let id: Option<String> = sqlx::query_scalar("SELECT id FROM fleet")
             .fetch_optional(&self.pool)
             .await
             .map_err(|e| self.error(e))?;
-        let id = id.ok_or_else(|| StoreError::NotOurs { path: self.path.clone() })?;
-        self.fleet = FleetId::stored(id);
-        Ok(self)
+        Ok(id.map(|id| {
+            self.fleet = FleetId::stored(id);
+            self
+        }))
     }
 
     /// The fleet that this state is of.
@@ -134,5 +142,36 @@ impl Store {
 
     fn error(&self, source: sqlx::Error) -> StoreError {
         StoreError::of(&self.path, source)
+    }
+}
+
+/// What lies at a path, apart from what is none of ours.
+enum Found {
+    Nothing,
+    State,
+}
+
+/// Looks at a file without changing it. One that holds other tables than ours is refused, and so stays as it is.
+async fn found(path: &Path) -> Result<Found, StoreError> {
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() == 0 => return Ok(Found::Nothing),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(source) => return Err(StoreError::Folder { path: path.to_owned(), source }),
+    }
+    let failed = |source| StoreError::of(path, source);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    if tables.is_empty() {
+        Ok(Found::Nothing)
+    } else if tables.iter().any(|name| name == "_sqlx_migrations") {
+        Ok(Found::State)
+    } else {
+        Err(StoreError::NotOurs { path: path.to_owned() })
     }
 }

@@ -110,3 +110,43 @@ async fn looking_makes_no_file() {
     assert!(Store::open_existing(&dir.path().join("s")).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn what_a_kill_left_half_made_is_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, cut) in [
+        ("made", ""),
+        ("named", "DELETE FROM fleet"),
+        ("migrated", "DROP TABLE fleet; DELETE FROM _sqlx_migrations"),
+    ] {
+        let path = dir.path().join(name);
+        if cut.is_empty() {
+            std::fs::write(&path, "").unwrap();
+        } else {
+            let store = open(&path).await.unwrap();
+            let tables =
+                ["writer", "instance", "creation", "intent"].map(|table| format!("; DROP TABLE {table}"));
+            let cut = if name == "named" { cut.to_owned() } else { cut.to_owned() + &tables.concat() };
+            sqlx::raw_sql(sqlx::AssertSqlSafe(cut)).execute(&store.pool).await.unwrap();
+            store.close().await;
+        }
+        let seen = Store::open_existing(&path).await.unwrap();
+        assert!(seen.is_none(), "{name}");
+        open(&path).await.unwrap().put_instance(&alice()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE bookmark (url TEXT)").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for error in [open(&path).await.unwrap_err(), Store::open_existing(&path).await.unwrap_err()] {
+        assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
