@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::World;
 use super::instance::Done;
+use super::{World, polling};
+use crate::hcloud::Action;
 use crate::model::instance::{Instance, Outcome};
 
+/// Longest wait for other work on a server to end; the longest is a create, which takes a minute at most.
+const UNLOCKED: Duration = Duration::from_secs(180);
 /// Longest wait for a delete action.
 const GONE: Duration = Duration::from_secs(300);
 
@@ -30,10 +33,23 @@ pub(super) async fn delete(ids: &[u64], instance: &Instance, world: &World) -> R
 pub(super) async fn servers(ids: &[u64], world: &World) -> Result<()> {
     let mut actions = Vec::new();
     for id in ids {
-        actions.extend(world.cloud.delete_server(*id).await?);
+        actions.extend(one(*id, world).await?);
     }
     world.cloud.wait_for(actions, GONE).await?;
     Ok(())
+}
+
+/// Asks for the deletion; while something is still being done to the server, such as its create, asks again.
+async fn one(id: u64, world: &World) -> Result<Option<Action>> {
+    let mut pauses = polling(UNLOCKED);
+    loop {
+        match world.cloud.delete_server(id).await {
+            Err(error) if error.code() == Some("locked") => {
+                pauses.pause().await.map_err(|late| anyhow::Error::new(error).context(late))?;
+            }
+            answer => return Ok(answer?),
+        }
+    }
 }
 
 /// An address goes with its server; one that was left behind costs money, so it is removed too.
