@@ -63,7 +63,8 @@ impl Failure {
     /// Error, cause and hint, a line each.
     pub fn lines(&self) -> String {
         let mut chain = self.error.chain().map(|cause| one_line(&cause.to_string())).collect::<Vec<_>>();
-        chain.dedup();
+        // libraries like to repeat their causes in their own texts
+        chain.dedup_by(|cause, above| above.contains(cause.as_str()));
         let mut chain = chain.into_iter();
         let mut lines = vec![format!("error: {}", chain.next().unwrap_or_default())];
         let causes: Vec<String> = chain.collect();
@@ -110,7 +111,7 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
             return Some(refusal.hint().to_owned());
         }
         if let Some(release) = cause.downcast_ref::<ReleaseError>() {
-            return release.hint();
+            return Some(release.hint());
         }
         if let Some(api) = cause.downcast_ref::<hcloud::Error>() {
             return api_hint(api);
@@ -141,7 +142,13 @@ fn api_hint(error: &hcloud::Error) -> Option<String> {
             "maintenance" | "unavailable" | "bad_gateway" | "timeout" | "server_error" => {
                 "Hetzner's API is in trouble; nothing is lost, run the command again later"
             }
+            "protected" => {
+                "switch its delete protection off in the Hetzner Console, then run the command again"
+            }
             "locked" | "conflict" => "something else is changing it; run the command again in a moment",
+            "invalid_input" => {
+                "mend what it names; if that is nothing of yours, report it, with the correlation id"
+            }
             "not_found" => "check that HCLOUD_ENDPOINT is the API's base URL, with /v1",
             _ => return None,
         },
@@ -169,7 +176,7 @@ fn store_hint(error: &StoreError) -> String {
 fn ssh_hint(error: &SshError) -> Option<String> {
     let hint = match error {
         SshError::Unreachable { .. } | SshError::TooSlow { .. } => {
-            "check that your address is in admin_networks (`clawberth show NAME` says what is allowed)"
+            "check that you come from one of the admin networks, and that the server is switched on"
         }
         SshError::WrongHostKey { .. } => {
             "somebody else answers at this address, or the server was rebuilt: do not go on; look at the server in \

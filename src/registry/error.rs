@@ -51,21 +51,25 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
-    /// What to type next, where something helps.
-    pub fn hint(&self) -> Option<String> {
+    /// What to type next.
+    pub fn hint(&self) -> String {
         match self {
+            Self::Unknown { near, .. } if near.is_empty() => {
+                "`npm view openclaw versions` lists them".to_owned()
+            }
             Self::Unknown { near, .. } => {
                 let near: Vec<_> = near.iter().map(ToString::to_string).collect();
-                (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
+                format!("did you mean {}?", near.join(" or "))
             }
-            Self::TooOld { oldest, .. } => Some(format!("use --version {oldest} or newer")),
-            Self::NoRegistry => Some(
-                "run `npm config set registry URL`, set npm_config_registry, or leave out --version to take the \
-                 newest tested release"
-                    .to_owned(),
-            ),
-            Self::Unreachable { .. } => Some("leave out --version to take the newest tested release".to_owned()),
-            Self::Engines { .. } | Self::Unusable { .. } => None,
+            Self::TooOld { oldest, .. } => format!("use --version {oldest} or newer"),
+            Self::NoRegistry => "run `npm config set registry URL`, set npm_config_registry, or leave out \
+                                 --version to take the newest tested release"
+                .to_owned(),
+            Self::Unreachable { .. } => "leave out --version to take the newest tested release".to_owned(),
+            Self::Engines { .. } => {
+                "use another --version, or set node_mirror to one that has such a Node".to_owned()
+            }
+            Self::Unusable { .. } => "use another --version".to_owned(),
         }
     }
 }

@@ -30,8 +30,8 @@ fn node() -> Value {
     json!([{"version": "v26.10.0", "lts": false}, {"version": "v24.21.0", "lts": "Krypton"}])
 }
 
-/// The URL of a server with both.
-async fn serve() -> String {
+/// The URL of a server with both, below `/npm` and `/dist`.
+pub(crate) async fn serve() -> String {
     let router = Router::new()
         .route("/npm/openclaw", get(async || Json(package())))
         .route("/dist/index.json", get(async || Json(node())));
@@ -64,7 +64,7 @@ async fn ask(wanted: &str, npm: Option<&str>) -> Result<Release, ReleaseError> {
 
 async fn refused(wanted: &str, npm: Option<&str>) -> (String, String) {
     let error = ask(wanted, npm).await.unwrap_err();
-    (error.to_string(), error.hint().unwrap_or_default())
+    (error.to_string(), error.hint())
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn each_refusal_says_why() {
     let npm = Some("/npm");
     assert_eq!(
         refused("2027.1.2", npm).await,
-        ("there is no OpenClaw 2027.1.2".into(), "did you mean 2027.1.2-1, 2027.1.4, 2027.1.3?".into())
+        ("there is no OpenClaw 2027.1.2".into(), "did you mean 2027.1.2-1 or 2027.1.4 or 2027.1.3?".into())
     );
     assert_eq!(
         refused("2026.8.2", npm).await,
