@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::refusal::Refusal;
+
 /// The name of an instance: `^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`, so that it is a DNS label and leaves room in
 /// a server's name (63) for `cb-<fleet>-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +37,24 @@ impl FromStr for InstanceName {
             Some(why) => Err(InvalidName { text: text.to_owned(), why }),
         }
     }
+}
+
+impl InvalidName {
+    /// The same as a refusal, which suggests a name that would do.
+    pub fn refusal(&self) -> Refusal {
+        let hint = match suggestion(&self.text) {
+            Some(name) => format!("did you mean {name}?"),
+            None => "choose a name of 1 to 40 of a-z, 0-9 and -, like alice".to_owned(),
+        };
+        Refusal::new(format!("invalid instance name {:?}", self.text), hint).because(self.why)
+    }
+}
+
+/// The nearest name that is one.
+fn suggestion(text: &str) -> Option<InstanceName> {
+    let dashed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().map(dashed).take(40).collect();
+    name.trim_matches('-').parse().ok()
 }
 
 fn fault(text: &str) -> Option<&'static str> {
@@ -91,5 +111,12 @@ mod tests {
         assert_eq!(why("-a"), "invalid instance name \"-a\": it starts or ends with -");
         assert_eq!(why("a-"), "invalid instance name \"a-\": it starts or ends with -");
         assert!(why(&"x".repeat(41)).ends_with("it is longer than 40 characters"));
+    }
+
+    #[test]
+    fn suggests_a_name_that_would_do() {
+        let hint = |text: &str| text.parse::<InstanceName>().unwrap_err().refusal().hint().to_owned();
+        assert_eq!(hint("-Team_7"), "did you mean team-7?");
+        assert_eq!(hint("Ä"), "choose a name of 1 to 40 of a-z, 0-9 and -, like alice");
     }
 }
