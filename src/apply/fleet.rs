@@ -34,7 +34,7 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
         }
         FleetStep::DeleteStrays(ids) => {
             delete::servers(ids, world).await?;
-            Ok(format!("{} stray servers deleted", ids.len()))
+            Ok("stray servers deleted".into())
         }
         FleetStep::DeleteFirewall(id) => delete_firewall(*id, world).await,
         FleetStep::DeleteSshKey(id) => {

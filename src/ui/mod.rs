@@ -90,6 +90,23 @@ impl Ui {
         self.note(&plan::lines(plan).join("\n"));
     }
 
+    /// Answers with a plan that is not going to be walked.
+    ///
+    /// # Errors
+    /// Where stdout is closed.
+    pub fn answer_plan(&mut self, plan: &Plan) -> Result<()> {
+        if self.style.json {
+            return self.json(&plan::json(plan));
+        }
+        if plan.is_empty() {
+            self.note("nothing to do");
+            return Ok(());
+        }
+        self.answer(&plan::lines(plan).join("\n"))?;
+        self.note("nothing was done (--dry-run)");
+        Ok(())
+    }
+
     /// Asks; `None` where nobody can be asked.
     ///
     /// # Errors

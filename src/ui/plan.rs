@@ -1,18 +1,22 @@
 //! A plan in words.
 
+use serde_json::{Value, json};
+
 use crate::model::observed::FirewallRule;
 use crate::plan::{FleetStep, Plan, Step};
 
+/// The plan for machines. Stable: fields are added, not changed.
+pub(super) fn json(plan: &Plan) -> Value {
+    let steps: Vec<Value> =
+        rows(plan).into_iter().map(|(subject, text)| json!({ "subject": subject, "step": text })).collect();
+    let cost = plan.cost.as_ref();
+    let cost = cost.map(|(price, currency)| json!({ "month": price.to_string(), "currency": currency }));
+    json!({ "steps": steps, "cost": cost })
+}
+
 /// The plan, a line for each step, and what it costs.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    rows.extend(plan.before.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
-    for part in &plan.instances {
-        let name = part.instance.name.to_string();
-        let texts = part.steps.iter().map(|step| self::step(step, &part.instance.spec.release.to_string()));
-        rows.extend(texts.map(|text| (name.clone(), text)));
-    }
-    rows.extend(plan.after.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    let rows = rows(plan);
     let width = rows.iter().map(|(subject, _)| subject.len()).max().unwrap_or(0);
     let mut lines = vec!["plan:".to_owned()];
     lines.extend(rows.into_iter().map(|(subject, text)| format!("  {subject:<width$}  {text}")));
@@ -22,12 +26,28 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
+/// Who, and what is done.
+fn rows(plan: &Plan) -> Vec<(String, String)> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    rows.extend(plan.before.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    for part in &plan.instances {
+        let name = part.instance.name.to_string();
+        let texts = part.steps.iter().map(|step| self::step(step, &part.instance.spec.release.to_string()));
+        rows.extend(texts.map(|text| (name.clone(), text)));
+    }
+    rows.extend(plan.after.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    rows
+}
+
 fn fleet_step(step: &FleetStep) -> String {
     match step {
         FleetStep::CreateSshKey => "make the fleet's SSH key known".into(),
         FleetStep::CreateFirewall(rules) => format!("create the firewall: {}", open(rules)),
         FleetStep::SetFirewallRules(_, rules) => format!("change the firewall: {}", open(rules)),
-        FleetStep::DeleteStrays(ids) => format!("delete {} servers that belong to no instance", ids.len()),
+        FleetStep::DeleteStrays(ids) => {
+            let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+            format!("delete what belongs to no instance: server {}", ids.join(", "))
+        }
         FleetStep::DeleteFirewall(_) => "delete the firewall".into(),
         FleetStep::DeleteSshKey(_) => "delete the SSH key".into(),
         FleetStep::ProveAbsence(_) => "see that nothing is left".into(),
