@@ -27,7 +27,7 @@ pub(super) async fn create(order: &Order, instance: &Instance, world: &World) ->
     for location in &order.locations {
         world.doing(instance, format!("creating the server ({}, {location})", order.server_type));
         match place(order, location, instance, world).await {
-            Ok(server) => return record(&server, instance, world).await,
+            Ok(server) => return record(&server, "created", instance, world).await,
             Err(error) if is_sold_out(&error) => {
                 let line = format!("{} is out of stock in {location}", order.server_type);
                 world.say(instance.name.as_str(), What::Did(line, Duration::ZERO));
@@ -46,7 +46,7 @@ pub(super) async fn create(order: &Order, instance: &Instance, world: &World) ->
 pub(super) async fn adopt(id: u64, instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, format!("taking over server {id}"));
     let server = world.cloud.server(id).await?.with_context(|| format!("server {id} is gone"))?;
-    record(&server, instance, world).await
+    record(&server, "taken over", instance, world).await
 }
 
 pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Result<Done> {
@@ -132,8 +132,8 @@ async fn find(name: &str, instance: &Instance, world: &World) -> Result<Option<C
     }
 }
 
-/// Takes the server into the record, with the host key that its create injected.
-async fn record(server: &CloudServer, instance: &Instance, world: &World) -> Result<Done> {
+/// Takes the server into the record, with the host key that its create injected; `how` it came about is told.
+async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &World) -> Result<Done> {
     let name = &instance.name;
     let op = server.labels.get(OP).cloned().map(OpId::stored);
     let host_key = match &op {
@@ -149,7 +149,7 @@ async fn record(server: &CloudServer, instance: &Instance, world: &World) -> Res
     let facts = observe::server(server);
     let Some(ipv4) = facts.ipv4 else { bail!("server {} has no IPv4 address", server.id) };
     let location = facts.location;
-    let line = format!("server created ({location}, {ipv4})");
+    let line = format!("server {how} ({location}, {ipv4})");
     Ok(Done::new(
         Outcome::Created(Server { id: server.id, ipv4, ipv6: facts.ipv6, location, host_key }),
         line,

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Environment;
 use crate::entropy::Entropy;
 use crate::model::refusal::Refusal;
+use crate::ssh::Command;
 use crate::ui::{Style, Ui};
 
 /// What is logged unless CLAWBERTH_LOG says otherwise: what goes wrong in the lab, which has nobody else to tell.
@@ -23,11 +24,14 @@ pub(super) struct Context {
     pub(super) ui: Ui,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
+    /// This command as one would type it again.
+    pub(super) typed: Command,
 }
 
 impl Context {
     pub(super) fn new(
         global: &Global,
+        args: &[OsString],
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Failure> {
         // a variable that is no text is none of ours
@@ -40,6 +44,7 @@ impl Context {
             clock: clock(&env)?,
             entropy: entropy(&env)?,
             env,
+            typed: typed(args),
         })
     }
 
@@ -51,6 +56,11 @@ impl Context {
             .build()
             .context("cannot make an HTTP client")
     }
+}
+
+fn typed(args: &[OsString]) -> Command {
+    let words: Vec<_> = args.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    Command::new("clawberth").args(words.iter().map(AsRef::as_ref))
 }
 
 fn style(global: &Global, env: &Environment) -> Style {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::context::Context;
-use super::fleet::{Fleet, cloud};
+use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status, record, walk};
 use crate::apply::Report;
 use crate::config::{Flags, Settings};
@@ -59,8 +60,14 @@ impl Deploy {
         let admin = settings.admin_networks()?.clone();
         let client = cloud(&settings, context)?;
         let fleet = Fleet::find(&settings, context).await?;
-        let instances = self.instances(&fleet, &settings, context).await?;
-        let seen = look(&client, &fleet, &instances, &settings).await?;
+        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
+        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
+        let mut seen = look(&client, &fleet, &zones).await?;
+        let instances = self.instances(&fleet, &seen, &settings, context).await?;
+        if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
+            seen.offer = Some(observe::offer(&client).await.context("cannot see what Hetzner offers")?);
+        }
+        seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
         let public_key = fleet.key.public_text()?;
         let public_key = public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         let wish = Wish {
@@ -70,15 +77,15 @@ impl Deploy {
             named_locations: &settings.named_locations,
         };
         let plan = provision(wish, &seen)?;
+        if self.dry_run {
+            context.ui.answer_plan(&plan)?;
+            return Ok(Status::Success);
+        }
         if plan.is_empty() {
             context.ui.note("nothing to do");
             return done(Report::default(), &plan, context);
         }
         context.ui.plan(&plan);
-        if self.dry_run {
-            context.ui.note("nothing was done (--dry-run)");
-            return Ok(Status::Success);
-        }
         if !self.yes && plan.creates() > 0 && !agreed(&plan, context)? {
             return Ok(Status::Failed);
         }
@@ -88,10 +95,12 @@ impl Deploy {
         done(report, &shown, context)
     }
 
-    /// The instances as the state knows them, or new.
+    /// The instances as the state knows them, or new. While there is no server, the wish may change; from then on the
+    /// record holds, also if the create was interrupted before its answer.
     async fn instances(
         &self,
         fleet: &Fleet,
+        seen: &Observed,
         settings: &Settings,
         context: &Context,
     ) -> Result<Vec<Instance>, Failure> {
@@ -100,9 +109,9 @@ impl Deploy {
         for name in &self.names {
             let known = fleet.instances.iter().find(|instance| instance.name == *name);
             if let Some(known) = known
-                && known.stage != Stage::Planned
+                && (known.stage != Stage::Planned || seen.servers.contains_key(name))
             {
-                self.agrees_with(known)?;
+                self.agrees_with(known, settings)?;
                 instances.push(known.clone());
                 continue;
             }
@@ -118,26 +127,36 @@ impl Deploy {
     }
 
     /// What is asked for must not differ from what is there: changing it is another command's work.
-    fn agrees_with(&self, known: &Instance) -> Result<(), Refusal> {
+    fn agrees_with(&self, known: &Instance, settings: &Settings) -> Result<(), Refusal> {
         let spec = &known.spec;
+        // what was the latest when it was created is what `latest` asked for then
+        let version = self.version.as_ref().filter(|version| *version != "latest");
+        let domain = self.domain.as_ref().and(settings.domain.as_ref());
         let asked = [
-            ("--type", &self.server_type, spec.server_type.clone()),
-            ("--version", &self.version, spec.release.openclaw.to_string()),
-            ("--domain", &self.domain, spec.domain.clone().unwrap_or_else(|| "none".to_owned())),
+            ("--type", self.server_type.as_ref(), spec.server_type.clone()),
+            ("--version", version, spec.release.openclaw.to_string()),
+            ("--domain", domain, spec.domain.clone().unwrap_or_else(|| "none".to_owned())),
         ];
         for (flag, wanted, is) in asked {
             if let Some(wanted) = wanted
                 && *wanted != is
             {
-                let name = &known.name;
-                let hint =
-                    format!("leave {flag} out to keep it, or `clawberth destroy {name}` and deploy it anew");
-                let what = format!("{name} exists already, with {flag} {is}, not {wanted}");
-                return Err(Refusal::new(what, hint));
+                return Err(differs(known, flag, &is, wanted));
             }
         }
-        Ok(())
+        match known.stage.server() {
+            Some(server) if !self.location.is_empty() && !self.location.contains(&server.location) => {
+                Err(differs(known, "--location", &server.location, &self.location.join(", ")))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
+}
+
+fn differs(known: &Instance, flag: &str, is: &str, wanted: &str) -> Refusal {
+    let name = &known.name;
+    let hint = format!("leave {flag} out to keep it, or `clawberth destroy {name}` and deploy it anew");
+    Refusal::new(format!("{name} exists already, with {flag} {is}, not {wanted}"), hint)
 }
 
 fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
@@ -180,22 +199,6 @@ pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
     }
 }
 
-async fn look(
-    client: &crate::hcloud::Client,
-    fleet: &Fleet,
-    instances: &[Instance],
-    settings: &Settings,
-) -> Result<Observed, Failure> {
-    let zones: BTreeSet<String> =
-        instances.iter().filter_map(|instance| instance.spec.domain.clone()).collect();
-    let mut seen = observe::cloud(client, &fleet.id, &zones).await?;
-    if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
-        seen.offer = Some(observe::offer(client).await?);
-    }
-    seen.healthy = observe::healthy(instances, settings.acme_root.as_deref()).await;
-    Ok(seen)
-}
-
 fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
     let servers =
         if plan.creates() == 1 { "1 server".to_owned() } else { format!("{} servers", plan.creates()) };
@@ -214,7 +217,6 @@ fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
 
 /// The answer: where each gateway is, how long it took, and what to type next.
 fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Failure> {
-    let again = plan.instances.iter().map(|part| part.instance.name.as_str()).collect::<Vec<_>>().join(" ");
     let finished: Vec<(Instance, Option<std::time::Duration>)> = if report.instances.is_empty() {
         plan.instances.iter().map(|part| (part.instance.clone(), None)).collect()
     } else {
@@ -236,7 +238,7 @@ fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Fa
             .collect();
         context.ui.answer(&table(&rows))?;
     }
-    let status = walk::conclude(report, &format!("clawberth deploy {again}"), &mut context.ui);
+    let status = walk::conclude(report, context);
     if let (Status::Success, Some(name)) = (status, first) {
         context.ui.note(&format!("next: `clawberth open {name}` gives the owner's link"));
     }

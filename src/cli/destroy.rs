@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::context::Context;
-use super::fleet::{Fleet, cloud};
+use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status, deploy, walk};
 use crate::config::{Flags, Settings};
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
-use crate::observe;
 use crate::plan;
 use crate::registry::Catalogue;
 
 /// Remove instances: their servers, addresses and names; with the last one the firewall and the key
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").args(["names", "all"]).required(true))]
 pub(super) struct Destroy {
     /// Names of the instances
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
+    #[arg(value_name = "NAME")]
     names: Vec<InstanceName>,
     /// Remove every instance, and whatever else bears the fleet's label
     #[arg(long)]
@@ -37,7 +37,7 @@ impl Destroy {
         let fleet = Fleet::find(&settings, context).await?;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let seen = observe::cloud(&client, &fleet.id, &zones).await?;
+        let seen = look(&client, &fleet, &zones).await?;
         let instances = self.instances(&fleet, &seen, &settings, context)?;
         let others =
             fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));
@@ -53,14 +53,6 @@ impl Destroy {
         }
         let (store, key) = fleet.open(&settings, context).await?;
         let report = walk::walk(plan, store, client, key, &settings, context).await;
-        let again = if self.all {
-            "clawberth destroy --all".to_owned()
-        } else {
-            format!(
-                "clawberth destroy {}",
-                names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" ")
-            )
-        };
         let gone: Vec<InstanceName> = report
             .instances
             .iter()
@@ -68,7 +60,7 @@ impl Destroy {
             .map(|finish| finish.instance.name.clone())
             .collect();
         answer(&gone, context)?;
-        Ok(walk::conclude(report, &again, &mut context.ui))
+        Ok(walk::conclude(report, context))
     }
 
     /// What the state knows, and what bears the label without being known.

@@ -1,5 +1,6 @@
 //! The fleet as a command finds it: its state, its key, and its project.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,9 @@ use crate::hcloud::Client;
 use crate::model::fleet::FleetId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
 use crate::model::refusal::{Refusal, near};
+use crate::observe;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
 
@@ -59,10 +62,10 @@ impl Fleet {
         settings: &Settings,
         context: &Context,
     ) -> Result<(Store, KeyPair), Failure> {
-        let store = match self.store {
-            Some(store) => store,
-            None => Store::open(&settings.state, &context.clock.now(), self.id).await?,
-        };
+        if let Some(store) = self.store {
+            store.close().await;
+        }
+        let store = Store::open(&settings.state, &context.clock.now(), self.id).await?;
         write_key(&settings.state, &self.key)?;
         Ok((store, self.key))
     }
@@ -98,6 +101,15 @@ impl Fleet {
 /// The API of the project that the token belongs to.
 pub(super) fn cloud(settings: &Settings, context: &Context) -> Result<Client, Failure> {
     Ok(Client::new(context.http()?, &settings.endpoint, settings.token()?.clone()))
+}
+
+/// What there is of the fleet in its project, and in these zones.
+pub(super) async fn look(
+    client: &Client,
+    fleet: &Fleet,
+    zones: &BTreeSet<String>,
+) -> anyhow::Result<Observed> {
+    observe::cloud(client, &fleet.id, zones).await.context("cannot see what is in the project")
 }
 
 /// Where the operator's key lies: beside the state, which holds no secret.

@@ -14,12 +14,15 @@ mod show;
 mod ssh;
 mod walk;
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Flags, VARIABLES};
+use crate::model::name::InvalidName;
+use crate::model::refusal::Refusal;
 use context::Context;
 pub use error::{Failure, Status};
 
@@ -76,16 +79,20 @@ pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let cli = match parse(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match parse(&args) {
         Ok(cli) => cli,
         Err(shown) => {
+            if let Some(refusal) = refusal(&shown) {
+                return error::print_bare(&refusal.into());
+            }
             let code = if shown.use_stderr() { Status::Usage } else { Status::Success };
             // help goes to stdout, usage errors to stderr; a closed stream changes nothing
             let _ = shown.print();
             return code.into();
         }
     };
-    let mut context = match Context::new(&cli.global, env) {
+    let mut context = match Context::new(&cli.global, &args, env) {
         Ok(context) => context,
         Err(failure) => return error::print_bare(&failure),
     };
@@ -96,9 +103,14 @@ pub(crate) fn run(
     }
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = Cli::command().after_long_help(variables()).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// What is wrong with a name is told as every other refusal is; the rest of bad usage is told by clap.
+fn refusal(usage: &clap::Error) -> Option<Refusal> {
+    usage.source()?.downcast_ref::<InvalidName>().map(InvalidName::refusal)
 }
 
 fn variables() -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use serde_json::json;
 
 use super::context::Context;
@@ -39,7 +39,9 @@ impl Open {
             )
             .into());
         };
-        let session = Session::connect(&fleet.target(instance)?).await?;
+        let session = Session::connect(&fleet.target(instance)?)
+            .await
+            .with_context(|| format!("cannot log in to the server of {name}"))?;
         let output = session.run(&gateway::owner_link(), ANSWER).await;
         session.close().await;
         let output = output?;

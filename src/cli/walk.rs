@@ -1,5 +1,6 @@
 //! Walks a plan under the eyes of the user, who may stop it.
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::context::Context;
@@ -8,7 +9,7 @@ use crate::apply::{self, Birth, Finish, Interrupted, Report, Stopper, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::plan::Plan;
-use crate::ssh::KeyPair;
+use crate::ssh::{Command, KeyPair};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -30,6 +31,9 @@ pub(super) async fn walk(
         .collect();
     let (events, seen) = mpsc::unbounded_channel();
     let (stopper, stop) = Stopper::new();
+    // from here on a ^C is heard, also before the listener runs for the first time
+    let interrupts = signal(SignalKind::interrupt());
+    let listener = tokio::spawn(listen(interrupts, stopper));
     let world = World {
         store: store.clone(),
         cloud,
@@ -45,7 +49,6 @@ pub(super) async fn walk(
         events,
         stop,
     };
-    let listener = tokio::spawn(listen(stopper));
     let walked = async move {
         let report = apply::run(plan, &world).await;
         drop(world);
@@ -57,12 +60,12 @@ pub(super) async fn walk(
     report
 }
 
-async fn listen(stopper: Stopper) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return;
-    }
+async fn listen(interrupts: std::io::Result<Signal>, stopper: Stopper) {
+    // where no handler can be set, ^C kills, which is safe, too
+    let Ok(mut interrupts) = interrupts else { return };
+    interrupts.recv().await;
     stopper.stop();
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if interrupts.recv().await.is_some() {
         #[expect(
             clippy::exit,
             reason = "the second ^C means now; the state is safe against a kill at any point"
@@ -72,7 +75,8 @@ async fn listen(stopper: Stopper) {
 }
 
 /// Tells about what went wrong, and how to go on; the exit status.
-pub(super) fn conclude(report: Report, again: &str, ui: &mut Ui) -> Status {
+pub(super) fn conclude(report: Report, context: &mut Context) -> Status {
+    let Context { typed: again, ui, .. } = context;
     let mut status = Status::Success;
     for Finish { instance, result, .. } in report.instances {
         let Err(error) = result else { continue };
@@ -97,7 +101,7 @@ pub(super) fn conclude(report: Report, again: &str, ui: &mut Ui) -> Status {
     status
 }
 
-fn complain(error: anyhow::Error, again: &str, ui: &mut Ui) {
+fn complain(error: anyhow::Error, again: &Command, ui: &mut Ui) {
     let mut failure = Failure::from(error);
     failure.hint = super::error::hint(&failure.error).or_else(|| Some(format!("run `{again}` to go on")));
     ui.complain(&failure.lines());

@@ -195,7 +195,7 @@ fn image(offer: &Offer, spec: &InstanceSpec, kind: &TypeOffer) -> Result<u64, Re
         Some(image) => Ok(image.id),
         None => {
             let names: BTreeSet<&str> = fitting.iter().map(|image| image.name.as_str()).collect();
-            Err(unknown("image", &spec.image, names, "image"))
+            Err(unknown("image", &spec.image, names, "`image` in clawberth.toml"))
         }
     }
 }
