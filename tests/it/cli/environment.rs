@@ -8,19 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clawberth::model::instance::{Instance, Stage};
+use clawberth::store::Store;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::front::Front;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clawberth");
 /// Longest wait for something that takes milliseconds or, for deletes, some seconds.
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 /// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// A home, an environment, and perhaps a cloud.
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
+    /// What cannot be pinned, and what it is called in expected text.
+    names: Vec<(String, String)>,
     lab: Option<Lab>,
     dir: tempfile::TempDir,
 }
@@ -28,7 +35,6 @@ pub(super) struct Environment {
 /// The cloud: Hetzner's API as the lab plays it, behind a front that can play tricks.
 struct Lab {
     child: Child,
-    dir: PathBuf,
     front: Front,
 }
 
@@ -55,7 +61,12 @@ impl Environment {
         for folder in ["home", "bin", "here"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
-        let mut environment = Self { variables: BTreeMap::new(), lab: None, dir };
+        let mut environment = Self {
+            variables: BTreeMap::new(),
+            names: vec![(dir.path().display().to_string(), "$DIR".to_owned())],
+            lab: None,
+            dir,
+        };
         let (home, bin) = (environment.path("home"), environment.path("bin"));
         environment.set("HOME", &home.display().to_string());
         environment.set("PATH", &bin.display().to_string());
@@ -82,9 +93,11 @@ impl Environment {
         let record: serde_json::Value =
             serde_json::from_slice(&fs::read(dir.join("lab.json")).unwrap()).unwrap();
         let front = Front::new(&format!("http://127.0.0.1:{}", record["port"]));
+        environment.name(&format!("http://127.0.0.1:{}/v1", record["port"]), "$LAB");
+        environment.name(&front.endpoint(), "$API");
         environment.set("HCLOUD_ENDPOINT", &front.endpoint());
         environment.set("HCLOUD_TOKEN", record["token"].as_str().unwrap());
-        environment.lab = Some(Lab { child, dir, front });
+        environment.lab = Some(Lab { child, front });
         environment
     }
 
@@ -142,7 +155,12 @@ impl Environment {
 
     /// The command, ready to be run.
     pub(super) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        self.program_at(PROGRAM, args)
+    }
+
+    /// Another program in the same environment.
+    pub(super) fn program_at(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()
@@ -182,25 +200,124 @@ impl Environment {
         Running { environment: self, child, out, err }
     }
 
-    /// What cannot be pinned, by name: the folder of this test and the port of its cloud.
-    fn plain(&self, text: &str) -> String {
-        text.replace(&self.dir.path().display().to_string(), "$DIR")
-            .replace(&self.variables["HCLOUD_ENDPOINT"], "$API")
+    /// Deploys alice until her server is there, and stops then.
+    #[track_caller]
+    pub(super) fn create_alice(&self) {
+        let mut deploy = self.start(&["deploy", "alice", "--yes"]);
+        deploy.until_says("server created");
+        assert_eq!(deploy.interrupt().code, Some(130));
+    }
+
+    /// Changes the state as the steps would do that need a real machine.
+    pub(super) fn record(&self, change: impl FnOnce(&mut Instance)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = Store::open_existing(&self.state()).await.unwrap().unwrap();
+            let mut instance = store.instances().await.unwrap().remove(0);
+            change(&mut instance);
+            store.put_instance(&instance).await.unwrap();
+            store.close().await;
+        });
+    }
+
+    /// Writes down that alice serves, which no command can see here.
+    pub(super) fn serve(&self) {
+        self.record(|alice| {
+            let server = alice.stage.server().unwrap().clone();
+            alice.stage = Stage::Serving(server);
+        });
+    }
+
+    /// Changes the state file behind the program's back.
+    pub(super) fn sql(&self, statement: &'static str) {
+        self.on_state(async |state| {
+            sqlx::query(statement).execute(state).await.unwrap();
+        });
+    }
+
+    /// Waits until a step has begun, and not ended.
+    #[track_caller]
+    pub(super) fn until_begun(&self, step: &str) {
+        let until = Instant::now() + SOON;
+        let query = "SELECT count(*) FROM intent WHERE step = ? AND ended IS NULL";
+        let begun =
+            || self.on_state(async |state| sqlx::query_scalar(query).bind(step).fetch_one(state).await);
+        while begun().unwrap_or(0_i64) == 0 {
+            assert!(Instant::now() < until, "{step} did not begin");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn on_state<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let options = SqliteConnectOptions::new().filename(self.state());
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            let result = work(&mut connection).await;
+            connection.close().await.unwrap();
+            result
+        })
+    }
+
+    /// Waits until the first instance of the state is at a stage.
+    #[track_caller]
+    pub(super) fn until_stage(&self, stage: &str) {
+        let until = Instant::now() + SOON;
+        while !self.run(&["list"]).stdout.contains(&format!("  {stage}  ")) {
+            assert!(Instant::now() < until, "nothing became {stage}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Asks the cloud itself.
+    #[track_caller]
+    pub(super) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.cloud().ask(self.token(), method, path, body)
+    }
+
+    /// Makes the zone example.org.
+    pub(super) fn make_zone(&self) {
+        self.ask("POST", "/zones", Some(&json!({ "name": "example.org", "mode": "primary" })));
+    }
+
+    /// The ids of all servers in the cloud.
+    pub(super) fn servers(&self) -> Vec<u64> {
+        let answer = self.ask("GET", "/servers", None);
+        answer["servers"].as_array().unwrap().iter().map(|server| server["id"].as_u64().unwrap()).collect()
+    }
+
+    /// What was deleted, without what had to wait until the server was free.
+    pub(super) fn deletes(&self) -> Vec<String> {
+        let changed = self.cloud().changed();
+        changed.into_iter().filter(|line| line.starts_with("DELETE ") && !line.ends_with(" 423")).collect()
+    }
+
+    /// Neither the cloud nor the state has anything any more.
+    #[track_caller]
+    pub(super) fn nothing_is_left(&self) {
+        for kind in ["servers", "firewalls", "ssh_keys", "primary_ips"] {
+            let left = self.ask("GET", &format!("/{kind}"), None);
+            assert_eq!(left[kind], json!([]), "{kind}");
+        }
+        self.run(&["list", "--json"]).expect(0, "[]\n", "");
+    }
+
+    /// Gives what cannot be pinned a name in expected text.
+    pub(super) fn name(&mut self, text: &str, name: &str) {
+        self.names.push((text.to_owned(), name.to_owned()));
+    }
+
+    /// Text as it can be expected.
+    pub(super) fn plain(&self, text: &str) -> String {
+        self.names.iter().fold(text.to_owned(), |text, (is, name)| text.replace(is, name))
     }
 }
 
-impl Drop for Environment {
+impl Drop for Lab {
     fn drop(&mut self) {
-        let Some(lab) = &mut self.lab else { return };
-        let dir = lab.dir.display().to_string();
-        let _ = Command::new(PROGRAM)
-            .args(["lab", "down", "--dir", &dir])
-            .env_clear()
-            .stdout(Stdio::null())
-            .status();
-        // after a failed `down`, nothing may be left behind either
-        let _ = lab.child.kill();
-        let _ = lab.child.wait();
+        // `lab down` would first wait for what the cloud is doing; an API alone leaves nothing behind but its folder
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -225,6 +342,13 @@ impl Running<'_> {
     pub(super) fn interrupt(self) -> Outcome {
         kill_process(self.pid(), Signal::INT).unwrap();
         self.end()
+    }
+
+    /// Kills it with -9 after a time, unless it has ended.
+    pub(super) fn kill_after(mut self, time: Duration) {
+        std::thread::sleep(time);
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
     }
 
     /// Kills it with -9.
@@ -279,8 +403,13 @@ fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
+            continue;
+        }
+        let content = fs::read(&path).unwrap();
+        // what SQLite keeps beside a state that is only read
+        let name = path.to_string_lossy();
+        if !name.ends_with("-shm") && !(name.ends_with("-wal") && content.is_empty()) {
+            files.insert(path, content);
         }
     }
 }

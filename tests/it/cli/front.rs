@@ -4,7 +4,7 @@
 //! sees of them does not depend on the network that a test runs in.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use futures_util::stream;
 use serde_json::Value;
 use tokio::runtime::Runtime;
+
+use super::environment::{LOOK, SOON};
 
 /// What the lab calls its addresses, and what they are called here.
 const ADDRESSES: [&str; 2] = ["198.18.0.", "224.18.0."];
@@ -83,6 +85,21 @@ impl Front {
     /// Plays this trick once with the next request that begins with `what`, such as `POST /servers`.
     pub(super) fn play(&self, what: &str, trick: Trick) {
         self.inner.tricks.lock().unwrap().push((what.to_owned(), trick));
+    }
+
+    /// Waits until such a request has come, and the cloud has done what it asks for.
+    #[track_caller]
+    pub(super) fn until_asked(&self, what: &str) {
+        let until = Instant::now() + SOON;
+        while !self.inner.seen.lock().unwrap().iter().any(|seen| seen.what == what) {
+            assert!(Instant::now() < until, "nobody asked for {what}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// How often such a request has come.
+    pub(super) fn count(&self, what: &str) -> usize {
+        self.inner.seen.lock().unwrap().iter().filter(|seen| seen.what == what).count()
     }
 
     /// All requests that change something.

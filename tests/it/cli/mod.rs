@@ -1,14 +1,23 @@
 //! Every command as a person or a script meets it: stdout, stderr and exit code, whole.
-
 mod environment;
 mod front;
+mod npm;
+mod terminal;
 
+mod api;
+mod crash;
 mod deploy;
 mod destroy;
 mod errors;
 mod help;
 mod init;
+mod lab;
 mod list;
+mod lost;
+mod open;
+mod show;
+mod ssh;
+mod state;
 
 /// How a plan of one instance looks that is not there yet.
 const PLAN: &str = "\
@@ -22,3 +31,14 @@ plan:
   alice  wait until it serves, seen from outside
 cost: 5.99 EUR a month for the new servers, without VAT
 ";
+
+/// The same, step by step.
+const STEPS: [(&str, &str); 7] = [
+    ("fleet", "make the fleet's SSH key known"),
+    ("fleet", "create the firewall: 443/tcp from everywhere; 22/tcp from 203.0.113.7/32"),
+    ("alice", "create a cx23 server in fsn1, else nbg1, else hel1"),
+    ("alice", "wait for SSH with the pinned host key"),
+    ("alice", "log in and see that it is that server"),
+    ("alice", "wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0"),
+    ("alice", "wait until it serves, seen from outside"),
+];

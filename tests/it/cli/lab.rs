@@ -1,0 +1,45 @@
+//! `clawberth lab`, as far as it needs no machines.
+
+use serde_json::{Value, json};
+
+use super::environment::Environment;
+
+#[test]
+fn a_lab_that_is_not_there() {
+    let environment = Environment::new();
+    environment.run(&["lab", "status", "--dir", "no"]).expect(0, "down  $DIR/here/no\n", "");
+    environment.run(&["lab", "down", "--dir", "no"]).expect(
+        0,
+        "the lab in $DIR/here/no was down already\n",
+        "",
+    );
+    environment.refused(
+        &["lab", "env", "--dir", "no"],
+        1,
+        "error: no lab runs here: run `clawberth lab up`\n",
+    );
+    environment.refused(
+        &["lab", "status", "--dir", "a,b"],
+        1,
+        "error: a lab's directory cannot have a comma, colon or backslash in its path: $DIR/here/a,b\n",
+    );
+}
+
+#[test]
+fn an_api_alone_from_its_start_to_its_end() {
+    let environment = Environment::with_cloud();
+    let dir = environment.path("lab").display().to_string();
+    let lab = |command: &str| environment.run(&["lab", command, "--dir", &dir]);
+    lab("api").expect(0, "the lab in $DIR/lab runs already\n", "");
+    lab("status").expect(0, "running  $DIR/lab\nAPI  $LAB\n", "");
+    lab("env").expect(
+        0,
+        &format!("export HCLOUD_ENDPOINT='$LAB'\nexport HCLOUD_TOKEN='{}'\n", environment.token()),
+        "",
+    );
+    let status = environment.run(&["lab", "status", "--dir", &dir, "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status, json!({ "running": true, "dir": "$DIR/lab", "endpoint": "$LAB", "machines": [] }));
+    lab("down").expect(0, "the lab in $DIR/lab is down\n", "");
+    lab("status").expect(0, "down  $DIR/lab\n", "");
+}

@@ -1,0 +1,142 @@
+//! A create whose answer is lost, refused or somebody else's: exactly one server, or none.
+
+use serde_json::json;
+
+use super::PLAN;
+use super::environment::Environment;
+use super::front::Trick;
+
+const FIRST: &str = "fleet  SSH key made known\nfleet  firewall created\n";
+const STOPPED: &str = "\
+stopped; everything so far is written down
+hint: run `clawberth deploy alice --yes` to go on
+";
+
+/// Deploys until there is a server; what was said after the plan and before the stop.
+fn deploy(environment: &Environment) -> String {
+    let mut deploy = environment.start(&["deploy", "alice", "--yes"]);
+    deploy.until_says("alice  server ");
+    let said = deploy.interrupt().stderr;
+    let said = said.strip_prefix(PLAN).and_then(|said| said.strip_suffix(STOPPED));
+    said.unwrap().to_owned()
+}
+
+#[test]
+fn an_answer_that_is_lost_costs_no_second_server() {
+    for trick in [Trick::BadGateway, Trick::Break] {
+        let environment = Environment::with_cloud();
+        environment.cloud().play("POST /servers", trick);
+        assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.0.2)\n"));
+        assert_eq!(environment.cloud().count("POST /servers"), 1);
+        assert_eq!(environment.servers(), [101]);
+    }
+}
+
+#[test]
+fn a_lost_request_is_sent_again() {
+    let environment = Environment::with_cloud();
+    environment.cloud().play("POST /servers", Trick::Answer(502, "<html>Bad Gateway</html>".into()));
+    assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.0.2)\n"));
+    assert_eq!(environment.cloud().count("POST /servers"), 2);
+    assert_eq!(environment.servers(), [101]);
+}
+
+#[test]
+fn key_and_firewall_are_found_again_too() {
+    let environment = Environment::with_cloud();
+    environment.cloud().play("POST /ssh_keys", Trick::BadGateway);
+    environment.cloud().play("POST /firewalls", Trick::Break);
+    let said = deploy(&environment);
+    assert_eq!(
+        said,
+        "fleet  SSH key found\nfleet  firewall found\nalice  server created (fsn1, 224.18.0.2)\n"
+    );
+}
+
+#[test]
+fn out_of_stock_goes_on_to_the_next_location() {
+    let environment = Environment::with_cloud();
+    let gone = r#"{"error":{"code":"resource_unavailable","message":"out of stock","details":null}}"#;
+    let unsupported = r#"{"error":{"code":"invalid_input","message":"unsupported location for server type","details":null}}"#;
+    environment.cloud().play("POST /servers", Trick::Answer(412, gone.into()));
+    environment.cloud().play("POST /servers", Trick::Answer(422, unsupported.into()));
+    assert_eq!(
+        deploy_until_created(&environment),
+        format!(
+            "{FIRST}alice  cx23 is out of stock in fsn1
+alice  cx23 is out of stock in nbg1
+alice  server created (hel1, 224.18.0.2)
+"
+        )
+    );
+    assert_eq!(environment.servers(), [101]);
+}
+
+/// As [`deploy`], where lines about alice come before the one about her server.
+fn deploy_until_created(environment: &Environment) -> String {
+    let mut deploy = environment.start(&["deploy", "alice", "--yes"]);
+    deploy.until_says("alice  server created");
+    let said = deploy.interrupt().stderr;
+    said.strip_prefix(PLAN).and_then(|said| said.strip_suffix(STOPPED)).unwrap().to_owned()
+}
+
+#[test]
+fn out_of_stock_everywhere_creates_nothing() {
+    let environment = Environment::with_cloud();
+    let gone = r#"{"error":{"code":"resource_unavailable","message":"out of stock","details":null}}"#;
+    for _ in 0..3 {
+        environment.cloud().play("POST /servers", Trick::Answer(412, gone.into()));
+    }
+    environment.run(&["deploy", "alice", "--yes", "-q"]).expect(
+        1,
+        "",
+        "error: alice is not done, but planned
+caused by: cx23 is out of stock in fsn1, nbg1, hel1: out of stock (resource_unavailable, correlation id \
+         0123456789abcdef)
+hint: try again later, or name another --type or --location; nothing was created
+",
+    );
+    // nothing is there yet, so the wish may change
+    let plan = environment.run(&["deploy", "alice", "--type", "cx33", "--dry-run"]).stdout;
+    assert!(plan.contains("  alice  create a cx33 server in fsn1, else nbg1, else hel1\n"), "{plan}");
+    environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
+    environment.nothing_is_left();
+}
+
+#[test]
+fn a_name_that_somebody_else_has_is_left_alone() {
+    let environment = Environment::with_cloud();
+    let server = json!({ "name": "cb-bekf44vz-alice", "server_type": "cx23", "image": "debian-13" });
+    environment.ask("POST", "/servers", Some(&server));
+    environment.run(&["deploy", "alice", "--yes", "-q"]).expect(
+        1,
+        "",
+        "error: alice is not done, but planned
+caused by: cannot create the server of alice: the name cb-bekf44vz-alice is taken: server 101 has that name, but not the \
+         labels of this fleet
+hint: rename or delete server 101 in the console, or choose another name
+",
+    );
+    assert_eq!(environment.servers(), [101]);
+    environment.run(&["destroy", "--all", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
+    assert_eq!(environment.servers(), [101]);
+}
+
+#[test]
+fn a_server_of_another_state_file_is_not_trusted() {
+    let environment = Environment::with_cloud();
+    let labels =
+        json!({ "managed-by": "clawberth", "fleet": "bekf44vz", "instance": "alice", "op": "unknown2" });
+    let server = json!({ "name": "x", "server_type": "cx23", "image": "debian-13", "labels": labels });
+    environment.ask("POST", "/servers", Some(&server));
+    environment.run(&["deploy", "alice", "--yes", "-q"]).expect(
+        1,
+        "",
+        "error: alice is not done, but planned
+caused by: server 101 of alice cannot be trusted: it was created from another state file, so its host key is not known
+hint: run `clawberth destroy alice` and deploy it again
+",
+    );
+    environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
+    environment.nothing_is_left();
+}
