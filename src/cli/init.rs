@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context as _;
+use serde_json::json;
 
 use super::context::Context;
 use super::{Failure, Status};
@@ -33,7 +34,11 @@ impl Init {
         std::fs::File::create_new(&path)
             .and_then(|mut file| file.write_all(template(&quoted.join(", ")).as_bytes()))
             .with_context(|| format!("cannot write {}", path.display()))?;
-        context.ui.answer(&path.display().to_string())?;
+        if context.ui.style().json {
+            context.ui.json(&json!({ "config": path }))?;
+        } else {
+            context.ui.answer(&path.display().to_string())?;
+        }
         context.ui.note("next: export HCLOUD_TOKEN=… and run `clawberth deploy NAME`");
         Ok(Status::Success)
     }
