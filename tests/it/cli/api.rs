@@ -9,7 +9,7 @@ fn no_token() {
     let mut environment = Environment::with_cloud();
     environment.unset("HCLOUD_TOKEN");
     for command in [["deploy", "alice"], ["destroy", "--all"]] {
-        environment.refused(
+        environment.changes_nothing(
             &command,
             2,
             "error: no API token
@@ -20,7 +20,7 @@ hint: create one in the Hetzner Console (Security, API tokens, Read & Write) and
         );
     }
     environment.set("HCLOUD_TOKEN", "two words");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         "error: the API token cannot be one
@@ -35,7 +35,7 @@ fn another_projects_token() {
     let mut environment = Environment::with_cloud();
     environment.set("HCLOUD_TOKEN", "nobodys");
     for command in [["deploy", "alice"], ["destroy", "--all"]] {
-        environment.refused(
+        environment.changes_nothing(
             &command,
             1,
             "error: cannot see what is in the project
@@ -49,7 +49,7 @@ hint: check HCLOUD_TOKEN: it must be a token of this project, not revoked
 #[test]
 fn nobody_answers() {
     let environment = Environment::new();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         1,
         "error: cannot see what is in the project
@@ -64,7 +64,7 @@ hint: check the network and HCLOUD_ENDPOINT; nothing is lost, run the command ag
 fn an_endpoint_that_is_not_the_api() {
     let environment = Environment::with_cloud();
     environment.cloud().play("GET /servers", Trick::Answer(200, "<html>Welcome</html>".into()));
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         1,
         "error: cannot see what is in the project
@@ -79,7 +79,7 @@ fn trouble_at_hetzner() {
     let environment = Environment::with_cloud();
     let unavailable = r#"{"error":{"code":"unavailable","message":"service is down","details":null}}"#;
     environment.cloud().play("GET /pricing", Trick::Answer(503, unavailable.into()));
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         1,
         "error: cannot see what Hetzner offers

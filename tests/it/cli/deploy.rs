@@ -70,7 +70,7 @@ fn asks_before_it_costs_money() {
     let (code, screen) = environment.at_terminal(&["deploy", "alice"], question, "n");
     assert_eq!((code, screen), (Some(1), format!("{PLAN}{question}n\nnothing was done\n")));
     assert!(!environment.state().exists());
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         &format!(
@@ -206,7 +206,7 @@ fn what_is_there_is_not_changed_by_asking_for_something_else() {
         ("--location", "fsn1", "hel1"),
         ("--domain", "none", "example.org"),
     ] {
-        environment.refused(
+        environment.changes_nothing(
             &["deploy", "alice", flag, wanted],
             2,
             &format!(

@@ -8,14 +8,14 @@ use super::front::Trick;
 #[test]
 fn nothing_there_is_nothing_to_do() {
     let environment = Environment::with_cloud();
-    environment.refused(&["destroy", "--all"], 0, "nothing to destroy\n");
+    environment.changes_nothing(&["destroy", "--all"], 0, "nothing to destroy\n");
     environment.run(&["destroy", "--all", "--json", "-q"]).expect(0, "{\n  \"destroyed\": []\n}\n", "");
 }
 
 #[test]
 fn says_what_to_destroy() {
     let environment = Environment::new();
-    environment.refused(
+    environment.changes_nothing(
         &["destroy"],
         2,
         "error: the following required arguments were not provided:
@@ -26,7 +26,7 @@ Usage: clawberth destroy <NAME|--all>
 For more information, try '--help'.
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["destroy", "alice", "--all"],
         2,
         "error: the argument '[NAME]...' cannot be used with '--all'
@@ -51,7 +51,7 @@ plan:
 fn asks_before_it_deletes() {
     let environment = Environment::with_cloud();
     environment.create_alice();
-    environment.refused(
+    environment.changes_nothing(
         &["destroy", "alice"],
         2,
         &format!(
@@ -151,7 +151,7 @@ caused by: cannot delete the server of alice: server deletion is protected (prot
 hint: switch its delete protection off in the Hetzner Console, then run the command again
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--yes"],
         2,
         "error: alice is being removed

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use clawberth::model::instance::{Instance, Stage};
 use clawberth::store::Store;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::front::Front;
+use super::running::{Outcome, Running};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clawberth");
 /// Longest wait for something that takes milliseconds or, for deletes, some seconds.
@@ -36,22 +36,6 @@ pub(super) struct Environment {
 struct Lab {
     child: Child,
     front: Front,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
-
-/// A command that is still running. It is killed when dropped.
-pub(super) struct Running<'a> {
-    environment: &'a Environment,
-    child: Child,
-    out: PathBuf,
-    err: PathBuf,
 }
 
 impl Environment {
@@ -175,9 +159,9 @@ impl Environment {
         self.start(args).end()
     }
 
-    /// Runs a command that must be refused: it changes nothing, neither here nor in the cloud.
+    /// Runs a command that must change nothing, neither here nor in the cloud, and has no answer.
     #[track_caller]
-    pub(super) fn refused(&self, args: &[&str], code: i32, stderr: &str) {
+    pub(super) fn changes_nothing(&self, args: &[&str], code: i32, stderr: &str) {
         let files = self.files();
         let changes = self.lab.as_ref().map(|lab| lab.front.changes().len());
         self.run(args).expect(code, "", stderr);
@@ -321,83 +305,6 @@ impl Drop for Lab {
     }
 }
 
-impl Running<'_> {
-    /// Waits until the story has this text.
-    #[track_caller]
-    pub(super) fn until_says(&mut self, text: &str) {
-        let until = Instant::now() + SOON;
-        loop {
-            let said = fs::read_to_string(&self.err).unwrap();
-            if said.contains(text) {
-                return;
-            }
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "ended ({ended:?}) without saying {text:?}:\n{said}");
-            assert!(Instant::now() < until, "did not say {text:?} in time:\n{said}");
-            std::thread::sleep(LOOK);
-        }
-    }
-
-    /// Presses ^C.
-    pub(super) fn interrupt(self) -> Outcome {
-        kill_process(self.pid(), Signal::INT).unwrap();
-        self.end()
-    }
-
-    /// Kills it with -9 after a time, unless it has ended.
-    pub(super) fn kill_after(mut self, time: Duration) {
-        std::thread::sleep(time);
-        let _ = self.child.kill();
-        self.child.wait().unwrap();
-    }
-
-    /// Kills it with -9.
-    pub(super) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub(super) fn end(mut self) -> Outcome {
-        let until = Instant::now() + SOON;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            let said = || fs::read_to_string(&self.err).unwrap();
-            assert!(Instant::now() < until, "did not end in time:\n{}", said());
-            std::thread::sleep(LOOK);
-        };
-        let read = |path: &Path| self.environment.plain(&fs::read_to_string(path).unwrap());
-        Outcome { code: status.code(), stdout: read(&self.out), stderr: read(&self.err) }
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Outcome {
-    /// Everything that is to be seen of it, compared as a whole.
-    #[track_caller]
-    pub(super) fn expect(&self, code: i32, stdout: &str, stderr: &str) {
-        let shown = |code: Option<i32>, stdout: &str, stderr: &str| {
-            format!("exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}")
-        };
-        let is = shown(self.code, &self.stdout, &self.stderr);
-        let wanted = shown(Some(code), stdout, stderr);
-        assert!(is == wanted, "\n=== wanted {wanted}\n=== is {is}");
-    }
-}
-
 fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -408,7 +315,8 @@ fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
         let content = fs::read(&path).unwrap();
         // what SQLite keeps beside a state that is only read
         let name = path.to_string_lossy();
-        if !name.ends_with("-shm") && !(name.ends_with("-wal") && content.is_empty()) {
+        let passing = name.ends_with("-shm") || name.ends_with("-wal") && content.is_empty();
+        if !passing {
             files.insert(path, content);
         }
     }

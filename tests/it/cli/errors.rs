@@ -6,7 +6,7 @@ use super::npm::Npm;
 #[test]
 fn names() {
     let environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "Alice"],
         2,
         "error: invalid instance name \"Alice\"
@@ -14,7 +14,7 @@ caused by: only a-z, 0-9 and - are allowed
 hint: did you mean alice?
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["destroy", "a_b-"],
         2,
         "error: invalid instance name \"a_b-\"
@@ -22,7 +22,7 @@ caused by: only a-z, 0-9 and - are allowed
 hint: did you mean a-b?
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["show", ""],
         2,
         "error: invalid instance name \"\"
@@ -30,7 +30,7 @@ caused by: it is empty
 hint: choose a name of 1 to 40 of a-z, 0-9 and -, like alice
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "bob", "alice"],
         2,
         "error: alice is named twice
@@ -42,7 +42,7 @@ hint: name each instance once
 #[test]
 fn flags_and_commands() {
     let environment = Environment::new();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--typ", "cx33"],
         2,
         "error: unexpected argument '--typ' found
@@ -54,7 +54,7 @@ Usage: clawberth deploy --type <TYPE> <NAME>...
 For more information, try '--help'.
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["lost"],
         2,
         "error: unrecognized subcommand 'lost'
@@ -66,7 +66,7 @@ Usage: clawberth [OPTIONS] <COMMAND>
 For more information, try '--help'.
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy"],
         2,
         "error: the following required arguments were not provided:
@@ -82,14 +82,14 @@ For more information, try '--help'.
 #[test]
 fn server_types() {
     let environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--type", "cx32"],
         2,
         "error: unknown server type \"cx32\"
 hint: did you mean cpx32 or cx23 or cx33?
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--type", "zzz"],
         2,
         "error: unknown server type \"zzz\"
@@ -101,14 +101,14 @@ hint: choose with --type: cx23, cx33, cx43, cpx22, cpx32, cax11, cax21
 #[test]
 fn locations() {
     let mut environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--location", "nbg"],
         2,
         "error: unknown location \"nbg\"
 hint: did you mean nbg1?
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--location", "ash"],
         2,
         "error: location ash is outside the EU
@@ -116,7 +116,7 @@ hint: if that is meant, name it in clawberth.toml: locations = [\"ash\"]
 ",
     );
     environment.set("CLAWBERTH_LOCATIONS", "ash");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         "error: server type cx23 cannot be had in ash
@@ -129,7 +129,7 @@ hint: it can be had in fsn1, hel1, nbg1; choose with --location, or another --ty
 fn images() {
     let mut environment = Environment::with_cloud();
     environment.set("CLAWBERTH_IMAGE", "debian-33");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         "error: unknown image \"debian-33\"
@@ -142,21 +142,21 @@ hint: did you mean debian-13 or debian-12?
 fn versions_that_nobody_has() {
     let mut environment = Environment::with_cloud();
     let _npm = Npm::of(&mut environment);
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2027.1.2"],
         2,
         "error: there is no OpenClaw 2027.1.2
 hint: did you mean 2027.1.2-1 or 2027.1.4 or 2027.1.3?
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2099.12.31"],
         2,
         "error: there is no OpenClaw 2099.12.31
 hint: `npm view openclaw versions` lists them
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2026.9"],
         2,
         "error: unknown OpenClaw version \"2026.9\"
@@ -170,21 +170,21 @@ hint: did you mean 2026.9.6 or 2026.9.5?
 fn versions_that_cannot_be_run() {
     let mut environment = Environment::with_cloud();
     let _npm = Npm::of(&mut environment);
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2027.1.3"],
         2,
         "error: OpenClaw 2027.1.3 runs on Node >=99, and $NPM/dist has none of these
 hint: use another --version, or set node_mirror to one that has such a Node
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2026.8.2"],
         2,
         "error: OpenClaw 2026.8.2 is older than 2026.9.5, the oldest that this clawberth can configure
 hint: use --version 2026.9.5 or newer
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "2027.1.4"],
         2,
         "error: the npm registry's entry for OpenClaw 2027.1.4 is unusable
@@ -199,7 +199,7 @@ hint: use another --version
 #[test]
 fn registries() {
     let mut environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "latest"],
         2,
         "error: no npm registry is configured
@@ -208,7 +208,7 @@ hint: run `npm config set registry URL`, set npm_config_registry, or leave out -
 ",
     );
     environment.set("npm_config_registry", "http://127.0.0.1:9");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--version", "latest"],
         2,
         "error: the npm registry gives no answer
@@ -224,7 +224,7 @@ fn admin_networks() {
     let mut environment = Environment::with_cloud();
     environment.set("CLAWBERTH_ADMIN_NETWORKS", "0.0.0.0/0");
     let hint = "give the addresses you work from, like \"203.0.113.7\"; for the whole internet write \"any\"";
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         &format!(
@@ -235,7 +235,7 @@ hint: {hint}
         ),
     );
     environment.set("CLAWBERTH_ADMIN_NETWORKS", "any, 10.0.0.1");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         &format!(
@@ -243,7 +243,7 @@ hint: {hint}
         ),
     );
     environment.unset("CLAWBERTH_ADMIN_NETWORKS");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         "error: no admin networks
@@ -257,7 +257,7 @@ hint: run `clawberth init`, or set CLAWBERTH_ADMIN_NETWORKS to the addresses you
 fn the_configuration_file() {
     let mut environment = Environment::new();
     environment.write("here/clawberth.toml", "admin_network = \"any\"\n");
-    environment.refused(
+    environment.changes_nothing(
         &["list"],
         2,
         "error: unknown key `admin_network` in $DIR/here/clawberth.toml
@@ -265,7 +265,7 @@ hint: did you mean `admin_networks`?
 ",
     );
     environment.write("here/clawberth.toml", "# mine\nversion = \n");
-    environment.refused(
+    environment.changes_nothing(
         &["list"],
         2,
         "error: cannot read $DIR/here/clawberth.toml line 2
@@ -273,7 +273,7 @@ caused by: string values must be quoted, expected literal string
 hint: mend the file; `clawberth init` shows every key
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["list", "--config", "no.toml"],
         2,
         "error: cannot read $DIR/here/no.toml
@@ -283,7 +283,7 @@ hint: name another file with --config
     );
     environment.write("here/clawberth.toml", "");
     environment.set("HCLOUD_ENDPOINT", "api.hetzner.cloud");
-    environment.refused(
+    environment.changes_nothing(
         &["list"],
         2,
         "error: HCLOUD_ENDPOINT is no URL: \"api.hetzner.cloud\"
@@ -295,14 +295,14 @@ hint: write it as https://host/path
 #[test]
 fn domains() {
     let environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--domain", "localhost"],
         2,
         "error: \"localhost\" is no domain
 hint: give the name of a zone in your Hetzner project, like example.org
 ",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--domain", "example.org"],
         2,
         "error: cannot use the domain example.org
@@ -313,7 +313,7 @@ hint: create the zone in the Hetzner Console and delegate the domain to it, or d
     environment.make_zone();
     let record = serde_json::json!({ "name": "alice", "type": "A", "records": [{ "value": "192.0.2.1" }] });
     environment.ask("POST", "/zones/example.org/rrsets", Some(&record));
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--domain", "example.org"],
         2,
         "error: alice.example.org is taken
@@ -327,7 +327,7 @@ hint: remove the record alice.example.org, or choose another name
 fn unknown_instances() {
     let environment = Environment::with_cloud();
     for command in ["show", "open", "ssh", "destroy"] {
-        environment.refused(
+        environment.changes_nothing(
             &[command, "alise"],
             2,
             "error: no instance alise
@@ -337,6 +337,10 @@ hint: `clawberth list` shows the instances
     }
     environment.create_alice();
     for command in ["show", "open", "ssh", "destroy"] {
-        environment.refused(&[command, "alise"], 2, "error: no instance alise\nhint: did you mean alice?\n");
+        environment.changes_nothing(
+            &[command, "alise"],
+            2,
+            "error: no instance alise\nhint: did you mean alice?\n",
+        );
     }
 }

@@ -31,7 +31,7 @@ fn writes_where_config_says_and_says_nothing_more_when_quiet() {
 fn overwrites_nothing() {
     let environment = Environment::new();
     environment.write("here/clawberth.toml", "# mine\n");
-    environment.refused(
+    environment.changes_nothing(
         &["init", "--admin", "any"],
         2,
         "error: $DIR/here/clawberth.toml exists already
@@ -43,7 +43,7 @@ hint: edit it, or write another one with --config FILE
 #[test]
 fn asks_for_admin_networks_only_where_somebody_answers() {
     let environment = Environment::new();
-    environment.refused(
+    environment.changes_nothing(
         &["init"],
         2,
         "error: the admin networks are not known
@@ -55,7 +55,7 @@ hint: say it with --admin, like `clawberth init --admin 203.0.113.7`
 #[test]
 fn everybody_must_be_spelled_out() {
     let environment = Environment::new();
-    environment.refused(
+    environment.changes_nothing(
         &["init", "--admin", "0.0.0.0/0"],
         2,
         "error: cannot write the configuration
@@ -63,4 +63,25 @@ caused by: 0.0.0.0/0 would open SSH to the whole internet
 hint: try `clawberth init --admin 203.0.113.7`
 ",
     );
+}
+
+#[test]
+fn asks_where_somebody_answers() {
+    let environment = Environment::new();
+    let question = "addresses or networks, separated by commas: ";
+    let (code, screen) = environment.at_terminal(&["init"], question, "203.0.113.7, 2001:db8::/48");
+    assert_eq!(
+        (code, screen),
+        (
+            Some(0),
+            format!(
+                "From which addresses may SSH reach your servers? Nobody else sees port 22.
+{question}203.0.113.7, 2001:db8::/48
+$DIR/here/clawberth.toml
+{NEXT}"
+            )
+        )
+    );
+    let text = std::fs::read_to_string(environment.path("here/clawberth.toml")).unwrap();
+    assert!(text.contains("\nadmin_networks = [\"203.0.113.7\", \"2001:db8::/48\"]\n"), "{text}");
 }

@@ -13,12 +13,12 @@ fn a_lab_that_is_not_there() {
         "the lab in $DIR/here/no was down already\n",
         "",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["lab", "env", "--dir", "no"],
         1,
         "error: no lab runs here: run `clawberth lab up`\n",
     );
-    environment.refused(
+    environment.changes_nothing(
         &["lab", "status", "--dir", "a,b"],
         1,
         "error: a lab's directory cannot have a comma, colon or backslash in its path: $DIR/here/a,b\n",

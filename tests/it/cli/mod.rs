@@ -1,7 +1,9 @@
 //! Every command as a person or a script meets it: stdout, stderr and exit code, whole.
+
 mod environment;
 mod front;
 mod npm;
+mod running;
 mod terminal;
 
 mod api;

@@ -6,7 +6,7 @@ use super::environment::Environment;
 fn a_gateway_that_does_not_serve_yet_has_no_link() {
     let environment = Environment::with_cloud();
     environment.create_alice();
-    environment.refused(
+    environment.changes_nothing(
         &["open", "alice"],
         2,
         "error: alice does not serve yet, it is created
@@ -20,7 +20,7 @@ fn a_server_that_does_not_answer_is_named() {
     let environment = Environment::with_cloud();
     environment.create_alice();
     environment.serve();
-    environment.refused(
+    environment.changes_nothing(
         &["open", "alice"],
         1,
         "error: cannot log in to the server of alice

@@ -44,7 +44,7 @@ hint: install it: `apt-get install openssh-client`
     let none = r#"{"error":{"code":"forbidden","message":"no","details":null}}"#;
     environment.cloud().play("POST /servers", super::front::Trick::Answer(403, none.into()));
     environment.run(&["deploy", "bob", "--yes", "-q"]);
-    environment.refused(
+    environment.changes_nothing(
         &["ssh", "bob"],
         2,
         "error: bob has no server yet\nhint: run `clawberth deploy bob`\n",

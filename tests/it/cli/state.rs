@@ -7,7 +7,7 @@ use super::environment::Environment;
 fn a_path_that_cannot_be() {
     let environment = Environment::with_cloud();
     environment.write("here/file", "");
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--yes", "--state", "file/state.sqlite"],
         1,
         "error: cannot use file/state.sqlite for the state
@@ -20,7 +20,7 @@ hint: make it writable, or name another file with --state
 #[test]
 fn a_folder_that_cannot_be_written() {
     let environment = Environment::with_cloud();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice", "--yes", "--state", "/proc/nowhere/state.sqlite"],
         1,
         &format!(
@@ -38,7 +38,7 @@ fn another_kind_of_file() {
     environment.write("here/letter", &"a letter to my aunt, and no database; ".repeat(20));
     for command in [vec!["list"], vec!["deploy", "alice", "--yes"], vec!["destroy", "--all", "--yes"]] {
         let args: Vec<&str> = command.into_iter().chain(["--state", "letter"]).collect();
-        environment.refused(
+        environment.changes_nothing(
             &args,
             1,
             "error: letter is not a readable state file
@@ -59,7 +59,7 @@ fn a_newer_state() {
     );
     environment.sql("UPDATE writer SET version = '7.0.0'");
     for command in [vec!["list"], vec!["deploy", "bob", "--yes"], vec!["destroy", "--all", "--yes"]] {
-        environment.refused(
+        environment.changes_nothing(
             &command,
             1,
             "error: the state file $DIR/home/.local/state/clawberth/state.sqlite was written by clawberth 7.0.0, which is \
@@ -75,7 +75,7 @@ fn a_damaged_entry() {
     let environment = Environment::with_cloud();
     environment.create_alice();
     environment.sql("UPDATE instance SET stage = '{}'");
-    environment.refused(
+    environment.changes_nothing(
         &["list"],
         1,
         "error: the state file $DIR/home/.local/state/clawberth/state.sqlite has an entry for alice that cannot be read
@@ -91,7 +91,7 @@ fn a_lost_key() {
     environment.create_alice();
     let key = environment.path("home/.local/state/clawberth/state.sqlite.ssh_key");
     std::fs::remove_file(key).unwrap();
-    environment.refused(
+    environment.changes_nothing(
         &["deploy", "alice"],
         2,
         "error: the fleet's SSH key is gone
