@@ -25,6 +25,11 @@ fn writes_where_config_says_and_says_nothing_more_when_quiet() {
         "$DIR/here/other.toml\n",
         "",
     );
+    environment.run(&["init", "-q", "--admin", "any", "--config", "third.toml", "--json"]).expect(
+        0,
+        "{\n  \"config\": \"$DIR/here/third.toml\"\n}\n",
+        "",
+    );
 }
 
 #[test]
