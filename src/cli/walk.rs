@@ -1,5 +1,7 @@
 //! Walks a plan under the eyes of the user, who may stop it.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::context::Context;
@@ -44,6 +46,7 @@ pub(super) async fn walk(
         entropy: context.entropy.clone(),
         events,
         stop,
+        common: Arc::default(),
     };
     let listener = tokio::spawn(listen(stopper));
     let walked = async move {

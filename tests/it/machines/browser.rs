@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// text as soon as it is as hoped, or what it says at the end of the patience.
 pub(super) fn text(bed: &Bed, url: &str, hoped: impl Fn(&str) -> bool) -> String {
     let home = tempfile::tempdir_in(bed.scratch("")).unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     trust(home.path(), bed.variable("CLAWBERTH_ACME_ROOT"));
     let browser = Browser::start(home.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
