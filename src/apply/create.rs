@@ -85,10 +85,7 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let public = host_key.public_text()?;
     world.store.put_creation(&op, &instance.name, &public, &world.clock.now()).await?;
 
-    let selector = fleet.selector();
-    let (firewalls, keys) =
-        tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
-    let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
+    let common = world.common().await?;
     let birth = render::Birth {
         release: instance.spec.release.clone(),
         domain: instance.spec.host_name(&instance.name),
@@ -102,8 +99,8 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
         server_type: order.server_type.clone(),
         location: location.to_owned(),
         image: order.image,
-        ssh_keys: keys.iter().map(|key| key.id).collect(),
-        firewalls: vec![FirewallRef { firewall }],
+        ssh_keys: common.ssh_keys.clone(),
+        firewalls: vec![FirewallRef { firewall: common.firewall }],
         user_data: render::user_data(&birth)?.expose().to_owned(),
         labels: fleet.server_labels(&instance.name, &op),
         public_net: PublicNetCreate { enable_ipv4: true, enable_ipv6: true },

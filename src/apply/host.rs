@@ -8,7 +8,7 @@ use super::instance::Done;
 use super::{World, polling};
 use crate::backoff::Backoff;
 use crate::host::install::{self, Progress};
-use crate::host::{gateway, identity, outside};
+use crate::host::{admin, gateway, identity, outside};
 use crate::model::instance::{Instance, Outcome, Server};
 use crate::ssh::{Command, Output, Session, SshError, Target};
 
@@ -84,6 +84,18 @@ async fn ask(target: &Target) -> Result<String> {
     let output = session.run(&identity::server_id(), COMMAND).await?;
     session.close().await;
     identity::parse_server_id(&output)
+}
+
+pub(super) async fn admit(instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "changing the host's firewall");
+    let admin = world.birth.admin.as_ref().context("no admin networks are set")?;
+    let command = admin::replace(admin)?;
+    let session = Session::connect(&target(instance, world)?).await?;
+    let output = session.run(&command, COMMAND).await;
+    session.close().await;
+    let output = output?;
+    ensure!(output.status == 0, "the host's firewall refuses the admin networks: {}", output.stderr.trim());
+    Ok(Done::new(Outcome::Admitted, "host's firewall changed"))
 }
 
 pub(super) async fn install(instance: &Instance, world: &World) -> Result<Done> {

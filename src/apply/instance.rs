@@ -96,6 +96,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Name(zone) => dns::name(zone, instance, world).await,
         Step::Reach => host::reach(instance, world).await,
         Step::Trust => host::trust(instance, world).await,
+        Step::Admit => host::admit(instance, world).await,
         Step::Install => host::install(instance, world).await,
         Step::Serve => host::serve(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),

@@ -9,9 +9,11 @@ mod instance;
 mod stop;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
@@ -53,6 +55,15 @@ pub struct World {
     pub events: UnboundedSender<Event>,
     /// Whether to stop.
     pub stop: Stop,
+    /// What all servers share, looked up once.
+    pub common: Arc<OnceCell<Common>>,
+}
+
+/// What all servers of the fleet share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    firewall: u64,
+    ssh_keys: Vec<u64>,
 }
 
 /// What new servers are told, beyond their release and name.
@@ -82,6 +93,18 @@ impl World {
     fn say(&self, subject: &str, what: What) {
         // nobody listens any more: then nobody wants to know
         let _ = self.events.send(Event { subject: subject.to_owned(), what });
+    }
+
+    /// The fleet's firewall and keys; one look for all creates, after the steps that make them.
+    async fn common(&self) -> Result<&Common> {
+        let look = async || -> Result<Common> {
+            let selector = self.store.fleet().selector();
+            let (firewalls, keys) =
+                tokio::try_join!(self.cloud.firewalls(&selector), self.cloud.ssh_keys(&selector))?;
+            let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
+            Ok(Common { firewall, ssh_keys: keys.iter().map(|key| key.id).collect() })
+        };
+        self.common.get_or_try_init(look).await
     }
 
     fn doing(&self, instance: &Instance, text: impl Into<String>) {

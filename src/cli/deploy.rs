@@ -70,8 +70,11 @@ impl Deploy {
         seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
         let public_key = fleet.key.public_text()?;
         let public_key = public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        let others =
+            fleet.instances.iter().filter(|known| !self.names.contains(&known.name)).cloned().collect();
         let wish = Wish {
             instances,
+            others,
             admin: &admin,
             public_key: &public_key,
             named_locations: &settings.named_locations,

@@ -1,5 +1,7 @@
 //! Walks a plan under the eyes of the user, who may stop it.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -48,6 +50,7 @@ pub(super) async fn walk(
         entropy: context.entropy.clone(),
         events,
         stop,
+        common: Arc::default(),
     };
     let walked = async move {
         let report = apply::run(plan, &world).await;

@@ -1,5 +1,6 @@
 //! What is done on a server and seen of it. Commands are values, answers are parsed; `ssh` carries both.
 
+pub mod admin;
 pub mod gateway;
 pub mod identity;
 pub mod install;

@@ -40,6 +40,9 @@ impl Up {
     }
 }
 
+/// The slot of a lab without machines: its servers have addresses that no machine of another lab has.
+const NO_MACHINES: u8 = 255;
+
 /// Brings the lab of that record up; its servers are for the cloud to resume.
 pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
@@ -51,7 +54,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
     let port = api.local_addr()?.port();
     let token = record.token.clone();
     dir.keep(&Record { port, ..record.clone() })?;
-    let slot = record.slot.map_or(0, Slot::number);
+    let slot = record.slot.map_or(NO_MACHINES, Slot::number);
     let settings = Settings { dir: dir.path().to_owned(), slot, token, machines, delays: Delays::LAB };
     let cloud = Cloud::open(settings).await?;
     serve(&mut services, api, cloud.api_router());

@@ -85,6 +85,8 @@ pub enum Outcome {
     Reached,
     /// Logged in to the right server.
     Trusted,
+    /// The host lets the admin networks in.
+    Admitted,
     /// The set-up on the host is done.
     Installed,
     /// Every check from outside holds.
@@ -138,6 +140,8 @@ impl Stage {
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
 
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted) => Ok(stage),
+
             (S::Trusted(server), O::Installed) => Ok(S::Installed(server)),
             (stage @ (S::Installed(_) | S::Serving(_)), O::Installed) => Ok(stage),
 
@@ -159,15 +163,25 @@ impl Stage {
 
             (
                 S::Planned,
-                O::Named | O::Reached | O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted,
+                O::Named
+                | O::Reached
+                | O::Trusted
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Unnamed
+                | O::Deleted,
             )
-            | (S::Created(_), O::Trusted | O::Installed | O::Served | O::Unnamed | O::Deleted)
-            | (S::Reachable(_), O::Installed | O::Served | O::Unnamed | O::Deleted)
+            | (
+                S::Created(_),
+                O::Trusted | O::Admitted | O::Installed | O::Served | O::Unnamed | O::Deleted,
+            )
+            | (S::Reachable(_), O::Admitted | O::Installed | O::Served | O::Unnamed | O::Deleted)
             | (S::Trusted(_), O::Served | O::Unnamed | O::Deleted)
             | (S::Installed(_) | S::Serving(_), O::Unnamed | O::Deleted)
             | (
                 S::Destroying(_) | S::Gone,
-                O::Created(_) | O::Named | O::Reached | O::Trusted | O::Installed | O::Served,
+                O::Created(_) | O::Named | O::Reached | O::Trusted | O::Admitted | O::Installed | O::Served,
             ) => Err(refused),
         }
     }
@@ -207,6 +221,7 @@ impl Outcome {
             Self::Named => "named",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
+            Self::Admitted => "admitting",
             Self::Installed => "installed",
             Self::Served => "serving",
             Self::Condemned => "destroying",

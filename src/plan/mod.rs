@@ -69,6 +69,8 @@ pub enum Step {
     Reach,
     /// Log in and see that it is the server that was created.
     Trust,
+    /// Let the admin networks through the host's own firewall.
+    Admit,
     /// Wait for the set-up on the host.
     Install,
     /// Wait until every check from outside holds.
@@ -114,6 +116,7 @@ impl Step {
             Self::Name(_) => "name",
             Self::Reach => "reach",
             Self::Trust => "trust",
+            Self::Admit => "admit",
             Self::Install => "install",
             Self::Serve => "serve",
             Self::Condemn => "condemn",

@@ -6,7 +6,7 @@ use super::{FleetStep, InstancePlan, Order, Plan, Step};
 use crate::model::admin::AdminNetworks;
 use crate::model::instance::{Instance, InstanceSpec, Server, Stage};
 use crate::model::observed::{
-    CloudServer, ImageOffer, LocationOffer, Observed, Offer, TypeOffer, firewall_rules,
+    CloudServer, FirewallRule, ImageOffer, LocationOffer, Observed, Offer, TypeOffer, firewall_rules,
 };
 use crate::model::price::Price;
 use crate::model::refusal::{Refusal, near};
@@ -16,6 +16,8 @@ use crate::model::refusal::{Refusal, near};
 pub struct Wish<'a> {
     /// The instances, as the state knows them or new.
     pub instances: Vec<Instance>,
+    /// The other instances of the fleet: they stay as they are, but share its firewall.
+    pub others: Vec<Instance>,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
     /// The fleet's public key: type and key, without comment.
@@ -29,12 +31,23 @@ pub struct Wish<'a> {
 /// # Errors
 /// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
 pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
-    let before = common(&wish, seen);
-    let mut plan = Plan { before, ..Plan::default() };
+    let mut plan = common(&wish, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
-        let steps = steps(&instance, wish.named_locations, seen, &mut prices)?;
+        let mut steps = steps(&instance, wish.named_locations, seen, &mut prices)?;
+        if !plan.after.is_empty() {
+            admit(&mut steps);
+        }
         plan.instances.push(InstancePlan { instance, steps });
+    }
+    if !plan.after.is_empty() {
+        let others = wish.others.into_iter().filter(|other| stands(other, seen));
+        plan.instances.extend(others.map(|instance| {
+            let mut steps = remaining(&instance, true, seen);
+            steps.retain(|step| matches!(step, Step::Reach | Step::Trust));
+            admit(&mut steps);
+            InstancePlan { instance, steps }
+        }));
     }
     if let (Some(offer), false) = (&seen.offer, prices.is_empty()) {
         plan.cost = Some((prices.into_iter().sum(), offer.currency.clone()));
@@ -42,20 +55,58 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-fn common(wish: &Wish<'_>, seen: &Observed) -> Vec<FleetStep> {
-    let mut steps = Vec::new();
+/// What the fleet needs as a whole. Changed admin networks reach the cloud's firewall and each host's own; so that the
+/// operator is not locked out half-way, the cloud lets both the old and the new ones in until all hosts know.
+fn common(wish: &Wish<'_>, seen: &Observed) -> Plan {
+    let mut plan = Plan::default();
     if !seen.ssh_keys.iter().any(|key| key.public_key == wish.public_key) {
-        steps.push(FleetStep::CreateSshKey);
+        plan.before.push(FleetStep::CreateSshKey);
     }
     let rules = firewall_rules(wish.admin);
     match seen.firewalls.first() {
-        None => steps.push(FleetStep::CreateFirewall(rules)),
+        None => plan.before.push(FleetStep::CreateFirewall(rules)),
         Some(firewall) if firewall.rules != rules => {
-            steps.push(FleetStep::SetFirewallRules(firewall.id, rules))
+            let both = union(&firewall.rules, &rules);
+            if both != firewall.rules {
+                plan.before.push(FleetStep::SetFirewallRules(firewall.id, both));
+            }
+            plan.after.push(FleetStep::SetFirewallRules(firewall.id, rules));
         }
         Some(_) => {}
     }
-    steps
+    plan
+}
+
+/// The new rules, with the sources that the old ones had for the same port.
+fn union(old: &[FirewallRule], new: &[FirewallRule]) -> Vec<FirewallRule> {
+    let widen = |rule: &FirewallRule| {
+        let mut rule = rule.clone();
+        let same = old.iter().filter(|o| {
+            (&o.direction, &o.protocol, &o.port) == (&rule.direction, &rule.protocol, &rule.port)
+        });
+        let had: Vec<String> = same.flat_map(|o| o.sources.clone()).collect();
+        rule.sources.extend(had);
+        rule.sources.sort();
+        rule.sources.dedup();
+        rule
+    };
+    new.iter().map(widen).collect()
+}
+
+/// Puts the change of the host's firewall where the host is trusted first; a server that is still to be created is born
+/// with it.
+fn admit(steps: &mut Vec<Step>) {
+    if !matches!(steps.first(), Some(Step::Create(_))) {
+        let trusted = steps.iter().position(|step| *step == Step::Trust).map_or(0, |trust| trust + 1);
+        steps.insert(trusted, Step::Admit);
+    }
+}
+
+/// Whether an instance has the server that the record says, and is to keep it.
+fn stands(instance: &Instance, seen: &Observed) -> bool {
+    let going = matches!(instance.stage, Stage::Destroying(_) | Stage::Gone);
+    let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
+    !going && instance.stage.server().is_some_and(|known| servers.iter().any(|server| server.id == known.id))
 }
 
 fn steps(
@@ -306,7 +357,16 @@ mod tests {
     fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
         let admin = admin();
         let named_locations = &[];
-        provision(Wish { instances: vec![instance], admin: &admin, public_key: KEY, named_locations }, seen)
+        provision(
+            Wish {
+                instances: vec![instance],
+                others: Vec::new(),
+                admin: &admin,
+                public_key: KEY,
+                named_locations,
+            },
+            seen,
+        )
     }
 
     fn words(plan: &Plan) -> Vec<&'static str> {
@@ -361,12 +421,34 @@ mod tests {
     }
 
     #[test]
-    fn changed_admin_networks_change_the_firewall() {
+    fn changed_admin_networks_lock_nobody_out_half_way() {
         let mut seen = with_common();
-        seen.firewalls[0].rules.pop();
+        let old = AdminNetworks::parse(["198.51.100.0/24"]).unwrap();
+        seen.firewalls[0].rules = firewall_rules(&old);
         seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
         seen.healthy.insert("alice".parse().unwrap());
-        assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), ["set-firewall-rules"]);
+        let plan = plan(instance(Stage::Serving(server())), &seen).unwrap();
+        let both = AdminNetworks::parse(["198.51.100.0/24", "203.0.113.7"]).unwrap();
+        assert_eq!(plan.before, [FleetStep::SetFirewallRules(3, firewall_rules(&both))]);
+        assert_eq!(plan.instances[0].steps, [Step::Admit]);
+        assert_eq!(plan.after, [FleetStep::SetFirewallRules(3, firewall_rules(&admin()))]);
+    }
+
+    #[test]
+    fn changed_admin_networks_reach_the_instances_that_are_not_named() {
+        let mut seen = with_common();
+        seen.firewalls[0].rules = firewall_rules(&AdminNetworks::parse(["198.51.100.0/24"]).unwrap());
+        let mut bob = instance(Stage::Reachable(server()));
+        bob.name = "bob".parse().unwrap();
+        seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
+        let admin = admin();
+        let instances = vec![instance(Stage::Planned)];
+        let wish =
+            Wish { instances, others: vec![bob], admin: &admin, public_key: KEY, named_locations: &[] };
+        let plan = provision(wish, &seen).unwrap();
+        let steps: Vec<_> =
+            plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
+        assert_eq!(steps, [vec!["create", "reach", "trust", "install", "serve"], vec!["trust", "admit"]]);
     }
 
     #[test]
@@ -420,7 +502,13 @@ mod tests {
         alice.spec.locations = vec!["ash".into()];
         let admin = admin();
         let named_locations = &["ash".to_owned()];
-        let wish = Wish { instances: vec![alice], admin: &admin, public_key: KEY, named_locations };
+        let wish = Wish {
+            instances: vec![alice],
+            others: Vec::new(),
+            admin: &admin,
+            public_key: KEY,
+            named_locations,
+        };
         assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
     }
 

@@ -62,6 +62,20 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
         .collect()
 }
 
+/// The file with the admin networks alone, for a server that has another list.
+///
+/// # Errors
+/// Never in practice: the template takes every network.
+pub fn admin_networks(networks: &[IpNet]) -> Result<String> {
+    #[derive(Serialize)]
+    struct Networks {
+        admin4: Vec<IpNet>,
+        admin6: Vec<IpNet>,
+    }
+    let (admin4, admin6) = networks.iter().partition(|network| network.addr().is_ipv4());
+    render(Template::AdminNetworks, &Networks { admin4, admin6 })
+}
+
 /// Whether a value means itself everywhere it is put: in a shell's single quotes, a Caddyfile, JSON and sed.
 fn is_plain(value: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=%[]".contains(c))

@@ -5,4 +5,4 @@ mod files;
 mod templates;
 
 pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
-pub use files::{RemoteFile, files};
+pub use files::{RemoteFile, admin_networks, files};

@@ -78,6 +78,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Name(zone) => format!("point its name in {zone} at the server"),
         Step::Reach => "wait for SSH with the pinned host key".into(),
         Step::Trust => "log in and see that it is that server".into(),
+        Step::Admit => "let the admin networks through the host's own firewall".into(),
         Step::Install => format!("wait for the set-up: {release}"),
         Step::Serve => "wait until it serves, seen from outside".into(),
         Step::Condemn => "write down that it is removed".into(),

@@ -40,14 +40,7 @@ pub(super) async fn live(
     let all = MultiProgress::new();
     let fresh = |subject: &str| {
         let bar = all.add(ProgressBar::new_spinner());
-        let template = if colour {
-            "{spinner:.cyan} {prefix:.bold}  {wide_msg} {elapsed:.dim}"
-        } else {
-            "{spinner} {prefix}  {wide_msg} {elapsed}"
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓"));
-        }
+        bar.set_style(style(colour, WORKING));
         bar.set_prefix(format!("{subject:<width$}"));
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
@@ -58,10 +51,28 @@ pub(super) async fn live(
         match what {
             What::Doing(text) | What::Did(text, _) => bar.set_message(text),
             What::Finished(text, took) => bar.finish_with_message(timed(&text, took)),
-            What::Failed(text) => bar.abandon_with_message(format!("failed: {text}")),
+            What::Failed(text) => {
+                bar.set_style(style(colour, FAILED));
+                bar.abandon_with_message(format!("failed: {text}"));
+            }
         }
     }
     for bar in bars.values().filter(|bar| !bar.is_finished()) {
         bar.finish();
     }
+}
+
+/// The last mark stays when the line is finished.
+const WORKING: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓";
+const FAILED: &str = "✗✗";
+
+fn style(colour: bool, marks: &str) -> ProgressStyle {
+    let template = if colour {
+        "{spinner:.cyan} {prefix:.bold}  {wide_msg} {elapsed:.dim}"
+    } else {
+        "{spinner} {prefix}  {wide_msg} {elapsed}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars(marks)
 }

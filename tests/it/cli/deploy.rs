@@ -92,7 +92,7 @@ fn creates_a_server_with_one_post_and_goes_on_after_a_stop() {
         &format!(
             "{PLAN}fleet  SSH key made known
 fleet  firewall created
-alice  server created (fsn1, 224.18.0.2)
+alice  server created (fsn1, 224.18.255.2)
 stopped; everything so far is written down
 hint: run `clawberth deploy alice --yes` to go on
 "
@@ -137,7 +137,7 @@ hint: run `clawberth deploy alice --yes --quiet --json` to go on
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(answer["changed"], json!(true));
     assert_eq!(answer["instances"][0]["stage"], json!("created"));
-    assert_eq!(answer["instances"][0]["server"]["ipv4"], json!("224.18.0.2"));
+    assert_eq!(answer["instances"][0]["server"]["ipv4"], json!("224.18.255.2"));
 }
 
 #[test]
@@ -222,18 +222,27 @@ hint: leave {flag} out to keep it, or `clawberth destroy alice` and deploy it an
 }
 
 #[test]
-fn other_admin_networks_change_the_firewall() {
+fn other_admin_networks_widen_the_firewall_before_they_narrow_it() {
     let mut environment = Environment::with_cloud();
     environment.create_alice();
     environment.set("CLAWBERTH_ADMIN_NETWORKS", "203.0.113.8, 2001:db8::/32");
-    let mut again = environment.start(&["deploy", "alice", "--yes"]);
-    again.until_says("fleet  firewall rules changed\n");
-    let said = again.interrupt().stderr;
-    assert!(
-        said.starts_with(
-            "plan:\n  fleet  change the firewall: 443/tcp from everywhere; 22/tcp from 2001:db8::/32, 203.0.113.8/32\n"
-        ),
-        "{said}"
+    let again = environment.start(&["deploy", "alice"]);
+    environment.until_begun("reach");
+    again.interrupt().expect(
+        130,
+        "",
+        "plan:
+  fleet  change the firewall: 443/tcp from everywhere; 22/tcp from 2001:db8::/32, 203.0.113.7/32, 203.0.113.8/32
+  alice  wait for SSH with the pinned host key
+  alice  log in and see that it is that server
+  alice  let the admin networks through the host's own firewall
+  alice  wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0
+  alice  wait until it serves, seen from outside
+  fleet  change the firewall: 443/tcp from everywhere; 22/tcp from 2001:db8::/32, 203.0.113.8/32
+fleet  firewall rules changed
+stopped; everything so far is written down
+hint: run `clawberth deploy alice` to go on
+",
     );
     let changes = environment.cloud().changed();
     assert_eq!(changes.last().unwrap(), "POST /firewalls/2001/actions/set_rules 201");
@@ -252,7 +261,7 @@ fn a_name_in_a_zone_points_at_the_server() {
     let sets = sets["rrsets"].as_array().unwrap();
     let ours: Vec<_> = sets.iter().filter(|set| set["name"] == "alice").collect();
     assert_eq!(ours.len(), 2, "{sets:?}");
-    assert_eq!(ours[0]["records"][0]["value"], json!("224.18.0.2"));
+    assert_eq!(ours[0]["records"][0]["value"], json!("224.18.255.2"));
 
     environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
     let left = environment.ask("GET", "/zones/example.org/rrsets", None);
