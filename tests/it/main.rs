@@ -11,6 +11,7 @@
 )]
 
 mod arrows;
+mod examples;
 mod lab_api;
 mod lab_machines;
 mod machines;
