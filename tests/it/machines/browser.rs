@@ -14,27 +14,28 @@ use super::bed::Bed;
 /// Longest wait for a page to say what is hoped for.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Opens a page in a browser that nobody used before and that trusts the lab's certificates only, and returns its
-/// text as soon as it is as hoped, or what it says at the end of the patience.
-pub(super) fn text(bed: &Bed, url: &str, hoped: impl Fn(&str) -> bool) -> String {
-    let home = tempfile::tempdir_in(bed.scratch("")).unwrap();
+/// Opens pages, one after the other, in a browser that nobody used before and that trusts the lab's certificates only,
+/// until each says what is hoped for.
+pub(super) fn visit(bed: &Bed, pages: &[(&str, &str)]) {
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let home = tempfile::tempdir_in(bed.scratch("")).unwrap();
     trust(home.path(), bed.variable("CLAWBERTH_ACME_ROOT"));
     let browser = Browser::start(home.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let address = browser.address(home.path()).await;
         let mut page = Page::open(&address).await;
-        page.call("Page.navigate", json!({ "url": url })).await;
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let text = page.text().await;
-            if hoped(&text) || Instant::now() > until {
-                return text;
+        for (url, hoped) in pages {
+            page.call("Page.navigate", json!({ "url": url })).await;
+            let until = Instant::now() + PATIENCE;
+            while let text = page.text().await
+                && !text.contains(hoped)
+            {
+                assert!(Instant::now() < until, "the page does not say {hoped:?}:\n{text}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
         }
-    })
+    });
 }
 
 /// Chromium on Linux reads its roots from the user's NSS database.

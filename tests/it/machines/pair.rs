@@ -17,6 +17,7 @@ fn two_users_from_nothing_to_serving_and_back() {
         inside::is_as_promised(&bed, name);
     }
     no_secret_anywhere(&bed);
+    changed_admin_networks_reach_every_host(&bed);
     the_owner_gets_in(&bed);
     a_wrong_host_key_is_not_talked_to(&bed);
     serving_after_a_reboot(&mut bed);
@@ -73,6 +74,34 @@ fn exactly_the_ports(bed: &Bed) {
     }
 }
 
+/// Another admin network is let in by the cloud and by every host, also one that was not named, and goes again.
+fn changed_admin_networks_reach_every_host(bed: &Bed) {
+    let stranger = bed
+        .variable("CLAWBERTH_ACME_DIRECTORY")
+        .split(['/', ':'])
+        .find(|part| part.starts_with("198."))
+        .unwrap();
+    let usual = bed.variable("CLAWBERTH_ADMIN_NETWORKS");
+    let bob = bed.address("bob", "ipv4");
+    let look = format!("timeout 5 bash -c ': </dev/tcp/{bob}/22' 2>/dev/null && echo open || echo closed");
+    for (networks, expected) in [(format!("{usual},{stranger}"), "open\n"), (usual.to_owned(), "closed\n")] {
+        let output =
+            bed.command(&["deploy", "alice"]).env("CLAWBERTH_ADMIN_NETWORKS", &networks).output().unwrap();
+        let story = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{story}");
+        for line in [
+            "alice  host's firewall changed",
+            "bob    host's firewall changed",
+            "fleet  firewall rules changed",
+        ] {
+            assert!(story.contains(line), "{line} is not in\n{story}");
+        }
+        let seen = bed.seen_from("world", &["bash", "-c", &look]);
+        assert_eq!(String::from_utf8(seen.stdout).unwrap(), expected, "with {networks}");
+    }
+    assert_eq!(bed.ok(&["deploy", "alice", "bob"]).lines().count(), 2, "and then there is nothing to do");
+}
+
 /// The gateway's token and the owner's key are on the server and with the operator, and nowhere else.
 fn no_secret_anywhere(bed: &Bed) {
     let read = "/opt/node/current/bin/node -p 'require(\"/var/lib/openclaw/secrets.json\").gateway.token'";
@@ -101,12 +130,9 @@ fn the_owner_gets_in(bed: &Bed) {
     let link = link.trim();
     let origin = format!("https://{}/#bootstrapToken=", bed.address("alice", "ipv4"));
     assert!(link.starts_with(&origin) && link.ends_with("&bootstrapProfile=owner"), "{link}");
-    let page = browser::text(bed, link, |text| text.contains("Connected"));
-    assert!(page.contains("Owner") && page.contains("Connected"), "the page says:\n{page}");
-    let again = browser::text(bed, link, |text| {
-        text.contains("expired") || text.contains("invalid") || text.contains("Connect")
-    });
-    assert!(!again.contains("Owner"), "the link worked twice:\n{again}");
+    let profile = format!("https://{}/settings/profile", bed.address("alice", "ipv4"));
+    browser::visit(bed, &[(link, "Gateway Connected"), (&profile, "Owner OpenClaw")]);
+    browser::visit(bed, &[(link, "setup code invalid, expired, revoked, or already used")]);
 }
 
 /// A server that shows another host key than the one pinned to it gets not a byte.
