@@ -18,6 +18,12 @@ pub(super) fn is_as_promised(bed: &Bed, name: &str) {
     holds("others do not", &format!("{as_nobody} cat {config} >/dev/null 2>&1 || echo no"), "no");
     holds("nothing failed", "systemctl --failed --no-legend --plain", "");
     holds("cloud-init is content", "cloud-init status --format json | grep -c '\"status\": \"done\"'", "1");
+    // older ones accept unknown top-level keys
+    holds(
+        "the schema is read by a cloud-init that is strict",
+        "dpkg --compare-versions \"$(dpkg-query -W -f '${Version}' cloud-init)\" ge 25.1 && echo strict",
+        "strict",
+    );
     holds("its user data is valid", "cloud-init schema --system >/dev/null 2>&1 && echo valid", "valid");
     holds(
         "the gateway listens on loopback only",
