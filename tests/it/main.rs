@@ -12,6 +12,7 @@
 
 mod arrows;
 mod cli;
+mod examples;
 mod lab_api;
 mod lab_machines;
 mod machines;
