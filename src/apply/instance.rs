@@ -73,6 +73,7 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
         world.stop.check()?;
         let watch = world.clock.start();
         let intent = world.store.begin(instance.name.as_str(), step.word(), &world.clock.now()).await?;
+        tracing::info!(instance = %instance.name, step = step.word(), "begun");
         match take(&step, instance, world).await {
             Ok(done) => {
                 instance.stage = instance.stage.clone().after(done.outcome)?;

@@ -66,8 +66,8 @@ impl Fleet {
             store.close().await;
         }
         let store = Store::open(&settings.state, &context.clock.now(), self.id).await?;
-        write_key(&settings.state, &self.key)?;
-        Ok((store, self.key))
+        let key = keep_key(&settings.state, self.key)?;
+        Ok((store, key))
     }
 
     /// One instance.
@@ -141,12 +141,13 @@ fn read_key(state: &Path) -> Result<Option<KeyPair>, Failure> {
     }
 }
 
-/// Writes the key once, whole or not at all: into a new file of ours that is then linked to its name.
-fn write_key(state: &Path, key: &KeyPair) -> Result<(), Failure> {
-    let path = key_path(state);
-    if path.exists() {
-        return Ok(());
+/// Writes the key once, whole or not at all, and gives the one that is kept: of two commands that begin a fleet at the
+/// same moment, the key of the first.
+fn keep_key(state: &Path, key: KeyPair) -> Result<KeyPair, Failure> {
+    if let Some(kept) = read_key(state)? {
+        return Ok(kept);
     }
+    let path = key_path(state);
     let new = beside(state, &format!("ssh_key.{}", std::process::id()));
     let what = || format!("cannot write the fleet's SSH key {}", path.display());
     let mut file = std::fs::OpenOptions::new()
@@ -158,6 +159,14 @@ fn write_key(state: &Path, key: &KeyPair) -> Result<(), Failure> {
         .with_context(what)?;
     file.write_all(key.private_text()?.expose().as_bytes()).with_context(what)?;
     file.sync_all().with_context(what)?;
-    std::fs::rename(&new, &path).with_context(what)?;
-    Ok(())
+    // a link, unlike a renaming, never takes the place of another key
+    let linked = std::fs::hard_link(&new, &path);
+    std::fs::remove_file(&new).with_context(what)?;
+    match linked {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(read_key(state)?.unwrap_or(key))
+        }
+        Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
+    }
 }

@@ -3,6 +3,7 @@
 mod environment;
 mod front;
 mod npm;
+mod race;
 mod running;
 mod terminal;
 
