@@ -39,7 +39,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = tempfile::tempdir_in("/var/tmp").unwrap();
         Self { dir: temp.path().join("lab"), _temp: temp }
     }
 

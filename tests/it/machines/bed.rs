@@ -24,7 +24,8 @@ impl Bed {
             eprintln!("skipped: real machines need root");
             return None;
         }
-        let mut bed = Self { dir: tempfile::tempdir().unwrap(), env: BTreeMap::new() };
+        // the disks of machines: on Debian 13 /tmp is memory
+        let mut bed = Self { dir: tempfile::tempdir_in("/var/tmp").unwrap(), env: BTreeMap::new() };
         bed.lab(&["up", "--detach"], &[]);
         bed.read_env();
         Some(bed)
@@ -71,7 +72,7 @@ impl Bed {
 
     pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(CLAWBERTH);
-        command.args(words).arg("--state").arg(self.state()).envs(&self.env).current_dir(self.dir.path());
+        command.args(words).env("CLAWBERTH_STATE", self.state()).envs(&self.env).current_dir(self.dir.path());
         command.stdin(Stdio::null());
         command
     }

@@ -1,7 +1,7 @@
 //! A user with a name in a zone and an older release, deployed by an operator whose computer keeps crashing.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::bed::Bed;
 use super::inside;
@@ -10,12 +10,14 @@ use super::inside;
 fn a_name_and_an_older_release_in_spite_of_every_crash() {
     let Some(bed) = Bed::up() else { return };
     make_zone(&bed, "claw.test");
+    let dave = deploy_without_node(&bed);
     let deploy = ["deploy", "carol", "--domain", "claw.test", "--version", "2026.9.5", "--yes"];
     for last_words in ["server created", "SSH answers", "logged in"] {
         killed_after(&bed, &deploy, last_words);
     }
     interrupted_while_waiting(&bed, &deploy);
     bed.ok(&deploy);
+    its_log_was_shown(&bed, dave);
     one_server_was_made(&bed);
     served_under_its_name(&bed);
     inside::is_as_promised(&bed, "carol");
@@ -64,11 +66,35 @@ fn interrupted_while_waiting(bed: &Bed, words: &[&str]) {
     assert!(farewell.last().unwrap().starts_with(&hint), "{farewell:?}");
 }
 
+/// Meanwhile, somebody else with a state of their own, whose servers find no Node.
+fn deploy_without_node(bed: &Bed) -> Child {
+    let nowhere = format!("{}/nowhere", bed.variable("CLAWBERTH_NODE_MIRROR"));
+    let mut command = bed.command(&["deploy", "dave", "--yes"]);
+    command.env("CLAWBERTH_NODE_MIRROR", nowhere).env("CLAWBERTH_STATE", bed.scratch("dave.sqlite"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A set-up that fails on the server is told with where, the end of its log, and how to go on.
+fn its_log_was_shown(bed: &Bed, dave: Child) {
+    let output = dave.wait_with_output().unwrap();
+    let story = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{story}");
+    let (_, end) =
+        story.split_once("error: dave is not done, but trusted\n").unwrap_or_else(|| panic!("{story}"));
+    let lines: Vec<&str> = end.lines().collect();
+    assert_eq!(lines[..2], ["caused by: the set-up of dave failed: installing Node", "its log ends:"]);
+    assert!(lines.iter().any(|line| line.starts_with("  curl: ") && line.contains("404")), "{end}");
+    assert!(lines.last().unwrap().starts_with("hint: run `clawberth deploy dave"), "{end}");
+    let mut destroy = bed.command(&["destroy", "dave", "--yes"]);
+    assert!(destroy.env("CLAWBERTH_STATE", bed.scratch("dave.sqlite")).status().unwrap().success());
+}
+
+/// One for carol in spite of everything, and one for dave.
 fn one_server_was_made(bed: &Bed) {
     let requests = bed.requests_since(0);
     let creates =
         requests.iter().filter(|(method, path)| method == "POST" && path.starts_with("/v1/servers"));
-    assert_eq!(creates.count(), 1, "{requests:?}");
+    assert_eq!(creates.count(), 2, "{requests:?}");
     assert_eq!(bed.hcloud(&["server", "list", "-o", "noheader"]).lines().count(), 1);
 }
 
