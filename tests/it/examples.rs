@@ -59,9 +59,8 @@ impl Cloud {
             .current_dir(self.dir.path())
             .output()
             .unwrap();
-        let story = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{example}: {story}");
-        story
+        assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 

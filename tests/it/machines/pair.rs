@@ -140,7 +140,7 @@ fn a_wrong_host_key_is_not_talked_to(bed: &Bed) {
     let swapped = bed.on(
         "bob",
         "set -e; mkdir -p /root/kept; cp -p /etc/ssh/ssh_host_ed25519_key* /root/kept/
-        systemd-run --quiet --collect --on-active=20s sh -c 'cp -p /root/kept/* /etc/ssh/; systemctl reload ssh'
+        systemd-run --quiet --collect --on-active=20s --timer-property=AccuracySec=1s sh -c 'cp -p /root/kept/* /etc/ssh/; systemctl reload ssh'
         rm /etc/ssh/ssh_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
         systemctl reload ssh; sleep 1; date +%s",
     );
