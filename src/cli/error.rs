@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::apply::SetUpFailed;
-use crate::config::FILE_NAME;
 use crate::hcloud;
 use crate::model::refusal::Refusal;
 use crate::registry::ReleaseError;
@@ -167,9 +166,7 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Newer { writer, .. } => {
             format!("use clawberth {writer} or newer; the file was not changed")
         }
-        StoreError::Other { .. } => {
-            format!("run the command again; if it stays, look at the file (see {FILE_NAME})")
-        }
+        StoreError::Other { .. } => "run the command again; if it stays, put a copy of the state back".into(),
     }
 }
 

@@ -89,29 +89,42 @@ impl Store {
         let failed = |source| StoreError::of(path, source);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
         let store = Self { pool, path: path.to_owned(), fleet: FleetId::stored(String::new()) };
-        store.refuse_newer().await?;
-        MIGRATIONS.run(&store.pool).await.map_err(|source| StoreError::migration(path, source))?;
+        store.migrate().await?;
         Ok(store)
     }
 
-    /// A file with a migration that this program does not have was written by a newer one.
-    async fn refuse_newer(&self) -> Result<(), StoreError> {
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    /// Brings the schema up to date; one process at a time, since sqlx takes no lock while it migrates SQLite.
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+        if self.schema().await? == known {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let lock = tokio::task::spawn_blocking(move || lock(&path)).await;
+        let denied = |source| StoreError::Folder { path: self.path.clone(), source };
+        let _lock = lock.map_err(std::io::Error::from).flatten().map_err(denied)?;
+        if self.schema().await? > known {
+            return Err(self.newer().await);
+        }
+        MIGRATIONS.run(&self.pool).await.map_err(|source| StoreError::migration(&self.path, source))
+    }
+
+    /// The latest migration that the file has seen.
+    async fn schema(&self) -> Result<Option<i64>, StoreError> {
         let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
         let count: i64 = sqlx::query_scalar(table).fetch_one(&self.pool).await.map_err(|e| self.error(e))?;
         if count == 0 {
-            return Ok(());
+            return Ok(None);
         }
-        let latest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
-        if latest.unwrap_or(0) <= known {
-            return Ok(());
-        }
+        let latest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+        latest.fetch_one(&self.pool).await.map_err(|e| self.error(e))
+    }
+
+    /// A file with a migration that this program does not have was written by a newer one.
+    async fn newer(&self) -> StoreError {
         let writer: Option<String> =
             sqlx::query_scalar("SELECT version FROM writer").fetch_optional(&self.pool).await.unwrap_or(None);
-        Err(StoreError::Newer { path: self.path.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) })
+        StoreError::Newer { path: self.path.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) }
     }
 
     async fn with_fleet(mut self) -> Result<Option<Self>, StoreError> {
@@ -145,6 +158,20 @@ impl Store {
     }
 }
 
+/// Waits for the lock beside a state file; it ends with the returned file. Not on the state file itself: closing that
+/// would end SQLite's own locks.
+fn lock(state: &Path) -> std::io::Result<std::fs::File> {
+    let file = std::fs::File::create(beside(state, ".lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+fn beside(state: &Path, ending: &str) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// What lies at a path, apart from what is none of ours.
 enum Found {
     Nothing,
@@ -160,7 +187,9 @@ async fn found(path: &Path) -> Result<Found, StoreError> {
         Err(source) => return Err(StoreError::Folder { path: path.to_owned(), source }),
     }
     let failed = |source| StoreError::of(path, source);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+    // what a kill left half written is undone from its journal by whoever reads the file next, which takes writing
+    let whole = !beside(path, "-journal").exists();
+    let options = SqliteConnectOptions::new().filename(path).read_only(whole).busy_timeout(BUSY);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
     let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
         .fetch_all(&mut connection)

@@ -143,3 +143,27 @@ async fn a_database_of_another_program_stays_as_it_was() {
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+#[tokio::test]
+async fn what_a_kill_left_half_written_is_undone_by_the_next_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let (busy, left) = (dir.path().join("busy"), dir.path().join("left"));
+    let options = SqliteConnectOptions::new().filename(&busy).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    for statement in [
+        "PRAGMA journal_mode = DELETE",
+        "CREATE TABLE before (x)",
+        "INSERT INTO before SELECT randomblob(3000) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8))",
+        // more than it may keep in memory, so that the file is written before the commit
+        "PRAGMA cache_size = 2",
+        "BEGIN",
+        "UPDATE before SET x = randomblob(3000)",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    for ending in ["", "-journal"] {
+        std::fs::copy(beside(&busy, ending), beside(&left, ending)).unwrap();
+    }
+    let error = Store::open_existing(&left).await.unwrap_err();
+    assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+}
