@@ -66,7 +66,8 @@ impl Nspawn {
         if let Some(spec) = disk.spec()? {
             tool::nft(Some(&self.slot.router()), &filter::without_machine(&spec)?).await?;
         }
-        disk.remove()
+        // tens of thousands of files: not on a thread that answers requests
+        tokio::task::spawn_blocking(move || disk.remove()).await?
     }
 
     pub(super) async fn filter(&self, spec: &MachineSpec, accepts: Option<&[Accept]>) -> Result<()> {
