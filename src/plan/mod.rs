@@ -2,6 +2,7 @@
 //! priced and refused; it decides everything, so that walking it needs no further choice.
 
 mod destroy;
+mod order;
 mod provision;
 
 use crate::model::instance::Instance;

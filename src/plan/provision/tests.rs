@@ -1,0 +1,252 @@
+//! From what is known and seen to what is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::super::Order;
+use super::*;
+use crate::model::instance::InstanceSpec;
+use crate::model::observed::{
+    CloudFirewall, CloudSshKey, CloudZone, ImageOffer, LocationOffer, Offer, TypeOffer,
+};
+use crate::model::price::Price;
+
+const KEY: &str = "ssh-ed25519 AAAA";
+
+fn admin() -> AdminNetworks {
+    AdminNetworks::parse(["203.0.113.7"]).unwrap()
+}
+
+fn instance(stage: Stage) -> Instance {
+    let integrity = format!("sha512-{}==", "A".repeat(86));
+    let release = serde_json::from_value(serde_json::json!({
+        "openclaw": "2026.9.6", "engines": ">=24.16.0 <25", "integrity": integrity, "node": "24.21.0",
+    }));
+    let spec = InstanceSpec {
+        server_type: "cx23".into(),
+        locations: vec!["fsn1".into(), "hel1".into()],
+        image: "debian-13".into(),
+        release: release.unwrap(),
+        domain: None,
+    };
+    Instance { name: "alice".parse().unwrap(), spec, stage, created: "2026-11-22T00:00:00Z".into() }
+}
+
+fn server() -> Server {
+    let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
+    Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: KEY.into() }
+}
+
+fn cloud_server(id: u64) -> CloudServer {
+    CloudServer {
+        id,
+        name: "cb-x-alice".into(),
+        ipv4: Some(server().ipv4),
+        ipv6: None,
+        location: "fsn1".into(),
+        server_type: "cx23".into(),
+        off: false,
+        op: None,
+    }
+}
+
+fn offer() -> Offer {
+    let month = |pairs: &[(&str, &str)]| -> BTreeMap<String, Price> {
+        pairs.iter().map(|(l, p)| ((*l).to_owned(), Price::parse(p).unwrap())).collect()
+    };
+    let cx23 = TypeOffer {
+        name: "cx23".into(),
+        size: (2, 4.0),
+        architecture: "x86".into(),
+        month: month(&[("fsn1", "5.49"), ("hel1", "5.49"), ("ash", "6.00")]),
+        sold_out: BTreeSet::new(),
+    };
+    let image = |id, architecture: &str| ImageOffer {
+        id,
+        name: "debian-13".into(),
+        architecture: architecture.into(),
+    };
+    let location = |name: &str, in_eu| LocationOffer { name: name.into(), in_eu };
+    Offer {
+        types: vec![cx23],
+        locations: vec![location("fsn1", true), location("hel1", true), location("ash", false)],
+        images: vec![image(1, "arm"), image(2, "x86")],
+        currency: "EUR".into(),
+        ipv4_month: month(&[("fsn1", "0.50")]),
+    }
+}
+
+fn with_common() -> Observed {
+    Observed {
+        ssh_keys: vec![CloudSshKey { id: 1, public_key: KEY.into() }],
+        firewalls: vec![CloudFirewall { id: 3, rules: firewall_rules(&admin()) }],
+        offer: Some(offer()),
+        ..Observed::default()
+    }
+}
+
+fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
+    let admin = admin();
+    let named_locations = &[];
+    provision(
+        Wish {
+            instances: vec![instance],
+            others: Vec::new(),
+            admin: &admin,
+            public_key: KEY,
+            named_locations,
+        },
+        seen,
+    )
+}
+
+fn words(plan: &Plan) -> Vec<&'static str> {
+    let before = plan.before.iter().map(FleetStep::word);
+    before.chain(plan.instances.iter().flat_map(|part| &part.steps).map(Step::word)).collect()
+}
+
+fn refused(instance: Instance, seen: &Observed) -> (String, String) {
+    let refusal = plan(instance, seen).unwrap_err();
+    (refusal.to_string(), refusal.hint().to_owned())
+}
+
+#[test]
+fn from_nothing_to_serving() {
+    let seen = Observed { offer: Some(offer()), ..Observed::default() };
+    let plan = plan(instance(Stage::Planned), &seen).unwrap();
+    let expected = ["create-ssh-key", "create-firewall", "create", "reach", "trust", "install", "serve"];
+    assert_eq!(words(&plan), expected);
+    assert_eq!(plan.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())));
+    let locations = vec!["fsn1".into(), "hel1".into()];
+    let order = Order { server_type: "cx23".into(), image: 2, locations };
+    assert_eq!(plan.instances[0].steps[0], Step::Create(order));
+}
+
+#[test]
+fn it_goes_on_where_it_stopped() {
+    let mut seen = with_common();
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+    let stages = [
+        (Stage::Planned, vec!["adopt", "reach", "trust", "install", "serve"]),
+        (Stage::Created(server()), vec!["reach", "trust", "install", "serve"]),
+        (Stage::Reachable(server()), vec!["trust", "install", "serve"]),
+        (Stage::Trusted(server()), vec!["install", "serve"]),
+        (Stage::Installed(server()), vec!["serve"]),
+        (Stage::Serving(server()), vec!["serve"]),
+    ];
+    for (stage, expected) in stages {
+        assert_eq!(words(&plan(instance(stage.clone()), &seen).unwrap()), expected, "{stage:?}");
+    }
+    seen.healthy.insert("alice".parse().unwrap());
+    assert!(plan(instance(Stage::Serving(server())), &seen).unwrap().is_empty());
+}
+
+#[test]
+fn a_server_that_vanished_is_made_again_and_one_that_is_off_is_switched_on() {
+    let mut seen = with_common();
+    let all = ["create", "reach", "trust", "install", "serve"];
+    assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), all);
+    let off = CloudServer { off: true, ..cloud_server(7) };
+    seen.servers.insert("alice".parse().unwrap(), vec![off]);
+    assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), ["power-on", "serve"]);
+}
+
+#[test]
+fn changed_admin_networks_lock_nobody_out_half_way() {
+    let mut seen = with_common();
+    let old = AdminNetworks::parse(["198.51.100.0/24"]).unwrap();
+    seen.firewalls[0].rules = firewall_rules(&old);
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+    seen.healthy.insert("alice".parse().unwrap());
+    let plan = plan(instance(Stage::Serving(server())), &seen).unwrap();
+    let both = AdminNetworks::parse(["198.51.100.0/24", "203.0.113.7"]).unwrap();
+    assert_eq!(plan.before, [FleetStep::SetFirewallRules(3, firewall_rules(&both))]);
+    assert_eq!(plan.instances[0].steps, [Step::Admit]);
+    assert_eq!(plan.after, [FleetStep::SetFirewallRules(3, firewall_rules(&admin()))]);
+}
+
+#[test]
+fn changed_admin_networks_reach_the_instances_that_are_not_named() {
+    let mut seen = with_common();
+    seen.firewalls[0].rules = firewall_rules(&AdminNetworks::parse(["198.51.100.0/24"]).unwrap());
+    let mut bob = instance(Stage::Reachable(server()));
+    bob.name = "bob".parse().unwrap();
+    seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
+    let admin = admin();
+    let instances = vec![instance(Stage::Planned)];
+    let wish = Wish { instances, others: vec![bob], admin: &admin, public_key: KEY, named_locations: &[] };
+    let plan = provision(wish, &seen).unwrap();
+    let steps: Vec<_> =
+        plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
+    assert_eq!(steps, [vec!["create", "reach", "trust", "install", "serve"], vec!["trust", "admit"]]);
+}
+
+#[test]
+fn a_name_is_set_unless_it_points_at_the_server_already() {
+    let mut seen = with_common();
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+    seen.zones.insert("example.org".into(), CloudZone::default());
+    let mut alice = instance(Stage::Created(server()));
+    alice.spec.domain = Some("example.org".into());
+    assert_eq!(words(&plan(alice.clone(), &seen).unwrap())[0], "name");
+    let record = (("alice".to_owned(), "A".to_owned()), vec!["198.51.100.7".to_owned()]);
+    seen.zones.get_mut("example.org").unwrap().records.extend([record]);
+    assert_eq!(words(&plan(alice.clone(), &seen).unwrap())[0], "reach");
+    alice.spec.domain = Some("example.com".into());
+    assert_eq!(refused(alice, &seen).0, "cannot use the domain example.com");
+}
+
+#[test]
+fn a_foreign_record_is_never_taken_over() {
+    let mut seen = with_common();
+    let foreign = BTreeSet::from(["alice".to_owned()]);
+    seen.zones.insert("example.org".into(), CloudZone { foreign, ..CloudZone::default() });
+    let mut alice = instance(Stage::Planned);
+    alice.spec.domain = Some("example.org".into());
+    assert_eq!(refused(alice, &seen).0, "alice.example.org is taken");
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_a_near_match() {
+    let seen = with_common();
+    let ask = |change: fn(&mut InstanceSpec)| {
+        let mut alice = instance(Stage::Planned);
+        change(&mut alice.spec);
+        refused(alice, &seen)
+    };
+    let (what, hint) = ask(|spec| spec.server_type = "cx32".into());
+    assert_eq!((what.as_str(), hint.as_str()), ("unknown server type \"cx32\"", "did you mean cx23?"));
+    let (what, hint) = ask(|spec| spec.locations = vec!["fsn".into()]);
+    assert_eq!((what.as_str(), hint.as_str()), ("unknown location \"fsn\"", "did you mean fsn1?"));
+    let (what, hint) = ask(|spec| spec.image = "debian-31".into());
+    assert_eq!((what.as_str(), hint.as_str()), ("unknown image \"debian-31\"", "did you mean debian-13?"));
+    assert_eq!(ask(|spec| spec.locations = vec!["ash".into()]).0, "location ash is outside the EU");
+}
+
+#[test]
+fn outside_the_eu_only_where_the_operator_named_it() {
+    let mut alice = instance(Stage::Planned);
+    alice.spec.locations = vec!["ash".into()];
+    let admin = admin();
+    let named_locations = &["ash".to_owned()];
+    let wish =
+        Wish { instances: vec![alice], others: Vec::new(), admin: &admin, public_key: KEY, named_locations };
+    assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
+}
+
+#[test]
+fn sold_out_places_are_tried_last() {
+    let mut seen = with_common();
+    seen.offer.as_mut().unwrap().types[0].sold_out.insert("fsn1".into());
+    let plan = plan(instance(Stage::Planned), &seen).unwrap();
+    let Step::Create(order) = &plan.instances[0].steps[0] else { panic!("{plan:?}") };
+    assert_eq!(order.locations, ["hel1", "fsn1"]);
+}
+
+#[test]
+fn two_servers_of_one_name_and_one_that_is_going_are_refused() {
+    let mut seen = with_common();
+    assert_eq!(refused(instance(Stage::Destroying(None)), &seen).0, "alice is being removed");
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7), cloud_server(8)]);
+    assert_eq!(refused(instance(Stage::Planned), &seen).0, "alice has more than one server");
+}
