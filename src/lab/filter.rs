@@ -105,6 +105,7 @@ mod tests {
             name: "a".to_owned(),
             ipv4: Some("198.18.0.2".parse().unwrap()),
             ipv6: Some("2001:db8:0:2::".parse().unwrap()),
+            ..MachineSpec::default()
         }
     }
 

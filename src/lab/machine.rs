@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::Result;
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nspawn::Nspawn;
 
 /// What the API tells a machine to be.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MachineSpec {
     /// The server's id in the API.
     pub id: u64,
@@ -19,6 +20,36 @@ pub struct MachineSpec {
     pub ipv4: Option<Ipv4Addr>,
     /// The first address of its public IPv6 /64 (`…::`); the machine itself has `…::1`.
     pub ipv6: Option<Ipv6Addr>,
+    /// The snapshot that its disk begins as; `None`: the lab's base image.
+    #[serde(default)]
+    pub snapshot: Option<u64>,
+    /// The volumes that are attached to it.
+    #[serde(default)]
+    pub volumes: Vec<u64>,
+    /// The private networks that it is in.
+    #[serde(default)]
+    pub networks: Vec<Attachment>,
+    /// What it was created with. Not kept with the disk: a real machine asks the metadata service for it.
+    #[serde(skip)]
+    pub user_data: Option<String>,
+    /// The public keys it was created with.
+    #[serde(skip)]
+    pub ssh_keys: Vec<String>,
+}
+
+/// A machine's place in a private network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The network's id in the API.
+    pub network: u64,
+    /// The whole network; its first address is the gateway.
+    pub ip_range: Ipv4Net,
+    /// The machine's address in it, as a /32.
+    pub ip: Ipv4Addr,
+    /// More addresses of the machine.
+    pub alias_ips: Vec<Ipv4Addr>,
+    /// Destinations beyond the network, and the member that leads there.
+    pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
 }
 
 /// One accept rule of the cloud firewall; what no rule accepts is dropped.
@@ -63,6 +94,47 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.stop(id).await,
+        }
+    }
+
+    /// Gives a machine, running or not, the volumes and private networks that its spec names, and takes the others
+    /// from it. Safe to run twice; a start does it, too.
+    pub async fn connect(&self, spec: &MachineSpec) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Nspawn(machines) => machines.connect(spec).await,
+        }
+    }
+
+    /// Stops a machine and makes its disk empty: the next create begins with a fresh one. Safe to run twice.
+    pub async fn erase(&self, id: u64) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Nspawn(machines) => machines.erase(id).await,
+        }
+    }
+
+    /// Keeps a machine's disk, as it is now, under a snapshot's id. Safe to run twice.
+    pub async fn snapshot(&self, id: u64, snapshot: u64) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Nspawn(machines) => machines.snapshot(id, snapshot).await,
+        }
+    }
+
+    /// Removes a snapshot; machines made from it go on. Safe to run twice.
+    pub async fn remove_snapshot(&self, snapshot: u64) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Nspawn(machines) => machines.remove_snapshot(snapshot).await,
+        }
+    }
+
+    /// Removes what a volume held. It must be attached to no machine. Safe to run twice.
+    pub async fn remove_volume(&self, volume: u64) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Nspawn(machines) => machines.remove_volume(volume).await,
         }
     }
 

@@ -70,6 +70,28 @@ impl Nspawn {
         tokio::task::spawn_blocking(move || disk.remove()).await?
     }
 
+    pub(super) async fn connect(&self, _spec: &MachineSpec) -> Result<()> {
+        Ok(())
+    }
+
+    pub(super) async fn erase(&self, id: u64) -> Result<()> {
+        self.stop(id).await?;
+        let disk = self.disk(id);
+        tokio::task::spawn_blocking(move || disk.remove()).await?
+    }
+
+    pub(super) async fn snapshot(&self, _id: u64, _snapshot: u64) -> Result<()> {
+        Ok(())
+    }
+
+    pub(super) async fn remove_snapshot(&self, _snapshot: u64) -> Result<()> {
+        Ok(())
+    }
+
+    pub(super) async fn remove_volume(&self, _volume: u64) -> Result<()> {
+        Ok(())
+    }
+
     pub(super) async fn filter(&self, spec: &MachineSpec, accepts: Option<&[Accept]>) -> Result<()> {
         let commands = filter::of_machine(spec, accepts)?;
         let loaded = tool::nft(Some(&self.slot.router()), &commands).await;

@@ -161,7 +161,15 @@ pub(crate) fn ipv6(world: &World, id: u64) -> Option<Ipv6Addr> {
 /// What a server's machine is to be.
 pub(crate) fn machine_spec(world: &World, id: u64) -> Option<MachineSpec> {
     let server = world.servers.get(id)?;
-    Some(MachineSpec { id, name: server.name.clone(), ipv4: ipv4(world, id), ipv6: ipv6(world, id) })
+    Some(MachineSpec {
+        id,
+        name: server.name.clone(),
+        ipv4: ipv4(world, id),
+        ipv6: ipv6(world, id),
+        user_data: server.user_data.clone(),
+        ssh_keys: server.ssh_keys.clone(),
+        ..MachineSpec::default()
+    })
 }
 
 /// The server that a packet with this source address comes from.
