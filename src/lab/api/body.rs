@@ -17,13 +17,17 @@ pub(crate) struct Body(Map<String, Value>);
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|_| {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large")
-        })?;
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = bytes(request).await?;
         let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "json_error", "invalid json in request body");
         serde_json::from_slice(&bytes).map(Self).map_err(|_| wrong())
     }
+}
+
+/// All of a body, unless it is longer than any request needs.
+pub(crate) async fn bytes(request: Request) -> Result<Bytes, ApiError> {
+    let refused = |_| ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large");
+    Bytes::from_request(request, &()).await.map_err(refused)
 }
 
 impl Body {

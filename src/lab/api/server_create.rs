@@ -9,7 +9,7 @@ use super::body::{Body, Reference};
 use super::error::ApiError;
 use super::label::Labels;
 use super::meta::Meta;
-use super::primary_ip::{self, Family};
+use super::primary_ip::{self, Family, PrimaryIp};
 use super::project::Project;
 use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
@@ -116,6 +116,8 @@ impl Wish {
             world.firewalls.find(*id)?;
         }
         self.check_public_net(world, &location)?;
+        world.check_quota::<Server>(1)?;
+        world.check_stock(server_type.name, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
             server_type: server_type.id,
@@ -145,7 +147,10 @@ impl Wish {
                 None => {}
             }
         }
-        Ok(())
+        let new = [(net.enable_ipv4, net.ipv4), (net.enable_ipv6, net.ipv6)];
+        world.check_quota::<PrimaryIp>(
+            new.iter().filter(|(enabled, given)| *enabled && given.is_none()).count(),
+        )
     }
 
     /// Makes the server with its addresses and firewalls.

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -13,11 +14,13 @@ use super::api_date::ApiDate;
 use super::catalog::Catalog;
 use super::delays::Delays;
 use super::error::ApiError;
+use super::fault::Encounter;
 use super::firewall::Firewall;
 use super::image::{self, Image};
 use super::network::Network;
 use super::placement_group::PlacementGroup;
 use super::primary_ip::PrimaryIp;
+use super::resource::Resource;
 use super::server::Server;
 use super::ssh_key::SshKey;
 use super::store::{Change, StoredRow};
@@ -49,6 +52,8 @@ pub(crate) struct World {
     pub(crate) networks: Table<Network>,
     pub(crate) placement_groups: Table<PlacementGroup>,
     pub(crate) zones: Table<Zone>,
+    /// The request that changes it now, if it is one, and its faults.
+    pub(crate) encounter: Option<Arc<Encounter>>,
     /// The actions that run, so that nobody has to search all for them.
     running: BTreeSet<u64>,
     /// How many of them lock a server.
@@ -77,6 +82,7 @@ impl World {
             networks: Table::new(project),
             placement_groups: Table::new(project),
             zones: Table::new(project),
+            encounter: None,
             running: BTreeSet::new(),
             locks: BTreeMap::new(),
             to_begin: Vec::new(),
@@ -135,6 +141,21 @@ impl World {
         self.pool.block
     }
 
+    /// Refuses `more` of a kind than the project may have.
+    pub(crate) fn check_quota<T: Resource>(&self, more: usize) -> Result<(), ApiError> {
+        let Some(encounter) = &self.encounter else {
+            return Ok(());
+        };
+        let limit = format!("{}_limit", T::KIND);
+        let counted = |released_after| T::table(self).count_with_removed(released_after);
+        encounter.check_quota(&limit, |released_after| counted(released_after) + more)
+    }
+
+    /// Refuses a server type that a location has no more of.
+    pub(crate) fn check_stock(&self, server_type: &str, location: &str) -> Result<(), ApiError> {
+        self.encounter.as_ref().map_or(Ok(()), |encounter| encounter.check_stock(server_type, location))
+    }
+
     /// The actions whose work is to begin now.
     pub(crate) fn take_to_begin(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.to_begin)
@@ -161,7 +182,11 @@ impl World {
     }
 
     fn act_later(&mut self, command: Command, resources: Vec<Target>, then: Option<u64>) -> u64 {
-        let id = self.actions.insert(|id| Action::new(id, command, resources, then));
+        let fault = self.encounter.as_ref().map(|encounter| encounter.of_action(command));
+        let id = self.actions.insert(|id| Action {
+            fault: fault.unwrap_or_default(),
+            ..Action::new(id, command, resources, then)
+        });
         self.runs(id);
         id
     }
