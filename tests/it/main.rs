@@ -14,6 +14,7 @@ mod arrows;
 mod cli;
 mod examples;
 mod lab_api;
+mod lab_faults;
 mod lab_machines;
 mod machines;
 mod registry;

@@ -100,16 +100,20 @@ async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> 
     if let Some(index) = index {
         request.extensions_mut().insert(Index(index));
     }
-    let project = lab.of_project(index.unwrap_or(0));
-    let ticket = project.tenancy().rate_limit.take(now);
+    let project = index.map(|index| lab.of_project(index));
+    let limit = project.as_ref().map_or(&lab.lab.strangers, |project| &project.tenancy().rate_limit);
+    let ticket = limit.take(now);
     let (mut response, fault) = if let Some(refusal) = refusal(&lab, &ticket, &method) {
         (refusal.into_response(), Vec::new())
-    } else if index.is_some() {
-        fault::pass(&project, request, next).await
     } else {
-        (next.run(request).await, Vec::new())
+        match &project {
+            Some(project) => fault::pass(project, request, next).await,
+            None => (next.run(request).await, Vec::new()),
+        }
     };
     if response.extensions().get::<Bare>().is_none() {
+        let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+        let ticket = if refused { ticket.empty() } else { ticket };
         ticket.write(response.headers_mut());
         if let Ok(value) = HeaderValue::from_str(&correlation_id) {
             response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
@@ -124,7 +128,7 @@ async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> 
         status: (!unanswered).then(|| response.status().as_u16()),
         correlation_id: &correlation_id,
         client: client.as_deref(),
-        project: index.map(|_| project.tenancy().name.as_str()),
+        project: project.as_ref().map(|project| project.tenancy().name.as_str()),
         fault: &fault,
         duration: (begin.elapsed().as_secs_f64() * 1e6).round() / 1e3,
     });

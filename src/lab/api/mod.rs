@@ -117,6 +117,8 @@ pub(crate) struct WeakCloud(Weak<Inner>);
 #[derive(Debug)]
 struct Inner {
     projects: Vec<Tenancy>,
+    /// For requests without a project's token.
+    strangers: RateLimit,
     store: Store,
     machines: Machines,
     filters: mpsc::UnboundedSender<Refresh>,
@@ -198,6 +200,7 @@ impl Cloud {
         let (filters, requests) = mpsc::unbounded_channel();
         let lab = Arc::new(Inner {
             projects,
+            strangers: RateLimit::hourly(rate_limit),
             store,
             machines,
             filters,

@@ -100,7 +100,10 @@ mod tests {
         }
         assert_eq!(sequence(json!({"probability": 0.3, "seed": 1}), 20), "........x......x....");
         assert_eq!(sequence(json!({"probability": 0.3, "seed": 42}), 20), ".xx.x.x...x....xx.x.");
-        assert_eq!(sequence(json!({"probability": 0.5, "seed": 1, "after": 1, "count": 2}), 10), "....xx....");
+        assert_eq!(
+            sequence(json!({"probability": 0.5, "seed": 1, "after": 1, "count": 2}), 10),
+            "....xx...."
+        );
     }
 
     #[test]
