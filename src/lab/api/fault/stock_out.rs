@@ -59,38 +59,34 @@ impl StockOut {
             && self.location.as_ref().is_none_or(|wanted| wanted == location)
     }
 
-    /// Sets `available` wherever an answer shows the server type. Whether it shows it.
+    /// Sets `available` wherever an answer shows the server type. Whether that changes the answer.
     pub(super) fn show(&self, value: &mut Value) -> bool {
+        let mut changed = false;
         match value {
-            Value::Array(values) => values.iter_mut().fold(false, |shown, value| self.show(value) || shown),
+            Value::Array(values) => values.iter_mut().for_each(|value| changed |= self.show(value)),
             Value::Object(fields) => {
                 let name = fields.get("name").and_then(Value::as_str).map(str::to_owned);
-                let mut shown = false;
-                for (key, value) in fields.iter_mut() {
-                    shown |= match (&name, value) {
-                        (Some(name), Value::Array(locations)) if key == "locations" => {
-                            self.show_in(name, locations)
-                        }
-                        (_, value) => self.show(value),
-                    };
+                if let (Some(name), Some(Value::Array(places))) = (name, fields.get_mut("locations")) {
+                    changed |= self.show_in(&name, places);
                 }
-                shown
+                fields.values_mut().for_each(|value| changed |= self.show(value));
             }
-            _ => false,
+            _ => {}
         }
+        changed
     }
 
-    fn show_in(&self, server_type: &str, locations: &mut [Value]) -> bool {
-        let mut shown = false;
-        for place in locations {
+    fn show_in(&self, server_type: &str, places: &mut [Value]) -> bool {
+        let mut changed = false;
+        for place in places {
             let here = place.get("name").and_then(Value::as_str);
             if here.is_some_and(|location| self.concerns(server_type, location))
                 && let Some(available) = place.get_mut("available")
             {
+                changed |= *available != self.available;
                 *available = json!(self.available);
-                shown = true;
             }
         }
-        shown
+        changed
     }
 }
