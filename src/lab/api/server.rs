@@ -12,16 +12,16 @@ use super::action::{Command, Target};
 use super::body::{Body, Reference};
 use super::error::ApiError;
 use super::meta::Meta;
-use super::network::PrivateNet;
 use super::path::Id;
 use super::pricing::included_traffic;
 use super::primary_ip::{Family, PrimaryIp};
+use super::private_net::PrivateNet;
 use super::project::Project;
 use super::query::Query;
 use super::resource::{self, Resource};
 use super::table::{Row, Table};
 use super::world::World;
-use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create};
+use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create, volume};
 use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
@@ -272,6 +272,7 @@ pub(crate) fn summaries(world: &World) -> Vec<ServerSummary> {
 pub(crate) fn forget(world: &mut World, id: u64) -> Result<(), ApiError> {
     firewall::detach(world, id);
     primary_ip::release(world, id)?;
+    volume::release(world, id)?;
     world.servers.remove(id);
     Ok(())
 }
