@@ -320,3 +320,29 @@ pub(crate) fn check_unlocked(world: &World, id: u64) -> Result<(), ApiError> {
 pub(crate) fn addresses(world: &World, id: u64) -> Vec<&PrimaryIp> {
     [Family::Ipv4, Family::Ipv6].into_iter().filter_map(|f| primary_ip::of_server(world, id, f)).collect()
 }
+
+#[cfg(test)]
+impl Server {
+    /// One that is off and has nothing.
+    pub(crate) fn off(id: u64, location: &str) -> Self {
+        Self {
+            meta: Meta::new(id, format!("server-{id}"), Default::default()),
+            status: ServerStatus::Off,
+            server_type: 114,
+            image: 310_557_660,
+            location: location.to_owned(),
+            user_data: None,
+            ssh_keys: Vec::new(),
+            shutting_down: false,
+            ipv4: None,
+            ipv6: None,
+            primary_disk_size: 40,
+            protection: Protection::default(),
+            backup_window: None,
+            rescue_enabled: false,
+            volumes: Vec::new(),
+            private_net: Vec::new(),
+            placement_group: None,
+        }
+    }
+}

@@ -9,6 +9,7 @@ use super::action::{Command, Target};
 use super::answer::{Created, created};
 use super::body::{Body, Reference};
 use super::error::ApiError;
+use super::image::{self, Image};
 use super::label::Labels;
 use super::meta::Meta;
 use super::primary_ip::{self, Family};
@@ -18,7 +19,7 @@ use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
 use super::table::Row;
 use super::world::World;
-use super::{firewall, image, network, placement_group, volume};
+use super::{firewall, network, placement_group, volume};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -257,9 +258,10 @@ pub(crate) async fn create(Project(cloud): Project, body: Body) -> Created {
 fn answer(world: &mut World, wish: Wish) -> Created {
     let found = wish.find(world)?;
     let root_password = found.ssh_keys.is_empty().then(root_password);
-    let start = wish.start;
+    let (start, image) = (wish.start, found.image);
     let id = wish.make(world, found)?;
-    let action = world.act(Command::CreateServer, vec![Target::of::<Server>(id)]);
+    let targets = vec![Target::of::<Server>(id), Target::of::<Image>(image)];
+    let action = world.act(Command::CreateServer, targets);
     let next_actions = act_on(world, id, action, start)?;
     created(json!({
         Server::KIND: world.servers.find(id)?.view(world),

@@ -187,6 +187,8 @@ pub(crate) fn settle(world: &mut World, action: &Action, success: bool) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::api::label::Labels;
+    use crate::lab::api::world::tests::world;
 
     #[test]
     fn names_are_letters_and_digits_with_few_others_between() {
@@ -196,5 +198,36 @@ mod tests {
         for name in ["", "-a", "a.", "a b", "ä", &"x".repeat(65)] {
             assert!(Volume::check_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_action_that_failed_leaves_a_volume_where_it_was() {
+        let mut world = world();
+        let server = world.servers.insert(|id| Server::off(id, "fsn1"));
+        let volume = |id| Volume {
+            meta: Meta::new(id, "db".to_owned(), Labels::new()),
+            location: "fsn1".to_owned(),
+            size: 10,
+            format: None,
+            server: None,
+            protected: false,
+            creating: true,
+        };
+        let id = world.volumes.insert(volume);
+        let place = |world: &World| {
+            (world.volumes.get(id).map(|v| v.server), world.servers.get(server).map(|s| s.volumes.clone()))
+        };
+        let mut end = |world: &mut World, command, success| {
+            let action = Action::new(1, command, targets(id, Some(server)));
+            settle(world, &action, success).unwrap();
+            place(world)
+        };
+        attach(&mut world, id, server).unwrap();
+        assert_eq!(end(&mut world, Command::AttachVolume, false), (Some(None), Some(vec![])));
+        attach(&mut world, id, server).unwrap();
+        assert_eq!(end(&mut world, Command::AttachVolume, true), (Some(Some(server)), Some(vec![id])));
+        detach(&mut world, id).unwrap();
+        assert_eq!(end(&mut world, Command::DetachVolume, false), (Some(Some(server)), Some(vec![id])));
+        assert_eq!(end(&mut world, Command::CreateVolume, false), (None, Some(vec![])));
     }
 }
