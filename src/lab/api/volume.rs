@@ -217,7 +217,7 @@ mod tests {
         let place = |world: &World| {
             (world.volumes.get(id).map(|v| v.server), world.servers.get(server).map(|s| s.volumes.clone()))
         };
-        let mut end = |world: &mut World, command, success| {
+        let end = |world: &mut World, command, success| {
             let action = Action::new(1, command, targets(id, Some(server)));
             settle(world, &action, success).unwrap();
             place(world)
