@@ -1,6 +1,8 @@
 //! Pebble, Let's Encrypt's own test server: the real ACME protocol, from a stranger's point of view.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::acme::{self, Limits};
 use super::cache::Cache;
 use super::dir::LabDir;
 use super::process::Process;
@@ -21,6 +24,8 @@ const SUITE: &str = "unstable";
 /// A few seconds with a near mirror.
 const FETCH: Duration = Duration::from_secs(5 * 60);
 const START: Duration = Duration::from_secs(20);
+/// How long one look during the start may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h.
 const PROFILES: [(&str, &str, u32); 2] =
     [("default", "90 days", 7_776_000), ("shortlived", "160 hours, also for IP addresses", 576_000)];
@@ -41,7 +46,29 @@ pub(super) async fn prepare(cache: &Cache) -> Result<PathBuf> {
 
 /// Where ACME clients begin.
 pub(super) fn directory(slot: Slot) -> String {
-    format!("https://{}:14000/dir", slot.stranger().0)
+    format!("https://{}/dir", public(slot))
+}
+
+/// Where clients find Let's Encrypt's limits, and Pebble behind them.
+fn public(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 14000).into()
+}
+
+/// Where Pebble itself listens; the router lets only this computer through, see `filter`.
+fn behind(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 14001).into()
+}
+
+/// Where Pebble tells its root, as guarded.
+fn management(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 15000).into()
+}
+
+/// Let's Encrypt's limits, with Pebble behind them.
+pub(super) async fn limits(dir: &LabDir, slot: Slot, trust: &Trust, speed: NonZeroU32) -> Result<Limits> {
+    let server = (acme::client(&trust.root)?, format!("https://{}", behind(slot)));
+    let [_, certificate, key] = trust::FILES.map(|name| dir.file(name));
+    Limits::before(server, (&slot.world(), public(slot)), (&certificate, &key), speed).await
 }
 
 /// Starts Pebble, unless it still runs, and publishes its root, which is another one after each start.
@@ -84,15 +111,14 @@ fn pid(dir: &LabDir) -> PathBuf {
 }
 
 fn configuration(dir: &LabDir, slot: Slot) -> Value {
-    let address = slot.stranger().0;
     let profile = |(name, description, seconds): (&str, &str, u32)| {
         (name.to_owned(), json!({ "description": description, "validityPeriod": seconds }))
     };
     let profiles: serde_json::Map<String, Value> = PROFILES.into_iter().map(profile).collect();
     let [_, certificate, key] = trust::FILES.map(|name| dir.file(name));
     json!({ "pebble": {
-        "listenAddress": format!("{address}:14000"),
-        "managementListenAddress": format!("{address}:15000"),
+        "listenAddress": behind(slot),
+        "managementListenAddress": management(slot),
         "certificate": certificate,
         "privateKey": key,
         "httpPort": 80,
@@ -106,15 +132,7 @@ fn configuration(dir: &LabDir, slot: Slot) -> Value {
 
 /// The root, once the server answers and has both profiles.
 async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
-    // Whoever runs first installs the provider; it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authority = reqwest::Certificate::from_pem(trust.root.as_bytes())?;
-    let client = reqwest::Client::builder()
-        .tls_certs_only([authority])
-        .no_proxy()
-        .user_agent("clawberth-lab")
-        .timeout(Duration::from_secs(5));
-    let client = client.build()?;
+    let client = acme::client(&trust.root)?;
     let until = Instant::now() + START;
     loop {
         match ask(&client, slot).await {
@@ -130,11 +148,11 @@ async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
 }
 
 async fn ask(client: &reqwest::Client, slot: Slot) -> Result<String> {
-    let directory: Value = client.get(directory(slot)).send().await?.error_for_status()?.json().await?;
+    let get = async |url: String| client.get(url).timeout(ATTEMPT).send().await?.error_for_status();
+    let directory: Value = get(format!("https://{}/dir", behind(slot))).await?.json().await?;
     for (name, _, _) in PROFILES {
         let known = directory.pointer("/meta/profiles").and_then(|profiles| profiles.get(name));
         known.with_context(|| format!("this Pebble has no profile {name}"))?;
     }
-    let root = format!("https://{}:15000/roots/0", slot.stranger().0);
-    Ok(client.get(root).send().await?.error_for_status()?.text().await?)
+    Ok(get(format!("https://{}/roots/0", management(slot))).await?.text().await?)
 }
