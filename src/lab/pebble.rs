@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use axum::http::header::USER_AGENT;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -148,7 +149,10 @@ async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
 }
 
 async fn ask(client: &reqwest::Client, slot: Slot) -> Result<String> {
-    let get = async |url: String| client.get(url).timeout(ATTEMPT).send().await?.error_for_status();
+    let get = async |url: String| {
+        let request = client.get(url).header(USER_AGENT, acme::AGENT).timeout(ATTEMPT);
+        request.send().await?.error_for_status()
+    };
     let directory: Value = get(format!("https://{}/dir", behind(slot))).await?.json().await?;
     for (name, _, _) in PROFILES {
         let known = directory.pointer("/meta/profiles").and_then(|profiles| profiles.get(name));

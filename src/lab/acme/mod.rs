@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use self::proxy::Proxy;
 use self::tls::{Peer, TlsListener};
 use self::upstream::Upstream;
-pub(super) use self::upstream::client;
+pub(super) use self::upstream::{AGENT, client};
 use super::namespace;
 
 /// The limits, ready to be served.

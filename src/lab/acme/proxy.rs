@@ -52,6 +52,8 @@ struct Resource {
     status: Option<String>,
     /// An order has it.
     finalize: Option<String>,
+    /// An order has them.
+    authorizations: Option<Vec<String>>,
     /// An authorisation has it.
     identifier: Option<Identifier>,
 }
@@ -139,14 +141,19 @@ impl Proxy {
         let mut ledger = self.ledger();
         ledger.accepted(path, self.clock.now());
         let (Some(account), Some(seen)) = (&signed.account, answer.json::<Resource>()) else { return };
-        let failed = seen.status.as_deref() == Some("invalid");
-        if let Some(identifier) = seen.identifier {
-            ledger.authorization(path, identifier);
-            if failed {
-                ledger.failed(path, account, self.clock.now());
+        // Clients look at the authorisation, at its challenge or at the order. An order does not say which of its
+        // authorisations has failed, unless it has but one.
+        let authorization = match (seen.identifier, seen.authorizations.as_deref()) {
+            (Some(identifier), _) => {
+                ledger.authorization(path, identifier);
+                Some(path.to_owned())
             }
-        } else if let Some(authorization) = up(&answer.headers).filter(|_| failed) {
-            // a challenge names the authorisation that fails with it
+            (None, Some(several)) => {
+                several.first().filter(|_| several.len() == 1).and_then(|url| jws::path(url))
+            }
+            (None, None) => up(&answer.headers),
+        };
+        if let Some(authorization) = authorization.filter(|_| seen.status.as_deref() == Some("invalid")) {
             ledger.failed(&authorization, account, self.clock.now());
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
@@ -14,6 +14,9 @@ use super::jws;
 
 /// Pebble itself gives a request a minute.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// An ACME server refuses whoever does not say who asks (RFC 8555, 6.1).
+pub(in crate::lab) const AGENT: &str = "clawberth-lab";
 
 /// The server, found by its address, reached by whatever name clients use.
 pub(super) struct Upstream {
@@ -66,7 +69,8 @@ pub(in crate::lab) fn client(root: &str) -> Result<reqwest::Client> {
 impl Upstream {
     /// The server at that base URL, which must answer.
     pub(super) async fn find(client: reqwest::Client, base: String) -> Result<Self> {
-        let answer = client.get(format!("{base}/dir")).send().await?.error_for_status()?;
+        let answer =
+            client.get(format!("{base}/dir")).header(USER_AGENT, AGENT).send().await?.error_for_status()?;
         let directory: Directory = answer.json().await.context("the ACME server has another directory")?;
         let path = |url: &str| jws::path(url).with_context(|| format!("{url:?} is no URL"));
         let new_nonce = path(&directory.new_nonce)?;
@@ -91,10 +95,11 @@ impl Upstream {
 
     /// The headers of a fresh nonce, for a client that knows the server by that name.
     pub(super) async fn nonce(&self, client: &HeaderMap) -> reqwest::Result<HeaderMap> {
-        let mut headers = HeaderMap::new();
-        headers.extend(client.get(HOST).map(|host| (HOST, host.clone())));
-        let url = format!("{}{}", self.base, self.new_nonce);
-        Ok(self.client.head(url).headers(headers).send().await?.error_for_status()?.headers().clone())
+        let mut request = self.client.head(format!("{}{}", self.base, self.new_nonce));
+        if let Some(host) = client.get(HOST) {
+            request = request.header(HOST, host);
+        }
+        Ok(request.header(USER_AGENT, AGENT).send().await?.error_for_status()?.headers().clone())
     }
 }
 
