@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
+use super::acme::Limits;
 use super::api::{Block, Cloud, Settings};
 use super::cache::Cache;
 use super::dir::{LabDir, Record};
@@ -83,7 +84,7 @@ async fn real_machines(
     network::up(slot).await?;
     let trust = trust::ensure(dir, slot.stranger().0.into())?;
     pebble::start(dir, slot, &package, &trust).await?;
-    let limits = pebble::limits(dir, slot, &trust, options.acme_speed).await?;
+    let limits = Limits::open(dir, slot, &trust, options.acme_speed).await?;
     services.spawn(limits.serve());
     let mirror = bound(slot, (slot.services().0, MIRROR_PORT).into()).await?;
     serve(services, mirror, mirror::router(node));

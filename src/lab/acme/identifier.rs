@@ -1,9 +1,8 @@
 //! What a certificate names, and whom Let's Encrypt takes to be behind it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
 /// A name in lower case or an address: equal if ACME takes them for equal.
@@ -51,9 +50,9 @@ impl Identifier {
                 Some((dot, _)) => name.get(dot + 1..).unwrap_or(name).to_owned(),
                 None => name.clone(),
             },
-            Self::Address(address) => {
-                let bits = if address.is_ipv4() { 32 } else { 64 };
-                IpNet::new_assert(*address, bits).trunc().to_string()
+            Self::Address(IpAddr::V4(address)) => format!("{address}/32"),
+            Self::Address(IpAddr::V6(address)) => {
+                format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! As Boulder does it: limits are checked at new-order, certificates counted when an order is finalised, failures when
 //! an authorisation fails. A certificate for the same identifiers as one of the last 120 days is a renewal, which
-//! counts neither as an order nor for its domain; one that ARI announced is refused for nothing.
+//! counts neither as an order nor for its domain. An order that ARI announced is refused for nothing; its certificate
+//! counts as any other.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;

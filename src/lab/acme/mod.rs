@@ -13,9 +13,7 @@ mod time;
 mod tls;
 mod upstream;
 
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -24,8 +22,10 @@ use tokio::net::TcpListener;
 use self::proxy::Proxy;
 use self::tls::{Peer, TlsListener};
 use self::upstream::Upstream;
-pub(super) use self::upstream::{AGENT, client};
-use super::namespace;
+use super::dir::LabDir;
+use super::slot::Slot;
+use super::trust::{self, Trust};
+use super::{namespace, pebble};
 
 /// The limits, ready to be served.
 pub(super) struct Limits {
@@ -34,21 +34,15 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Puts the limits in front of the ACME server at `base`, as its clients see it: at `address` in a namespace, with
-    /// a certificate and its key. Buckets fill `speed` times as fast as Let's Encrypt's.
-    ///
-    /// # Errors
-    /// The server does not answer, or the address is taken.
-    pub(super) async fn before(
-        (client, base): (reqwest::Client, String),
-        (namespace, address): (&str, SocketAddr),
-        (certificate, key): (&Path, &Path),
-        speed: NonZeroU32,
-    ) -> Result<Self> {
-        let upstream = Upstream::find(client, base).await?;
-        let tcp = namespace::inside(namespace, move || std::net::TcpListener::bind(address)).await?;
+    /// Puts the limits in front of Pebble, which must answer. Buckets fill `speed` times as fast as Let's Encrypt's.
+    pub(super) async fn open(dir: &LabDir, slot: Slot, trust: &Trust, speed: NonZeroU32) -> Result<Self> {
+        let base = format!("https://{}", pebble::behind(slot));
+        let upstream = Upstream::find(pebble::client(trust)?, base).await?;
+        let address = pebble::public(slot);
+        let tcp = namespace::inside(&slot.world(), move || std::net::TcpListener::bind(address)).await?;
         tcp.set_nonblocking(true)?;
-        let listener = TlsListener::new(TcpListener::from_std(tcp)?, certificate, key)?;
+        let [_, certificate, key] = trust::FILES.map(|name| dir.file(name));
+        let listener = TlsListener::new(TcpListener::from_std(tcp)?, &certificate, &key)?;
         Ok(Self { listener, router: Proxy::new(upstream, speed).router() })
     }
 

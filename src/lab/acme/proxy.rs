@@ -71,10 +71,10 @@ impl Proxy {
         let headers = request.headers.clone();
         match self.limited(client, request).await {
             Ok(answer) => answer.into_response(),
-            Err(Obstacle::Server(error)) => unreachable(&error),
+            Err(Obstacle::Server(error)) => no_answer(&error),
             Err(Obstacle::Limit(refusal)) => match self.upstream.nonce(&headers).await {
                 Ok(nonce) => refusal.into_response(&self.clock, nonce),
-                Err(error) => unreachable(&error),
+                Err(error) => no_answer(&error),
             },
         }
     }
@@ -206,6 +206,6 @@ fn up(headers: &HeaderMap) -> Option<String> {
     jws::path(url)
 }
 
-fn unreachable(error: &reqwest::Error) -> Response {
+fn no_answer(error: &reqwest::Error) -> Response {
     (StatusCode::BAD_GATEWAY, format!("the ACME server does not answer: {error}\n")).into_response()
 }

@@ -1,7 +1,5 @@
 //! The ACME server behind the limits, and requests as they go there and answers as they come back.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
@@ -11,12 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::jws;
-
-/// Pebble itself gives a request a minute.
-const ANSWER: Duration = Duration::from_secs(60);
-
-/// An ACME server refuses whoever does not say who asks (RFC 8555, 6.1).
-pub(in crate::lab) const AGENT: &str = "clawberth-lab";
+use crate::lab::pebble::AGENT;
 
 /// The server, found by its address, reached by whatever name clients use.
 pub(super) struct Upstream {
@@ -50,20 +43,6 @@ struct Directory {
     new_nonce: String,
     new_account: String,
     new_order: String,
-}
-
-/// A client that trusts one authority and takes answers as they are.
-pub(in crate::lab) fn client(root: &str) -> Result<reqwest::Client> {
-    // Whoever runs first installs the provider; it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authority = reqwest::Certificate::from_pem(root.as_bytes())?;
-    let client = reqwest::Client::builder()
-        .tls_certs_only([authority])
-        .no_proxy()
-        .no_gzip()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(ANSWER);
-    Ok(client.build()?)
 }
 
 impl Upstream {
