@@ -32,6 +32,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }
 
+    /// 422 for a state that the API has no code of its own for.
+    pub(crate) fn service(message: impl Into<String>) -> Self {
+        Self::unprocessable("service_error", message)
+    }
+
     /// 404 for a resource of a kind (`server`, `primary IP`, …).
     pub(crate) fn not_found(kind: &str, id: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("{kind} with ID '{id}' not found"))

@@ -1,7 +1,7 @@
 //! The work behind actions. What is to be done follows from the action alone, so that a lab that was killed in the
 //! middle does it again; all that machines are asked for is safe to ask twice.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Cloud;
 use super::action::{Action, Command};
@@ -140,11 +140,14 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
     let own = cloud.clone();
     afterwards(cloud, async move {
         for id in servers {
-            if own.read(|world| server::has_machine(world, id)) {
-                connect(&own, id).await.with_context(|| format!("server {id} was not connected anew"))?;
+            let connected = match own.read(|world| server::has_machine(world, id)) {
+                true => connect(&own, id).await,
+                false => Ok(()),
+            };
+            if let Err(error) = connected {
+                tracing::error!("server {id} was not connected anew: {error:#}");
             }
         }
-        Ok(())
     });
 }
 
@@ -152,22 +155,20 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
 pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
     let own = cloud.clone();
     afterwards(cloud, async move {
-        let removed = own.machines().remove_volume(id).await;
-        removed.with_context(|| format!("what volume {id} held was not removed"))
+        if let Err(error) = own.machines().remove_volume(id).await {
+            tracing::error!("what volume {id} held was not removed: {error:#}");
+        }
     });
 }
 
-/// Does what the answer of a request does not wait for.
-fn afterwards(cloud: &Cloud, work: impl Future<Output = Result<()>> + Send + 'static) {
-    let Some(busy) = cloud.busy() else {
-        return;
-    };
-    tokio::spawn(async move {
-        if let Err(error) = work.await {
-            tracing::error!("{error:#}");
-        }
-        drop(busy);
-    });
+/// Does what the answer of a request does not wait for, but a halt does.
+fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
+    if let Some(busy) = cloud.busy() {
+        tokio::spawn(async move {
+            work.await;
+            drop(busy);
+        });
+    }
 }
 
 /// What the end of an action changes in memory.
