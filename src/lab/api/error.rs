@@ -11,7 +11,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     message: String,
-    details: Value,
+    pub(crate) details: Value,
 }
 
 impl ApiError {
