@@ -52,6 +52,20 @@ pub struct Attachment {
     pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
 }
 
+impl Attachment {
+    /// The address of a server's interface in the network. Hetzner's begin alike.
+    pub fn mac_address(&self, server: u64) -> String {
+        let [.., a, b] = server.to_be_bytes();
+        let [.., c, d] = self.network.to_be_bytes();
+        format!("86:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+    }
+
+    /// The first address of the network's range.
+    pub fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.ip_range.network()).saturating_add(1))
+    }
+}
+
 /// One accept rule of the cloud firewall; what no rule accepts is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accept {
