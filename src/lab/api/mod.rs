@@ -282,6 +282,11 @@ impl Cloud {
         look(&self.read(zone::all_data))
     }
 
+    /// The reverse name of an address, if it has one.
+    pub(crate) fn pointer(&self, address: IpAddr) -> Option<String> {
+        self.read(|world| primary_ip::pointer(world, address))
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         // a handler that panicked has left the world as it was before or after one small step
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner)

@@ -134,6 +134,16 @@ pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&P
     world.primary_ips.iter().map(|(_, ip)| ip).find(|ip| ip.assignee == Some(server) && ip.family == family)
 }
 
+/// The reverse name of an address.
+pub(crate) fn pointer(world: &World, address: IpAddr) -> Option<String> {
+    let IpAddr::V4(address) = address else {
+        return None;
+    };
+    let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
+    let found = ips.find(|ip| ip.family == Family::Ipv4 && address::v4(world.slot, ip.number) == address)?;
+    Some(found.default_pointer(world.slot))
+}
+
 /// Refuses an existing primary IP that a new server cannot have.
 pub(crate) fn check_usable(world: &World, id: u64, family: Family, location: &str) -> Result<(), ApiError> {
     let ip = world.primary_ips.find(id)?;
