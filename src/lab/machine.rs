@@ -46,6 +46,8 @@ pub struct Attachment {
     pub ip_range: Ipv4Net,
     /// The machine's address in it, as a /32.
     pub ip: Ipv4Addr,
+    /// The address of the machine's interface in it.
+    pub mac_address: String,
     /// More addresses of the machine.
     pub alias_ips: Vec<Ipv4Addr>,
     /// Destinations beyond the network, and the member that leads there.
@@ -53,13 +55,6 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// The address of a server's interface in the network. Hetzner's begin alike.
-    pub fn mac_address(&self, server: u64) -> String {
-        let [.., a, b] = server.to_be_bytes();
-        let [.., c, d] = self.network.to_be_bytes();
-        format!("86:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-    }
-
     /// The first address of the network's range.
     pub fn gateway(&self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.ip_range.network()).saturating_add(1))

@@ -95,7 +95,7 @@ async fn plug(slot: Slot, id: u64, place: &Attachment) -> Result<()> {
     let mut names = (FIRST_INTERFACE..).map(|number| format!("ens{number}"));
     let name = names.find(|name| !taken.contains(name)).context("no interface name is free")?;
     let (ip, gateway, range) = (place.ip, place.gateway(), place.ip_range.trunc());
-    let mac = place.mac_address(id);
+    let mac = &place.mac_address;
     tool::ip(&format!(
         "-n {router} link add {link} mtu {MTU} type veth peer name {name} netns {machine} address {mac} mtu {MTU}"
     ))
@@ -166,6 +166,7 @@ mod tests {
             network: 1,
             ip_range: "10.0.0.0/16".parse().unwrap(),
             ip: "10.0.0.2".parse().unwrap(),
+            mac_address: "86:00:00:00:00:01".to_owned(),
             alias_ips: vec!["10.0.0.9".parse().unwrap()],
             routes: [("0.0.0.0/0", "10.0.0.2"), ("10.7.1.0/24", "10.0.0.9"), ("10.8.0.0/24", "10.0.0.3")]
                 .map(|(destination, via)| (destination.parse().unwrap(), via.parse().unwrap()))

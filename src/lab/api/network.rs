@@ -13,6 +13,7 @@ use super::meta::Meta;
 use super::resource::Resource;
 use super::table::{Row, Table};
 use super::world::World;
+use crate::lab::metadata::PrivateNetwork;
 
 /// A network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -117,6 +118,22 @@ impl Network {
     pub(crate) fn gateway(&self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.ip_range.network()).saturating_add(1))
     }
+}
+
+/// What a server may know about its place in a network.
+pub(crate) fn identity(world: &World, net: &PrivateNet) -> Option<PrivateNetwork> {
+    let network = world.networks.get(net.network)?;
+    let subnet = network.subnets.iter().map(|subnet| subnet.ip_range).find(|range| range.contains(&net.ip));
+    Some(PrivateNetwork {
+        ip: net.ip,
+        alias_ips: net.alias_ips.clone(),
+        mac_address: net.mac_address.clone(),
+        network_id: net.network,
+        network_name: network.meta.name.clone(),
+        network: network.ip_range,
+        subnet: subnet.unwrap_or(network.ip_range),
+        gateway: network.gateway(),
+    })
 }
 
 /// The servers in the network of an action.

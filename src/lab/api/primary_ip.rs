@@ -149,8 +149,8 @@ pub(crate) fn pointer(world: &World, address: IpAddr) -> Option<String> {
         return None;
     };
     let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
-    let found = ips.find(|ip| ip.family == Family::Ipv4 && address::v4(world.slot, ip.number) == address)?;
-    Some(found.default_pointer(world.slot))
+    let found = ips.find(|ip| ip.family == Family::Ipv4 && world.block().v4(ip.number) == address)?;
+    Some(found.default_pointer(world.block()))
 }
 
 /// Refuses an existing primary IP that a new server cannot have.

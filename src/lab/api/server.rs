@@ -21,7 +21,7 @@ use super::query::Query;
 use super::resource::{self, Resource};
 use super::table::{Row, Table};
 use super::world::World;
-use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create};
+use super::{Cloud, Identity, ServerSummary, firewall, network, primary_ip, server_create};
 use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
@@ -206,6 +206,7 @@ fn attachment(world: &World, net: &PrivateNet) -> Option<Attachment> {
         network: net.network,
         ip_range: network.ip_range,
         ip: net.ip,
+        mac_address: net.mac_address.clone(),
         alias_ips: net.alias_ips.clone(),
         routes: network.routes.iter().map(|route| (route.destination, route.gateway)).collect(),
     })
@@ -245,6 +246,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
         availability_zone: location.datacenter,
         public_keys: server.ssh_keys.clone(),
         user_data: server.user_data.clone(),
+        private_networks: server.private_net.iter().filter_map(|net| network::identity(world, net)).collect(),
     })
 }
 
