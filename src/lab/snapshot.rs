@@ -173,3 +173,124 @@ fn is_within(layer: &Path, dir: &Path) -> bool {
     let is_dir = |path: &Path| fs::symlink_metadata(layer.join(path)).is_ok_and(|found| found.is_dir());
     dir.ancestors().all(is_dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::lab::disk::Birth;
+    use crate::lab::machine::MachineSpec;
+
+    struct Bed {
+        temp: tempfile::TempDir,
+        snapshots: Snapshots,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let temp = tempfile::tempdir().unwrap();
+            let certificates = temp.path().join("image/etc/ssl/certs");
+            fs::create_dir_all(&certificates).unwrap();
+            fs::write(certificates.join("ca-certificates.crt"), "DEBIAN\n").unwrap();
+            let snapshots = Snapshots::open(temp.path().join("snapshots")).unwrap();
+            Self { temp, snapshots }
+        }
+
+        fn machines(&self) -> PathBuf {
+            self.temp.path().join("machines")
+        }
+
+        fn disk(&self, id: u64) -> Disk {
+            Disk::at(self.machines().join(id.to_string()))
+        }
+
+        fn machine(&self, id: u64, snapshot: Option<u64>) -> Disk {
+            let image = Layers::of_image(self.temp.path().join("image"));
+            let layers = snapshot.map_or(image, |snapshot| self.snapshots.layers(snapshot).unwrap());
+            let spec = MachineSpec { id, ..MachineSpec::default() };
+            let birth = Birth { spec: &spec, root: "LAB\n", resolver: [198, 19, 0, 2].into() };
+            self.disk(id).seed(&birth, layers.clone(), &self.snapshots.paths(&layers)).unwrap();
+            self.disk(id)
+        }
+
+        async fn take(&self, snapshot: u64, disk: &Disk) {
+            let copied = self.snapshots.copy(snapshot, &disk.upper()).await.unwrap();
+            copied.keep(&disk.layers().unwrap().unwrap()).unwrap();
+        }
+
+        fn there(&self) -> Vec<u64> {
+            self.snapshots.collect(&self.machines()).unwrap();
+            numbered(&self.snapshots.dir).unwrap().into_iter().map(|(id, _)| id).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_removed_snapshot_stays_until_nothing_lies_on_it() {
+        let bed = Bed::new();
+        bed.take(1, &bed.machine(11, None)).await;
+        bed.take(2, &bed.machine(12, Some(1))).await;
+        let third = bed.machine(13, Some(2));
+        assert_eq!(third.layers().unwrap().unwrap().snapshots, [2, 1]);
+        bed.snapshots.give_up(1).unwrap();
+        assert_eq!(bed.there(), [1, 2], "12, 13 and snapshot 2 lie on it");
+        bed.disk(12).remove().unwrap();
+        bed.snapshots.give_up(2).unwrap();
+        assert_eq!(bed.there(), [1, 2], "13 lies on both");
+        third.remove().unwrap();
+        assert_eq!(bed.there(), Vec::<u64>::new());
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_has_the_disk_and_no_identity() {
+        let bed = Bed::new();
+        let disk = bed.machine(11, None);
+        let upper = disk.upper();
+        for dir in ["etc/ssh", "var/lib/cloud/instances/11", "var/lib/cloud/scripts"] {
+            fs::create_dir_all(upper.join(dir)).unwrap();
+        }
+        for file in ["etc/machine-id", "etc/ssh/ssh_host_rsa_key", "etc/ssh/sshd_config", "home"] {
+            fs::write(upper.join(file), "of 11").unwrap();
+        }
+        symlink("instances/11", upper.join("var/lib/cloud/instance")).unwrap();
+        bed.take(1, &disk).await;
+        let layer = bed.snapshots.path(1).join("layer");
+        assert_eq!(fs::read_to_string(layer.join("etc/machine-id")).unwrap(), "");
+        assert_eq!(fs::read_to_string(layer.join("home")).unwrap(), "of 11");
+        let names = |dir: &str| -> Vec<_> {
+            fs::read_dir(layer.join(dir)).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        };
+        assert_eq!(names("etc/ssh"), ["sshd_config"]);
+        assert_eq!(names("var/lib/cloud"), ["scripts"]);
+        let heir = bed.machine(12, Some(1)).upper().join("etc/ssl/certs/ca-certificates.crt");
+        assert_eq!(fs::read_to_string(heir).unwrap(), "DEBIAN\nLAB\n", "the lab's root is there once");
+    }
+
+    #[tokio::test]
+    async fn a_link_in_a_machine_leads_to_nothing_of_this_computer() {
+        let bed = Bed::new();
+        let disk = bed.machine(11, None);
+        let outside = bed.temp.path().join("outside");
+        fs::create_dir_all(outside.join("instances")).unwrap();
+        fs::write(outside.join("machine-id"), "this computer's").unwrap();
+        fs::create_dir_all(disk.upper().join("var/lib")).unwrap();
+        symlink(&outside, disk.upper().join("var/lib/cloud")).unwrap();
+        symlink(outside.join("machine-id"), disk.upper().join("etc/machine-id")).unwrap();
+        bed.take(1, &disk).await;
+        assert!(outside.join("instances").exists());
+        assert_eq!(fs::read_to_string(outside.join("machine-id")).unwrap(), "this computer's");
+    }
+
+    #[tokio::test]
+    async fn half_a_snapshot_is_none_and_goes_with_the_next_start() {
+        let bed = Bed::new();
+        let disk = bed.machine(11, None);
+        drop(bed.snapshots.copy(1, &disk.upper()).await.unwrap());
+        assert!(!bed.snapshots.has(1));
+        assert!(bed.snapshots.layers(1).is_err());
+        let dir = bed.snapshots.dir.clone();
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        Snapshots::open(dir.clone()).unwrap();
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    }
+}
