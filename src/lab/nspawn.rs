@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -34,6 +35,7 @@ pub struct Nspawn {
     machines: PathBuf,
     snapshots: Arc<Snapshots>,
     volumes: Volumes,
+    filters: Mutex<()>,
     /// The image of new machines.
     image: PathBuf,
     /// The root certificate that machines trust, PEM.
@@ -45,7 +47,8 @@ impl Nspawn {
     pub(super) fn open(slot: Slot, dir: &LabDir, image: PathBuf, root: String) -> Result<Self> {
         let snapshots = Arc::new(Snapshots::open(dir.snapshots())?);
         let volumes = Volumes::at(dir.volumes());
-        Ok(Self { slot, machines: dir.machines(), snapshots, volumes, image, root })
+        let filters = Mutex::new(());
+        Ok(Self { slot, machines: dir.machines(), snapshots, volumes, filters, image, root })
     }
 
     pub(super) fn create(&self, spec: &MachineSpec) -> Result<()> {
@@ -89,11 +92,8 @@ impl Nspawn {
 
     pub(super) async fn delete(&self, id: u64) -> Result<()> {
         self.stop(id).await?;
-        let disk = self.disk(id);
-        if let Some(spec) = disk.spec()? {
-            tool::nft(Some(&self.slot.router()), &filter::without_machine(&spec)?).await?;
-        }
-        self.remove_disk(disk).await
+        self.refilter(|entries| filter::without_machine(id, entries)).await?;
+        self.remove_disk(self.disk(id)).await
     }
 
     pub(super) async fn connect(&self, spec: &MachineSpec) -> Result<()> {
@@ -147,9 +147,16 @@ impl Nspawn {
     }
 
     pub(super) async fn filter(&self, spec: &MachineSpec, accepts: Option<&[Accept]>) -> Result<()> {
-        let commands = filter::of_machine(spec, accepts)?;
-        let loaded = tool::nft(Some(&self.slot.router()), &commands).await;
-        loaded.with_context(|| format!("cannot filter {}", spec.name))
+        let filtered = self.refilter(|entries| filter::of_machine(spec, accepts, entries)).await;
+        filtered.with_context(|| format!("cannot filter {}", spec.name))
+    }
+
+    /// Changes the router's rules, knowing what they are.
+    async fn refilter(&self, change: impl FnOnce(&[filter::Entry]) -> Result<String>) -> Result<()> {
+        let _one_at_a_time = self.filters.lock().await;
+        let router = self.slot.router();
+        let entries = filter::entries(&tool::shell_inside(&router, "nft -j list maps inet").await?)?;
+        tool::nft(Some(&router), &change(&entries)?).await
     }
 
     fn disk(&self, id: u64) -> Disk {
