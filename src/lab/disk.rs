@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::layers::Layers;
@@ -76,30 +76,44 @@ impl Disk {
     }
 
     /// The machine's root directory, mounted.
-    ///
-    /// Shared, so that what is mounted below it later shows up in the machine.
     pub(super) async fn mount(&self, lower: &[PathBuf]) -> Result<PathBuf> {
         let root = self.root();
         let lower: Vec<_> = lower.iter().map(|layer| layer.to_string_lossy()).collect();
         let dir = self.dir.display();
         let options = format!("lowerdir={},upperdir={dir}/upper,workdir={dir}/work", lower.join(":"));
-        let words = ["--make-shared", "-t", "overlay", "overlay", "-o", &options].map(AsRef::as_ref);
+        let words = ["-t", "overlay", "overlay", "-o", &options].map(AsRef::as_ref);
         tool::quick("mount", words.into_iter().chain([root.as_os_str()])).await?;
+        let (inside, outside) = (root.join("mnt"), self.mnt());
+        // by a link it would be a directory of this computer
+        ensure!(
+            fs::symlink_metadata(&inside).is_ok_and(|mnt| mnt.is_dir()),
+            "the machine has no directory /mnt"
+        );
+        fs::create_dir_all(&outside)?;
+        let words = ["--bind".as_ref(), "--make-shared".as_ref(), inside.as_os_str(), outside.as_os_str()];
+        tool::quick("mount", words).await?;
         Ok(root)
     }
 
     /// Unmounts it, with what is mounted below it.
     pub(super) async fn unmount(&self) -> Result<()> {
-        let root = self.root();
-        if !mount_table::at_and_below(&root)?.is_empty() {
-            tool::quick("umount", ["--recursive".as_ref(), root.as_os_str()]).await?;
+        for point in [self.mnt(), self.root()] {
+            if !mount_table::at_and_below(&point)?.is_empty() {
+                tool::quick("umount", ["--recursive".as_ref(), point.as_os_str()]).await?;
+            }
         }
         Ok(())
     }
 
     /// Where it is mounted while the machine runs.
-    pub(super) fn root(&self) -> PathBuf {
+    fn root(&self) -> PathBuf {
         self.dir.join("root")
+    }
+
+    /// The machine's `/mnt` while it runs: what is mounted below this later shows up inside. nspawn 257 lets only what
+    /// it was told to bind follow this computer's mounts, and of that only what is not within the root.
+    pub(super) fn mnt(&self) -> PathBuf {
+        self.dir.join("mnt")
     }
 
     /// The machine's own layer.

@@ -78,7 +78,7 @@ impl Nspawn {
         let disk = self.disk(spec.id);
         let layers = disk.layers()?.with_context(|| format!("{} has no disk", spec.name))?;
         let root = disk.mount(&self.snapshots.paths(&layers)).await?;
-        self.volumes.connect(&root, &spec.volumes).await?;
+        self.volumes.connect(&disk.mnt(), &spec.volumes).await?;
         network::attach(self.slot, spec).await?;
         private_network::connect(self.slot, spec).await?;
         let process = self.boot(spec, &root)?;
@@ -100,7 +100,7 @@ impl Nspawn {
         if self.running(spec.id).is_none() {
             return Ok(());
         }
-        self.volumes.connect(&self.disk(spec.id).root(), &spec.volumes).await?;
+        self.volumes.connect(&self.disk(spec.id).mnt(), &spec.volumes).await?;
         private_network::connect(self.slot, spec).await
     }
 
@@ -188,6 +188,7 @@ impl Nspawn {
             .map(str::to_owned),
         );
         words.extend(["--console=pipe".to_owned(), format!("--directory={}", root.display())]);
+        words.push(format!("--bind={}:/mnt", self.disk(spec.id).mnt().display()));
         words.push(format!("--network-namespace-path=/run/netns/{name}"));
         words.push(format!("--machine={name}"));
         words.push(format!("--hostname={}", spec.name));

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::{cache, mount_table, tool};
 
@@ -23,32 +23,27 @@ impl Volumes {
         Self { dir }
     }
 
-    /// Gives a machine the wanted volumes at `/mnt/HC_Volume_ID` and takes the others from it, in use or not: that
-    /// is like pulling a disk. Whatever is mounted below a machine's root shows up inside while it runs.
-    pub(super) async fn connect(&self, root: &Path, wanted: &[u64]) -> Result<()> {
-        let mounted = mounted(root)?;
+    /// Mounts the wanted volumes at `HC_Volume_ID` below a machine's `/mnt`, and takes the others from it, in use or
+    /// not: that is like pulling a disk.
+    pub(super) async fn connect(&self, mnt: &Path, wanted: &[u64]) -> Result<()> {
+        let mounted = mounted(mnt)?;
         for (id, point) in &mounted {
             if !wanted.contains(id) {
                 tool::quick("umount", ["--lazy".as_ref(), point.as_os_str()]).await?;
             }
         }
         for id in wanted.iter().filter(|id| !mounted.iter().any(|(there, _)| there == *id)) {
-            self.mount(root, *id).await.with_context(|| format!("cannot attach volume {id}"))?;
+            self.mount(mnt, *id).await.with_context(|| format!("cannot attach volume {id}"))?;
         }
         Ok(())
     }
 
-    async fn mount(&self, root: &Path, id: u64) -> Result<()> {
+    async fn mount(&self, mnt: &Path, id: u64) -> Result<()> {
         let volume = self.dir.join(id.to_string());
         fs::create_dir_all(&volume).with_context(|| format!("cannot make {}", volume.display()))?;
         fs::set_permissions(&volume, Permissions::from_mode(0o755))?;
-        let mnt = root.join("mnt");
-        // a link inside the machine would lead to a directory of this computer
-        ensure!(
-            fs::symlink_metadata(&mnt).is_ok_and(|mnt| mnt.is_dir()),
-            "the machine has no directory /mnt"
-        );
         let point = mnt.join(format!("{PREFIX}{id}"));
+        // a link, which would lead from the machine to a directory of this computer, is refused
         if !fs::symlink_metadata(&point).is_ok_and(|point| point.is_dir()) {
             fs::create_dir(&point).with_context(|| format!("cannot make {}", point.display()))?;
         }
@@ -61,11 +56,11 @@ impl Volumes {
     }
 }
 
-/// The volumes that are mounted below a machine's root, and where.
-fn mounted(root: &Path) -> Result<Vec<(u64, PathBuf)>> {
+/// The volumes that a machine has, and where they are mounted.
+fn mounted(mnt: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let of_volume = |point: PathBuf| {
         let id = point.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
         Some((id, point))
     };
-    Ok(mount_table::at_and_below(&root.join("mnt"))?.into_iter().filter_map(of_volume).collect())
+    Ok(mount_table::at_and_below(mnt)?.into_iter().filter_map(of_volume).collect())
 }
