@@ -173,11 +173,10 @@ impl Nspawn {
 
     fn boot(&self, spec: &MachineSpec, root: &Path) -> Result<Process> {
         let name = self.slot.machine(spec.id);
-        let mut words = vec!["-c".to_owned(), cgroup::JOIN.to_owned(), "sh".to_owned()];
-        words.extend(Groups::of(&name).make()?);
+        let groups = Groups::of(&name).make()?.join(" ");
+        let mut words = vec!["-c".to_owned(), cgroup::LAUNCH.to_owned(), groups];
         words.extend(
             [
-                "--",
                 "systemd-nspawn",
                 "--boot",
                 "--register=no",
@@ -226,6 +225,7 @@ pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
             frozen::thaw(init);
         }
         if !process.end(SHUTDOWN).await {
+            process.children().iter().for_each(Process::kill);
             process.kill();
         }
     }
@@ -238,13 +238,9 @@ pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
     Disk::at(dir.to_owned()).unmount().await
 }
 
-/// The process that nspawn's payload has, once it has become systemd.
-fn init_of(nspawn: &Process) -> Option<i32> {
-    let id = nspawn.id();
-    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
-    let is_init = |child: &i32| {
-        let name = fs::read_to_string(format!("/proc/{child}/comm"));
-        name.is_ok_and(|name| name.trim() == "systemd")
-    };
-    children.split_whitespace().filter_map(|child| child.parse().ok()).find(is_init)
+/// The machine's first process, once it has become systemd. Above it is nspawn, and above that may be its shell.
+fn init_of(process: &Process) -> Option<i32> {
+    let children = process.children();
+    let nspawn = children.iter().flat_map(Process::children);
+    nspawn.chain(children.iter().copied()).find(|child| child.name() == "systemd").map(|init| init.id())
 }

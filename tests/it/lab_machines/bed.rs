@@ -125,10 +125,13 @@ impl Lab {
     /// A machine's first process, by its number on this computer.
     pub(super) fn init(&self, id: u64) -> Option<String> {
         let file = self.dir.join(format!("machines/{id}/pid"));
-        let nspawn: Value = serde_json::from_slice(&fs::read(file).ok()?).unwrap();
-        let nspawn = nspawn["pid"].as_u64()?;
-        let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
-        Some(children.trim().to_owned()).filter(|init| !init.is_empty())
+        let process: Value = serde_json::from_slice(&fs::read(file).ok()?).unwrap();
+        let mut process = process["pid"].to_string();
+        while fs::read_to_string(format!("/proc/{process}/comm")).ok()?.trim() != "systemd" {
+            let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+            process = children.split_whitespace().next()?.to_owned();
+        }
+        Some(process)
     }
 
     /// Which of the ports answer from a point of view.
@@ -191,9 +194,13 @@ impl Lab {
 
     /// The firewall can only be judged once there is something behind it on every port.
     pub(super) fn wait_for_listeners(&self, wanted: &BTreeSet<u16>) {
+        self.wait_until(&format!("the machine listens on {wanted:?}"), || self.listening() == *wanted);
+    }
+
+    pub(super) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let until = Instant::now() + Duration::from_secs(60);
-        while self.listening() != *wanted {
-            assert!(Instant::now() < until, "after 60 s the machine listens on {:?}", self.listening());
+        while !is_so() {
+            assert!(Instant::now() < until, "not within 60 s: {what}: {}", self.story());
             std::thread::sleep(Duration::from_millis(100));
         }
     }

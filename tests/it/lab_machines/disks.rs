@@ -45,7 +45,11 @@ fn a_disk_lives_through_a_reboot_goes_on_from_a_snapshot_and_is_fresh_after_a_re
     lab.inside(alice, "echo kept >/kept; rm /usr/share/misc/magic.mime /etc/debian_version; rm -r /etc/apt");
     let (first, of_alice) = (lab.init(alice), identity(&lab, alice));
     lab.post(&format!("/servers/{alice}/actions/reboot"), &json!({}));
-    assert_ne!(lab.init(alice), first, "it booted");
+    let second = lab.init(alice);
+    assert_ne!(second, first, "it booted");
+    lab.set_up(alice);
+    lab.inside(alice, "systemctl reboot");
+    lab.wait_until("the machine has booted by itself", || ![None, second.clone()].contains(&lab.init(alice)));
     lab.set_up(alice);
     assert_eq!(
         lab.inside(alice, "cat /kept /born"),
