@@ -42,6 +42,16 @@ impl Body {
         }
     }
 
+    /// A field that must be there, be it null.
+    pub(crate) fn nullable<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>, ApiError> {
+        if self.has(field) { self.optional(field) } else { Err(ApiError::field(field, "is required")) }
+    }
+
+    /// Whether the request has a field.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// The labels, checked; `None` where the request has none.
     pub(crate) fn labels(&self) -> Result<Option<Labels>, ApiError> {
         let labels = self.optional("labels")?;

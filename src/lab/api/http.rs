@@ -14,7 +14,7 @@ use super::project::Index;
 use super::request_log::Entry;
 use super::{
     Cloud, action, catalog, firewall_routes, image, primary_ip_routes, rrset_routes, server, server_power,
-    ssh_key, zone,
+    ssh_key, zone_routes,
 };
 
 /// All routes, with what holds for each of them.
@@ -29,7 +29,7 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .merge(server::routes())
         .merge(server_power::routes())
         .merge(ssh_key::routes())
-        .merge(zone::routes())
+        .merge(zone_routes::routes())
         .route("/v1/datacenters", any(datacenters))
         .route("/v1/datacenters/{id}", any(datacenters))
         .method_not_allowed_fallback(method_not_allowed)

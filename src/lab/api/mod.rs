@@ -27,6 +27,7 @@ mod primary_ip_routes;
 mod project;
 mod query;
 mod rate_limit;
+mod record;
 mod request_log;
 mod resource;
 mod rrset;
@@ -41,6 +42,9 @@ mod table;
 mod volume;
 mod world;
 mod zone;
+mod zone_file;
+mod zone_routes;
+mod zone_words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;

@@ -9,7 +9,9 @@ mod http;
 mod keys;
 mod machines;
 mod restart;
+mod rrsets;
 mod servers;
+mod zones;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
