@@ -189,3 +189,126 @@ fn write_sets(file: &mut String, mut sets: Vec<&Rrset>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::seq::{IndexedRandom, SliceRandom};
+    use rand::{RngExt, SeedableRng};
+
+    use super::super::meta::Meta;
+    use super::super::rrset;
+    use super::super::zone::Mode;
+    use super::*;
+
+    const VALUES: [(&str, &str); 12] = [
+        ("A", "192.0.2.1"),
+        ("A", "192.0.2.2"),
+        ("AAAA", "2001:db8::1"),
+        ("CAA", "0 issue \"letsencrypt.org; validationmethods=dns-01\""),
+        ("DS", "258 13 2 0aff"),
+        ("HTTPS", "1 . alpn=\"h2,h3\" port=443"),
+        ("MX", "10 mail"),
+        ("RP", "admin.example.net. ."),
+        ("SRV", "0 5 443 www"),
+        ("TXT", "\"a ; (b) \\\" \\\\ \\065\" \"ä\""),
+        ("TXT", "\"\""),
+        ("NS", "ns.example.net."),
+    ];
+
+    /// A zone with records by chance.
+    fn zone(rng: &mut StdRng) -> Zone {
+        let mut rrsets = rrset::of_new_zone();
+        for (kind, value) in VALUES.sample(rng, 6).collect::<Vec<_>>() {
+            let name = ["www", "*", "_dmarc.mail", "xn--4bi"].choose(rng).unwrap();
+            let comment = ["", "c", "more; (words) \"here"].choose(rng).unwrap();
+            let record = Record { value: (*value).to_owned(), comment: (*comment).to_owned() };
+            let known = rrsets.iter_mut().find(|set| set.is(name, kind));
+            match known {
+                Some(set) => set.records.push(record),
+                None => {
+                    let ttl = [None, Some(60), Some(86400)].choose(rng).copied().flatten();
+                    let (name, kind) = ((*name).to_owned(), (*kind).to_owned());
+                    let wish = Wish { name, kind, ttl, records: vec![record], labels: Labels::new() };
+                    rrsets.push(wish.check("example.org").unwrap());
+                }
+            }
+        }
+        let meta = Meta::new(1, "example.org".to_owned(), Labels::new());
+        Zone::new(meta, Mode::Primary, 3600, rrsets)
+    }
+
+    fn sorted(mut rrsets: Vec<Rrset>) -> Vec<Rrset> {
+        rrsets.sort_by_key(Rrset::id);
+        rrsets.iter_mut().for_each(|set| set.records.sort_by(|a, b| a.value.cmp(&b.value)));
+        rrsets
+    }
+
+    /// The same record in another hand.
+    fn rewritten(rng: &mut StdRng, line: &str) -> String {
+        let mut fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        if fields.len() < 4 || line.starts_with(';') {
+            return line.to_owned();
+        }
+        if rng.random() {
+            fields[0] =
+                if fields[0] == "@" { "Example.ORG.".into() } else { format!("{}.EXAMPLE.org.", fields[0]) };
+        }
+        if fields.len() == 5 && rng.random() {
+            fields.swap(1, 2);
+        }
+        fields.retain(|field| field != "IN" || rng.random());
+        let (last, front) = fields.split_last().unwrap();
+        let gap = [" ", "\t", " \t "].choose(rng).unwrap();
+        let (front, kind) = (front[..front.len() - 1].join(gap), front.last().unwrap().to_ascii_lowercase());
+        match rng.random_range(0..3) {
+            0 => format!("{front}{gap}{kind}{gap}{last}"),
+            1 => format!("{front} (\n\n{kind}\n) {last}"),
+            _ => format!("{front}{gap}( {kind} ){gap}{last}\r"),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_whatever_it_looks_like() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..500 {
+            let zone = zone(&mut rng);
+            let file = write(&zone);
+            let again = read(&file, "example.org").unwrap();
+            assert_eq!(
+                (again.ttl, sorted(again.rrsets)),
+                (Some(3600), sorted(zone.rrsets.clone())),
+                "{file}"
+            );
+            let other = file.lines().map(|line| rewritten(&mut rng, line)).collect::<Vec<_>>().join("\n");
+            let again = read(&other, "example.org").unwrap_or_else(|error| panic!("{error:?}\n{other}"));
+            assert_eq!(sorted(again.rrsets), sorted(zone.rrsets), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_spoiled_file_is_read_or_refused() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let signs: Vec<char> = "\0\n\"\\;()=$@*. \tä𝄞a9-".chars().collect();
+        for _ in 0..3000 {
+            let mut text: Vec<char> = write(&zone(&mut rng)).chars().collect();
+            for _ in 0..rng.random_range(1..6) {
+                let place = rng.random_range(0..text.len());
+                match rng.random_range(0..4) {
+                    0 => drop(text.remove(place)),
+                    1 => text.truncate(place.max(10)),
+                    2 => text[place..].shuffle(&mut rng),
+                    _ => text.insert(place, *signs.choose(&mut rng).unwrap()),
+                }
+            }
+            let text: String = text.into_iter().collect();
+            if let Ok(file) = read(&text, "example.org") {
+                // what is taken in can be answered
+                for set in file.rrsets {
+                    let kept = set.records.len();
+                    assert_eq!(set.dns_records("example.org", 60).len(), kept, "{text}");
+                }
+            }
+        }
+    }
+}

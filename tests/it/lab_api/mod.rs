@@ -5,10 +5,13 @@
 
 mod addresses;
 mod firewalls;
+mod fuzz;
 mod http;
 mod keys;
 mod machines;
+mod raw;
 mod restart;
+mod robustness;
 mod rrsets;
 mod servers;
 mod zones;
