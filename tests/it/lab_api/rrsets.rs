@@ -1,8 +1,12 @@
 //! Sets of records.
 
+use clawberth::lab::dns::{self, Resolvers};
+use hickory_proto::rr::RecordType;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, UdpSocket};
 
+use super::machines::{ask, values};
 use super::{Client, lab};
 
 const ZONE: &str = "/zones/example.org";
@@ -175,4 +179,46 @@ async fn what_cannot_be_a_set_is_refused() {
     for path in ["/zones/example.net/rrsets", "/zones/example.org/rrsets/none/A"] {
         assert_eq!(lab.refused(Method::GET, path, None).await, (404, "not_found".into()), "{path}");
     }
+}
+
+#[tokio::test]
+async fn names_follow_at_once() {
+    let (_dir, lab) = lab_with_zone().await;
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = udp.local_addr().unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    tokio::spawn(dns::serve(lab.cloud.clone(), Resolvers::new(Vec::new(), false), udp, tcp));
+    let asked = async |name: &str, kind: RecordType| {
+        let answer = ask(server, name, kind).await;
+        let ttls: Vec<u32> = answer.answers.iter().map(|record| record.ttl).collect();
+        (values(&answer), ttls)
+    };
+    let found = |values: &[&str], ttl: u32| {
+        (values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>(), vec![ttl; values.len()])
+    };
+    let www = "www.example.org.";
+    act(&lab, "add_records", records(&["192.0.2.1"])).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&["192.0.2.1"], 3600));
+    lab.post(&format!("{ZONE}/actions/change_ttl"), json!({"ttl": 120})).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&["192.0.2.1"], 120));
+    act(&lab, "change_ttl", json!({"ttl": 60})).await;
+    act(&lab, "set_records", records(&["192.0.2.2", "192.0.2.3"])).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&["192.0.2.2", "192.0.2.3"], 60));
+    act(&lab, "remove_records", records(&["192.0.2.2"])).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&["192.0.2.3"], 60));
+    for (kind, value) in [("MX", "10 www"), ("DS", "1 13 2 0aff"), ("HTTPS", "1 . alpn=\"h2\"")] {
+        let set = json!({"name": "many", "type": kind, "records": [{"value": value}]});
+        lab.post(&format!("{ZONE}/rrsets"), set).await;
+        let answers = asked("many.example.org.", kind.parse().unwrap()).await;
+        assert_eq!(answers.1, [120], "{kind}: {:?}", answers.0);
+    }
+    assert_eq!(asked("many.example.org.", RecordType::MX).await.0, ["10 www.example.org."]);
+
+    let file = lab.get(&format!("{ZONE}/zonefile")).await["zonefile"].as_str().unwrap().to_owned();
+    let moved = json!({"zonefile": file.replace("192.0.2.3", "192.0.2.4").replace("$TTL\t120", "$TTL\t240")});
+    lab.post(&format!("{ZONE}/actions/import_zonefile"), moved).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&["192.0.2.4"], 60));
+    assert_eq!(asked("many.example.org.", RecordType::MX).await.1, [240]);
+    lab.send(Method::DELETE, SET, None).await;
+    assert_eq!(asked(www, RecordType::A).await, found(&[], 0));
 }
