@@ -40,6 +40,7 @@ mod project;
 mod query;
 mod quota;
 mod rate_limit;
+mod record;
 mod request_log;
 mod resource;
 mod rrset;
@@ -60,6 +61,9 @@ mod volume;
 mod volume_routes;
 mod world;
 mod zone;
+mod zone_file;
+mod zone_routes;
+mod zone_words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
