@@ -1,5 +1,6 @@
 //! The local cloud: Hetzner API, DNS, ACME, metadata and machines on this computer. Imports nothing of the rest.
 
+mod acme;
 pub mod api;
 mod bring_up;
 mod cache;
@@ -9,20 +10,26 @@ mod disk;
 pub mod dns;
 mod filter;
 mod forwarding;
+mod frozen;
 mod image;
+mod layers;
 pub mod machine;
 pub mod metadata;
 mod mirror;
+mod mount_table;
 mod namespace;
 mod network;
 mod nspawn;
 mod pebble;
 mod platform;
+mod private_network;
 mod process;
 mod slot;
+mod snapshot;
 pub mod status;
 mod story;
 pub mod supervisor;
 mod tool;
 mod trust;
 pub mod viewpoint;
+mod volume;

@@ -11,7 +11,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     message: String,
-    details: Value,
+    pub(crate) details: Value,
 }
 
 impl ApiError {
@@ -27,9 +27,19 @@ impl ApiError {
         Self { details, ..Self::unprocessable("invalid_input", message) }
     }
 
+    /// What is wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 422 with one of the codes that belong to a resource.
     pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 422 for a state that the API has no code of its own for.
+    pub(crate) fn service(message: impl Into<String>) -> Self {
+        Self::unprocessable("service_error", message)
     }
 
     /// 404 for a resource of a kind (`server`, `primary IP`, …).
@@ -46,6 +56,11 @@ impl ApiError {
     /// 423: an action is running on the resource.
     pub(crate) fn locked(kind: &str) -> Self {
         Self::new(StatusCode::LOCKED, "locked", format!("{kind} is locked"))
+    }
+
+    /// 409: the resource is being changed; whoever asks again later may succeed.
+    pub(crate) fn conflict(kind: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", format!("{kind} is being changed, please retry"))
     }
 
     /// 423: the resource is protected from what was asked.

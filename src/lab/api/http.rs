@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use jiff::Timestamp;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
@@ -21,8 +20,9 @@ use super::rate_limit::Ticket;
 use super::request_log::Entry;
 use super::serve::Unanswered;
 use super::{
-    Cloud, action, catalog, fault, firewall_routes, image, primary_ip_routes, rrset_routes, server,
-    server_power, ssh_key, zone,
+    Cloud, absent, action, datacenter, fault, firewall_routes, image_routes, location, metrics,
+    network_routes, placement_group, pricing, primary_ip_routes, rrset_routes, server, server_actions,
+    server_network, server_type, ssh_key, volume_routes, zone_routes,
 };
 
 /// Bytes from which on an answer is worth compressing: what one packet does not hold.
@@ -32,20 +32,28 @@ const LARGE: u16 = 1400;
 pub(crate) fn router(cloud: Cloud) -> Router {
     Router::new()
         .merge(action::routes())
-        .merge(catalog::routes())
+        .merge(absent::routes())
+        .merge(datacenter::routes())
         .merge(firewall_routes::routes())
-        .merge(image::routes())
+        .merge(image_routes::routes())
+        .merge(location::routes())
+        .merge(metrics::routes())
+        .merge(network_routes::routes())
+        .merge(placement_group::routes())
+        .merge(pricing::routes())
         .merge(primary_ip_routes::routes())
         .merge(rrset_routes::routes())
         .merge(server::routes())
-        .merge(server_power::routes())
+        .merge(server_actions::routes())
+        .merge(server_network::routes())
+        .merge(server_type::routes())
         .merge(ssh_key::routes())
-        .merge(zone::routes())
-        .route("/v1/datacenters", any(datacenters))
-        .route("/v1/datacenters/{id}", any(datacenters))
+        .merge(volume_routes::routes())
+        .merge(zone_routes::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn(authorize))
         .fallback(unknown_route)
+        .layer(map_response(in_own_words))
         .layer(from_fn_with_state(cloud.clone(), observe))
         .with_state(cloud.clone())
         .merge(fault::control::routes(&cloud))
@@ -54,12 +62,19 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         )
 }
 
-async fn datacenters() -> ApiError {
-    ApiError::gone("datacenters are no longer available, use locations")
-}
-
 async fn unknown_route() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "not found")
+}
+
+/// What axum refuses by itself is a path that is no UTF-8, and so nobody's.
+async fn in_own_words(response: Response) -> Response {
+    let is_json = |kind: &HeaderValue| kind == "application/json";
+    match response.headers().get(CONTENT_TYPE) {
+        Some(kind) if response.status().is_client_error() && !is_json(kind) => {
+            unknown_route().await.into_response()
+        }
+        _ => response,
+    }
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Query as Pairs};
+use axum::http::HeaderValue;
 use axum::http::header::{HOST, LINK};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::fault::Encounter;
 use super::label::Selector;
+use super::meta::Meta;
 use super::resource::Resource;
 use super::sort::sort;
 use super::world::World;
@@ -77,8 +79,8 @@ impl Query {
         }
     }
 
-    fn page(&self) -> Result<(usize, usize), ApiError> {
-        let per_page = self.number("per_page", PER_PAGE)?.min(PER_PAGE_MAX);
+    fn page(&self, per_page_max: usize) -> Result<(usize, usize), ApiError> {
+        let per_page = self.number("per_page", PER_PAGE)?.min(per_page_max);
         Ok((self.number("page", 1)?, per_page))
     }
 
@@ -89,7 +91,40 @@ impl Query {
         items: &[T],
         view: impl Fn(&T) -> Value,
     ) -> Result<Response, ApiError> {
-        let (page, per_page) = self.page()?;
+        self.answer_page(PER_PAGE_MAX, plural, items, view, [])
+    }
+
+    /// The same with so many items on a page, at most.
+    pub(crate) fn answer_up_to<T>(
+        &self,
+        per_page_max: usize,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+    ) -> Result<Response, ApiError> {
+        self.answer_page(per_page_max, plural, items, view, [])
+    }
+
+    /// The same with more fields beside the list.
+    pub(crate) fn answer_with<T, const N: usize>(
+        &self,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+        more: [(&str, Value); N],
+    ) -> Result<Response, ApiError> {
+        self.answer_page(PER_PAGE_MAX, plural, items, view, more)
+    }
+
+    fn answer_page<T, const N: usize>(
+        &self,
+        per_page_max: usize,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+        more: [(&str, Value); N],
+    ) -> Result<Response, ApiError> {
+        let (page, per_page) = self.page(per_page_max)?;
         let skipped = page.saturating_sub(1).saturating_mul(per_page);
         let shown: Vec<Value> = items.iter().skip(skipped).take(per_page).map(view).collect();
         let last = items.len().div_ceil(per_page).max(1);
@@ -99,14 +134,20 @@ impl Query {
             "page": page, "per_page": per_page, "previous_page": previous, "next_page": next,
             "last_page": last, "total_entries": items.len(),
         }});
-        let body = Json(json!({plural: shown, "meta": meta}));
+        let mut body = Map::from_iter(more.map(|(key, value)| (key.to_owned(), value)));
+        body.extend([(plural.to_owned(), Value::Array(shown)), ("meta".to_owned(), meta)]);
         let targets = [("prev", previous), ("next", next), ("last", Some(last))];
         let link = targets
             .iter()
             .filter_map(|(rel, page)| page.map(|page| self.link(rel, page, per_page)))
             .collect::<Vec<_>>()
             .join(", ");
-        Ok(([(LINK, link)], body).into_response())
+        let mut response = Json(body).into_response();
+        // a query may have bytes that no header can have; the list is the same without it
+        if let Ok(link) = HeaderValue::try_from(link) {
+            response.headers_mut().insert(LINK, link);
+        }
+        Ok(response)
     }
 
     fn link(&self, rel: &str, page: usize, per_page: usize) -> String {
@@ -125,7 +166,7 @@ impl Query {
             .filter(|row| self.allows("name", &row.meta().name) && selector.matches(&row.meta().labels))
             .filter(|row| row.is_wanted(world, self))
             .collect();
-        sort(&mut rows, &self.orders(), |row, field| row.meta().sort_key(field))?;
+        sort(&mut rows, &self.orders(), Meta::SORTED_BY, |row, field| row.meta().sort_key(field))?;
         self.answer(T::PLURAL, &rows, |row| row.view(world))
     }
 

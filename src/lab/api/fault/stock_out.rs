@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::fields::{Fields, WrongFault};
 use crate::lab::api::error::ApiError;
+use crate::lab::api::server_type::unsupported_location;
 
 /// What is out of stock.
 #[derive(Debug, Clone)]
@@ -48,9 +49,7 @@ impl StockOut {
                 "resource_unavailable",
                 "error during placement",
             ),
-            Code::InvalidInput => {
-                ApiError::unprocessable("invalid_input", "unsupported location for server type")
-            }
+            Code::InvalidInput => unsupported_location(),
         })
     }
 
