@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::fields::{Fields, WrongFault};
 use crate::lab::api::error::ApiError;
@@ -53,39 +52,13 @@ impl StockOut {
         })
     }
 
+    /// What is said of such a server; `None`: nothing else than without it.
+    pub(super) fn says(&self, server_type: &str, location: &str) -> Option<bool> {
+        self.concerns(server_type, location).then_some(self.available)
+    }
+
     fn concerns(&self, server_type: &str, location: &str) -> bool {
         self.server_type.as_ref().is_none_or(|wanted| wanted == server_type)
             && self.location.as_ref().is_none_or(|wanted| wanted == location)
-    }
-
-    /// Sets `available` wherever an answer shows the server type. Whether that changes the answer.
-    pub(super) fn show(&self, value: &mut Value) -> bool {
-        let mut changed = false;
-        match value {
-            Value::Array(values) => values.iter_mut().for_each(|value| changed |= self.show(value)),
-            Value::Object(fields) => {
-                let name = fields.get("name").and_then(Value::as_str).map(str::to_owned);
-                if let (Some(name), Some(Value::Array(places))) = (name, fields.get_mut("locations")) {
-                    changed |= self.show_in(&name, places);
-                }
-                fields.values_mut().for_each(|value| changed |= self.show(value));
-            }
-            _ => {}
-        }
-        changed
-    }
-
-    fn show_in(&self, server_type: &str, places: &mut [Value]) -> bool {
-        let mut changed = false;
-        for place in places {
-            let here = place.get("name").and_then(Value::as_str);
-            if here.is_some_and(|location| self.concerns(server_type, location))
-                && let Some(available) = place.get_mut("available")
-            {
-                changed |= *available != self.available;
-                *available = json!(self.available);
-            }
-        }
-        changed
     }
 }
