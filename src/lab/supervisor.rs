@@ -20,6 +20,9 @@ use super::slot::Slot;
 use super::story::Story;
 use super::{network, nspawn, pebble, platform};
 
+/// Nothing that runs for so long: the lab has ended.
+const ENDED: Duration = Duration::from_millis(500);
+
 /// What a lab consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -167,12 +170,15 @@ pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) ->
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let mut story = Story::after(dir.log());
     let start = || Process::detach(&program.display().to_string(), words, &[], &dir.log());
-    let own = if dir.runs() { None } else { Some(start()?) };
+    let own = if dir.runs() { None } else { start().ok() };
     let until = Instant::now() + READY;
+    let mut ran = Instant::now();
     while !dir.answers() {
         story.tell(say);
-        // of two processes started at once, the one that was second ends
-        if !dir.runs() && !own.is_some_and(|process| process.runs()) {
+        // of two processes started at once, the second ends, maybe before the first has said that it runs
+        if dir.runs() || own.is_some_and(|process| process.runs()) {
+            ran = Instant::now();
+        } else if ran.elapsed() > ENDED {
             story.tell(say);
             bail!("the lab ended before it was ready, see {}", dir.log().display());
         }
