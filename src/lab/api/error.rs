@@ -32,6 +32,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }
 
+    /// 422 for a state that the API has no code of its own for.
+    pub(crate) fn service(message: impl Into<String>) -> Self {
+        Self::unprocessable("service_error", message)
+    }
+
     /// 404 for a resource of a kind (`server`, `primary IP`, …).
     pub(crate) fn not_found(kind: &str, id: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("{kind} with ID '{id}' not found"))
@@ -46,6 +51,11 @@ impl ApiError {
     /// 423: an action is running on the resource.
     pub(crate) fn locked(kind: &str) -> Self {
         Self::new(StatusCode::LOCKED, "locked", format!("{kind} is locked"))
+    }
+
+    /// 409: the resource is being changed; whoever asks again later may succeed.
+    pub(crate) fn conflict(kind: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", format!("{kind} is being changed, please retry"))
     }
 
     /// 423: the resource is protected from what was asked.

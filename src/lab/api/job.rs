@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::image::Image;
 use super::server::{Server, ServerStatus};
 use super::world::World;
-use super::{firewall, network, server};
+use super::{firewall, network, private_net, server, snapshot, volume};
 
 /// Begins an action's work, unless the lab is being halted: then the next start does it.
 pub(crate) fn begin(cloud: &Cloud, id: u64) {
@@ -60,6 +60,8 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             cloud.machines().erase(id).await?;
             start(cloud, id).await
         }
+        // its machine has all that this computer has, before and after
+        (Command::ChangeServerType, Some(id)) => start(cloud, id).await,
         (Command::DeleteServer, Some(id)) => cloud.machines().delete(id).await,
         (Command::CreateImage, Some(id)) => match action.target::<Image>() {
             Some(image) => cloud.machines().snapshot(id, image).await,
@@ -74,7 +76,7 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             Some(id),
         ) => connect(cloud, id).await,
         (Command::AddRoute | Command::DeleteRoute | Command::ChangeIpRange, _) => {
-            for id in cloud.read(|world| network::members(world, action)) {
+            for id in cloud.read(|world| network::machines_of(world, action)) {
                 connect(cloud, id).await?;
             }
             Ok(())
@@ -88,6 +90,22 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
         // sent with the shutdown's success, see `power_down`; the rest lives in memory only
         _ => Ok(()),
     }
+}
+
+/// Removes what machines keep for snapshots that are no more.
+pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
+    let Some(busy) = cloud.busy().filter(|_| !snapshots.is_empty()) else {
+        return;
+    };
+    let cloud = cloud.clone();
+    tokio::spawn(async move {
+        for id in snapshots {
+            if let Err(error) = cloud.machines().remove_snapshot(id).await {
+                tracing::error!("snapshot {id} was not removed: {error:#}");
+            }
+        }
+        drop(busy);
+    });
 }
 
 /// Makes a server's machine, filtered from its first moment on.
@@ -116,22 +134,70 @@ async fn connect(cloud: &Cloud, id: u64) -> Result<()> {
     }
 }
 
+/// Connects servers anew that a request without an action has disconnected. What fails is logged; the next start of
+/// the server does it again.
+pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
+    let own = cloud.clone();
+    afterwards(cloud, async move {
+        for id in servers {
+            let connected = match own.read(|world| server::has_machine(world, id)) {
+                true => connect(&own, id).await,
+                false => Ok(()),
+            };
+            if let Err(error) = connected {
+                tracing::error!("server {id} was not connected anew: {error:#}");
+            }
+        }
+    });
+}
+
+/// Removes what a deleted volume held.
+pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
+    let own = cloud.clone();
+    afterwards(cloud, async move {
+        if let Err(error) = own.machines().remove_volume(id).await {
+            tracing::error!("what volume {id} held was not removed: {error:#}");
+        }
+    });
+}
+
+/// Does what the answer of a request does not wait for, but a halt does.
+fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
+    if let Some(busy) = cloud.busy() {
+        tokio::spawn(async move {
+            work.await;
+            drop(busy);
+        });
+    }
+}
+
 /// What the end of an action changes in memory.
 fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiError> {
+    volume::settle(world, action, success)?;
+    private_net::settle(world, action, success)?;
     let Some(server) = action.target::<Server>().filter(|id| world.servers.get(*id).is_some()) else {
         return Ok(());
     };
     match (action.command, success) {
-        (Command::CreateServer, true) if action.then.is_some() => {
+        (Command::CreateServer, true) if starts_next(world, action) => {
             set(world, server, ServerStatus::Starting)
         }
         (Command::CreateServer | Command::StopServer, true)
         | (Command::CreateServer | Command::StartServer, false)
         | (Command::RebootServer | Command::ResetServer | Command::RebuildServer, false)
+        | (Command::ChangeServerType, false)
         // still there, to be deleted again
         | (Command::DeleteServer, false) => set(world, server, ServerStatus::Off),
-        (Command::StartServer | Command::RebootServer | Command::ResetServer | Command::RebuildServer, true)
-        | (Command::StopServer, false) => set(world, server, ServerStatus::Running),
+        (Command::StartServer | Command::RebootServer | Command::ResetServer, true)
+        | (Command::RebuildServer | Command::ChangeServerType, true) => {
+            world.servers.find_mut(server)?.rescue_enabled = false;
+            set(world, server, ServerStatus::Running)
+        }
+        (Command::StopServer, false) => set(world, server, ServerStatus::Running),
+        (Command::CreateImage, _) => {
+            action.target::<Image>().into_iter().for_each(|image| snapshot::settle(world, image, success));
+            Ok(())
+        }
         (Command::DeleteServer, true) => server::forget(world, server),
         (Command::ShutdownServer, _) => {
             world.servers.find_mut(server)?.shutting_down = true;
@@ -139,6 +205,11 @@ fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiEr
         }
         _ => Ok(()),
     }
+}
+
+fn starts_next(world: &World, action: &Action) -> bool {
+    let next = action.then.and_then(|id| world.actions.get(id));
+    next.is_some_and(|next| next.command == Command::StartServer)
 }
 
 fn set(world: &mut World, server: u64, status: ServerStatus) -> Result<(), ApiError> {

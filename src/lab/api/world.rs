@@ -14,12 +14,16 @@ use super::catalog::Catalog;
 use super::delays::Delays;
 use super::error::ApiError;
 use super::firewall::Firewall;
-use super::image::{self, Image};
+use super::image::Image;
+use super::image_system;
 use super::network::Network;
 use super::placement_group::PlacementGroup;
 use super::primary_ip::PrimaryIp;
+use super::quota::Quota;
+use super::resource::Resource;
 use super::server::Server;
 use super::ssh_key::SshKey;
+use super::stock::Stock;
 use super::store::{Change, StoredRow};
 use super::table::{Row, Table};
 use super::volume::Volume;
@@ -39,6 +43,10 @@ pub(crate) struct World {
     pub(crate) api_date: ApiDate,
     /// What cannot be changed: locations, server types.
     pub(crate) catalog: Catalog,
+    /// What is out of stock.
+    pub(crate) stock: Stock,
+    /// How much there may be.
+    pub(crate) quota: Quota,
     pub(crate) servers: Table<Server>,
     pub(crate) actions: Table<Action>,
     pub(crate) firewalls: Table<Firewall>,
@@ -55,18 +63,22 @@ pub(crate) struct World {
     locks: BTreeMap<u64, usize>,
     /// The actions whose work nobody has begun yet.
     to_begin: Vec<u64>,
+    /// The snapshots that are no more, but that the machines still keep.
+    pub(crate) discarded_snapshots: Vec<u64>,
 }
 
 impl World {
     /// The empty cloud of the project in this place.
     pub(crate) fn new(project: usize, pool: Pool, delays: Delays, api_date: ApiDate) -> Self {
         let mut images = Table::new(project);
-        image::system().into_iter().for_each(|image| images.seed(image.meta.id, image));
+        image_system::all().into_iter().for_each(|image| images.seed(image.meta.id, image));
         Self {
             pool,
             delays,
             api_date,
             catalog: Catalog::new(),
+            stock: Stock::default(),
+            quota: Quota::default(),
             servers: Table::new(project),
             actions: Table::new(project),
             firewalls: Table::new(project),
@@ -80,6 +92,7 @@ impl World {
             running: BTreeSet::new(),
             locks: BTreeMap::new(),
             to_begin: Vec::new(),
+            discarded_snapshots: Vec::new(),
         }
     }
 
@@ -135,6 +148,22 @@ impl World {
         self.pool.block
     }
 
+    /// Refuses `more` of a kind than the project may have.
+    pub(crate) fn check_quota<T: Resource>(&self, more: usize) -> Result<(), ApiError> {
+        let limit = format!("{}_limit", T::KIND);
+        let present = T::table(self).iter().count();
+        let counted = if T::KIND == PrimaryIp::KIND {
+            present + self.quota.unreleased(Timestamp::now())
+        } else {
+            present
+        };
+        if self.quota.has_room(&limit, counted, more) {
+            Ok(())
+        } else {
+            Err(ApiError::limit_exceeded(&limit))
+        }
+    }
+
     /// The actions whose work is to begin now.
     pub(crate) fn take_to_begin(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.to_begin)
@@ -142,26 +171,29 @@ impl World {
 
     /// Sets an action going.
     pub(crate) fn act(&mut self, command: Command, resources: Vec<Target>) -> u64 {
-        let id = self.act_later(command, resources, None);
+        let id = self.act_later(command, resources);
         self.to_begin.push(id);
         id
     }
 
-    /// Sets an action going, and then another one on the same resources.
-    pub(crate) fn act_twice(
-        &mut self,
-        first: Command,
-        second: Command,
-        resources: Vec<Target>,
-    ) -> (u64, u64) {
-        let second = self.act_later(second, resources.clone(), None);
-        let first = self.act_later(first, resources, Some(second));
-        self.to_begin.push(first);
-        (first, second)
+    /// Sets an action going once another one, that has just been set going, has succeeded.
+    pub(crate) fn act_after(&mut self, before: u64, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.act_later(command, resources);
+        if let Some(before) = self.actions.get_mut(before) {
+            before.then = Some(id);
+        }
+        id
     }
 
-    fn act_later(&mut self, command: Command, resources: Vec<Target>, then: Option<u64>) -> u64 {
-        let id = self.actions.insert(|id| Action::new(id, command, resources, then));
+    /// An action that was over as soon as it was asked for.
+    pub(crate) fn acted_at_once(&mut self, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.act_later(command, resources);
+        self.finish(id, Ok(()));
+        id
+    }
+
+    fn act_later(&mut self, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.actions.insert(|id| Action::new(id, command, resources));
         self.runs(id);
         id
     }
@@ -237,8 +269,9 @@ pub(crate) mod tests {
     #[test]
     fn what_waits_for_a_failed_action_fails_with_it() {
         let mut world = world();
-        let (create, start) =
-            world.act_twice(Command::CreateServer, Command::StartServer, vec![Target::of::<Server>(7)]);
+        let target = vec![Target::of::<Server>(7)];
+        let create = world.act(Command::CreateServer, target.clone());
+        let start = world.act_after(create, Command::StartServer, target);
         assert_eq!(world.take_to_begin(), [create]);
         assert!(world.is_locked(7));
         world.finish(create, Err("no disk".to_owned()));
@@ -253,7 +286,8 @@ pub(crate) mod tests {
     fn a_restart_begins_with_the_first_of_two_actions() {
         let mut world = world();
         let target = vec![Target::of::<Server>(7)];
-        let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
+        let create = world.act(Command::CreateServer, target.clone());
+        let start = world.act_after(create, Command::StartServer, target);
         world.begin_again();
         assert_eq!(world.take_to_begin(), [create]);
         world.finish(create, Ok(()));
