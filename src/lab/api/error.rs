@@ -11,7 +11,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     message: String,
-    details: Value,
+    pub(crate) details: Value,
 }
 
 impl ApiError {
@@ -25,6 +25,11 @@ impl ApiError {
         let message = format!("invalid input in field '{name}': {why}");
         let details = json!({"fields": [{"name": name, "messages": [why]}]});
         Self { details, ..Self::unprocessable("invalid_input", message) }
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// 422 with one of the codes that belong to a resource.

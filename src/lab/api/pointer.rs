@@ -9,7 +9,6 @@ use super::body::Body;
 use super::error::ApiError;
 use super::primary_ip::{Family, PrimaryIp};
 use super::server_create;
-use super::world::World;
 
 /// What a request wants to be the name of an address.
 #[derive(Debug)]
@@ -42,12 +41,6 @@ impl Pointer {
     pub(crate) fn not_found(&self) -> ApiError {
         ApiError::field("ip", &format!("{} does not belong to the resource", self.ip))
     }
-}
-
-/// The reverse name of an address, if a primary IP has it.
-pub(crate) fn of_address(world: &World, address: IpAddr) -> Option<String> {
-    let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
-    ips.find(|ip| ip.holds(world.block(), address))?.pointer(address)
 }
 
 impl PrimaryIp {

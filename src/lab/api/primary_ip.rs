@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -157,6 +156,12 @@ pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&P
     world.primary_ips.get(id?)
 }
 
+/// The reverse name of an address.
+pub(crate) fn pointer(world: &World, address: IpAddr) -> Option<String> {
+    let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
+    ips.find(|ip| ip.holds(world.block(), address))?.pointer(address)
+}
+
 /// Refuses an existing primary IP that a new server cannot have.
 pub(crate) fn check_usable(world: &World, id: u64, family: Family, location: &str) -> Result<(), ApiError> {
     let ip = world.primary_ips.find(id)?;
@@ -226,7 +231,6 @@ pub(crate) fn release(world: &mut World, server: u64) -> Result<(), ApiError> {
 pub(crate) fn drop_ip(world: &mut World, id: u64) {
     if let Some(ip) = world.primary_ips.remove(id) {
         world.pool.free(ip.family, ip.number);
-        world.quota.release(Timestamp::now());
     }
 }
 

@@ -12,7 +12,6 @@ use super::network::{self, Network, overlap};
 use super::server::Server;
 use super::subnet::Subnet;
 use super::world::World;
-use crate::lab::metadata::PrivateNetwork;
 
 /// Networks of one server.
 const PER_SERVER_MAX: usize = 3;
@@ -72,22 +71,6 @@ impl Wish {
         }
         if offer.is_free(ip) { Ok(ip) } else { Err(not_available()) }
     }
-}
-
-/// What a server may know about its place in a network.
-pub(crate) fn identity(world: &World, net: &PrivateNet) -> Option<PrivateNetwork> {
-    let network = world.networks.get(net.network)?;
-    let subnet = network.subnets.iter().map(|subnet| subnet.ip_range).find(|range| range.contains(&net.ip));
-    Some(PrivateNetwork {
-        ip: net.ip,
-        alias_ips: net.alias_ips.clone(),
-        mac_address: net.mac_address.clone(),
-        network_id: net.network,
-        network_name: network.meta.name.clone(),
-        network: network.ip_range,
-        subnet: subnet.unwrap_or(network.ip_range),
-        gateway: network.gateway(),
-    })
 }
 
 /// The addresses of a network that a server in some location could have.

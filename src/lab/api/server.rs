@@ -24,7 +24,7 @@ use super::server_type::ServerType;
 use super::table::{Row, Table};
 use super::world::World;
 use super::{
-    Cloud, Identity, ServerSummary, datacenter, firewall, primary_ip, private_net, server_create, snapshot,
+    Cloud, Identity, ServerSummary, datacenter, firewall, network, primary_ip, server_create, snapshot,
     volume,
 };
 use crate::lab::machine::{Attachment, MachineSpec};
@@ -259,11 +259,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
         availability_zone: location.datacenter.name,
         public_keys: server.ssh_keys.clone(),
         user_data: server.user_data.clone(),
-        private_networks: server
-            .private_net
-            .iter()
-            .filter_map(|net| private_net::identity(world, net))
-            .collect(),
+        private_networks: server.private_net.iter().filter_map(|net| network::identity(world, net)).collect(),
     })
 }
 

@@ -20,7 +20,7 @@ use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
 use super::table::Row;
 use super::world::World;
-use super::{firewall, network, password, placement_group, stock, volume};
+use super::{firewall, network, password, placement_group, server_type, volume};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -114,16 +114,16 @@ impl Wish {
         let image = image::find_usable(world, &self.image, server_type.architecture(), server_type.disk)?;
         let location = self.location.find(world)?.map(|l| l.name).or_else(|| server_type.first_location());
         let location = location.filter(|location| server_type.is_in(location));
-        let location = location.ok_or_else(stock::unsupported_location)?.to_owned();
+        let location = location.ok_or_else(server_type::unsupported_location)?.to_owned();
         for id in &self.firewalls {
             world.firewalls.find(*id)?;
         }
-        self.check_public_net(world, &location)?;
         self.check_volumes(world, &location)?;
         let private_net = self.find_private_net(world, &location)?;
         self.placement_group.map(|group| placement_group::check_room(world, group)).transpose()?;
         world.check_quota::<Server>(1)?;
-        world.stock.check(server_type.name, &location)?;
+        self.check_public_net(world, &location)?;
+        world.check_stock(server_type.name, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
             server_type: server_type.id,
