@@ -12,8 +12,9 @@ use super::error::ApiError;
 use super::project::Index;
 use super::request_log::Entry;
 use super::{
-    Cloud, absent, action, datacenter, firewall_routes, image_routes, location, metrics, pricing,
-    primary_ip_routes, rrset_routes, server, server_actions, server_type, ssh_key, zone,
+    Cloud, absent, action, datacenter, firewall_routes, image_routes, location, metrics, network_routes,
+    placement_group, pricing, primary_ip_routes, rrset_routes, server, server_actions, server_network,
+    server_type, ssh_key, volume_routes, zone,
 };
 
 /// All routes, with what holds for each of them.
@@ -26,13 +27,17 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .merge(image_routes::routes())
         .merge(location::routes())
         .merge(metrics::routes())
+        .merge(network_routes::routes())
+        .merge(placement_group::routes())
         .merge(pricing::routes())
         .merge(primary_ip_routes::routes())
         .merge(rrset_routes::routes())
         .merge(server::routes())
         .merge(server_actions::routes())
+        .merge(server_network::routes())
         .merge(server_type::routes())
         .merge(ssh_key::routes())
+        .merge(volume_routes::routes())
         .merge(zone::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn(authorize))

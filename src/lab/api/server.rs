@@ -13,17 +13,19 @@ use super::body::{Body, Reference};
 use super::error::ApiError;
 use super::image::Image;
 use super::meta::Meta;
-use super::network::PrivateNet;
 use super::path::Id;
 use super::pricing::included_traffic;
 use super::primary_ip::{Family, PrimaryIp};
+use super::private_net::PrivateNet;
 use super::project::Project;
 use super::query::Query;
 use super::resource::{self, Resource};
 use super::server_type::ServerType;
 use super::table::{Row, Table};
 use super::world::World;
-use super::{Cloud, Identity, ServerSummary, datacenter, firewall, primary_ip, server_create, snapshot};
+use super::{
+    Cloud, Identity, ServerSummary, datacenter, firewall, primary_ip, server_create, snapshot, volume,
+};
 use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
@@ -283,6 +285,7 @@ pub(crate) fn forget(world: &mut World, id: u64) -> Result<(), ApiError> {
     firewall::detach(world, id);
     primary_ip::release(world, id)?;
     snapshot::discard_backups(world, id);
+    volume::release(world, id)?;
     world.servers.remove(id);
     Ok(())
 }
@@ -329,4 +332,30 @@ pub(crate) fn check_unlocked(world: &World, id: u64) -> Result<(), ApiError> {
 /// The primary IPs of a server.
 pub(crate) fn addresses(world: &World, id: u64) -> Vec<&PrimaryIp> {
     [Family::Ipv4, Family::Ipv6].into_iter().filter_map(|f| primary_ip::of_server(world, id, f)).collect()
+}
+
+#[cfg(test)]
+impl Server {
+    /// One that is off and has nothing.
+    pub(crate) fn off(id: u64, location: &str) -> Self {
+        Self {
+            meta: Meta::new(id, format!("server-{id}"), Default::default()),
+            status: ServerStatus::Off,
+            server_type: 114,
+            image: 310_557_660,
+            location: location.to_owned(),
+            user_data: None,
+            ssh_keys: Vec::new(),
+            shutting_down: false,
+            ipv4: None,
+            ipv6: None,
+            primary_disk_size: 40,
+            protection: Protection::default(),
+            backup_window: None,
+            rescue_enabled: false,
+            volumes: Vec::new(),
+            private_net: Vec::new(),
+            placement_group: None,
+        }
+    }
 }

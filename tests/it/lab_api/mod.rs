@@ -10,10 +10,13 @@ mod http;
 mod images;
 mod keys;
 mod machines;
+mod networks;
+mod placement_groups;
 mod primary_ips;
 mod restart;
 mod server_actions;
 mod servers;
+mod volumes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
