@@ -27,9 +27,19 @@ impl ApiError {
         Self { details, ..Self::unprocessable("invalid_input", message) }
     }
 
+    /// What is wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 422 with one of the codes that belong to a resource.
     pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 422 for a state that the API has no code of its own for.
+    pub(crate) fn service(message: impl Into<String>) -> Self {
+        Self::unprocessable("service_error", message)
     }
 
     /// 404 for a resource of a kind (`server`, `primary IP`, …).

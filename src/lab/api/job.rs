@@ -1,7 +1,7 @@
 //! The work behind actions. What is to be done follows from the action alone, so that a lab that was killed in the
 //! middle does it again; all that machines are asked for is safe to ask twice.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Cloud;
 use super::action::{Action, Command};
@@ -92,6 +92,22 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
     }
 }
 
+/// Removes what machines keep for snapshots that are no more.
+pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
+    let Some(busy) = cloud.busy().filter(|_| !snapshots.is_empty()) else {
+        return;
+    };
+    let cloud = cloud.clone();
+    tokio::spawn(async move {
+        for id in snapshots {
+            if let Err(error) = cloud.machines().remove_snapshot(id).await {
+                tracing::error!("snapshot {id} was not removed: {error:#}");
+            }
+        }
+        drop(busy);
+    });
+}
+
 /// Makes a server's machine, filtered from its first moment on.
 pub(crate) async fn create(cloud: &Cloud, id: u64) -> Result<()> {
     if let Some(spec) = cloud.read(|world| server::machine_spec(world, id)) {
@@ -124,11 +140,14 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
     let own = cloud.clone();
     afterwards(cloud, async move {
         for id in servers {
-            if own.read(|world| server::has_machine(world, id)) {
-                connect(&own, id).await.with_context(|| format!("server {id} was not connected anew"))?;
+            let connected = match own.read(|world| server::has_machine(world, id)) {
+                true => connect(&own, id).await,
+                false => Ok(()),
+            };
+            if let Err(error) = connected {
+                tracing::error!("server {id} was not connected anew: {error:#}");
             }
         }
-        Ok(())
     });
 }
 
@@ -136,33 +155,20 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
 pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
     let own = cloud.clone();
     afterwards(cloud, async move {
-        let removed = own.machines().remove_volume(id).await;
-        removed.with_context(|| format!("what volume {id} held was not removed"))
+        if let Err(error) = own.machines().remove_volume(id).await {
+            tracing::error!("what volume {id} held was not removed: {error:#}");
+        }
     });
 }
 
-/// Removes what machines keep for snapshots that are no more.
-pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
-    for id in snapshots {
-        let own = cloud.clone();
-        afterwards(cloud, async move {
-            let removed = own.machines().remove_snapshot(id).await;
-            removed.with_context(|| format!("snapshot {id} was not removed"))
+/// Does what the answer of a request does not wait for, but a halt does.
+fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
+    if let Some(busy) = cloud.busy() {
+        tokio::spawn(async move {
+            work.await;
+            drop(busy);
         });
     }
-}
-
-/// Does what the answer of a request does not wait for.
-fn afterwards(cloud: &Cloud, work: impl Future<Output = Result<()>> + Send + 'static) {
-    let Some(busy) = cloud.busy() else {
-        return;
-    };
-    tokio::spawn(async move {
-        if let Err(error) = work.await {
-            tracing::error!("{error:#}");
-        }
-        drop(busy);
-    });
 }
 
 /// What the end of an action changes in memory.

@@ -48,8 +48,10 @@ impl Wish {
 
     fn answer(&self) -> Value {
         let times = (0..MOST).map(|i| self.start.as_second().saturating_add(i.saturating_mul(self.step)));
-        let values: Vec<Value> =
-            times.take_while(|time| *time < self.end.as_second()).map(|time| json!([time, noise(time)])).collect();
+        let values: Vec<Value> = times
+            .take_while(|time| *time < self.end.as_second())
+            .map(|time| json!([time, noise(time)]))
+            .collect();
         let series: Map<String, Value> =
             self.series.iter().map(|name| ((*name).to_owned(), json!({"values": values}))).collect();
         json!({"start": self.start, "end": self.end, "step": self.step, "time_series": series})

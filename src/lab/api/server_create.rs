@@ -118,11 +118,11 @@ impl Wish {
         for id in &self.firewalls {
             world.firewalls.find(*id)?;
         }
-        world.check_quota::<Server>(1)?;
-        self.check_public_net(world, &location)?;
         self.check_volumes(world, &location)?;
         let private_net = self.find_private_net(world, &location)?;
         self.placement_group.map(|group| placement_group::check_room(world, group)).transpose()?;
+        world.check_quota::<Server>(1)?;
+        self.check_public_net(world, &location)?;
         world.stock.check(server_type.name, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
