@@ -1,0 +1,46 @@
+"""Where Hetzner's real answers, or its real clients, prove the OpenAPI document wrong. Keep it short."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A problem that is none."""
+
+    where: str
+    """A regular expression for `METHOD /path STATUS problem`."""
+    why: str
+    profile: str | None = None
+    """The API date that it is for; none: for each."""
+
+
+DEVIATIONS = [
+    Deviation(
+        r".*/datacenter is undocumented",
+        "until 2026-07 servers and primary IPs had it; clients of that time fail without",
+        profile="2026-06",
+    ),
+    Deviation(
+        r"GET \(no path\) 200 is not documented",
+        "/datacenters, which the document no longer has, answered until 2026-10",
+        profile="2026-06",
+    ),
+    Deviation(
+        r".*/deprecated is undocumented",
+        "until 2026-11 images and server types had it; clients of that time fail without",
+        profile="2026-06",
+    ),
+    Deviation(
+        r"\w+ \(no path\) (404|410) is not documented",
+        "what is not there any more, or never was, is answered for, too",
+    ),
+]
+
+
+def is_known(problem: str, profile: str) -> bool:
+    return any(
+        deviation.profile in (None, profile) and re.fullmatch(deviation.where, problem) for deviation in DEVIATIONS
+    )
