@@ -1,33 +1,21 @@
-"""One run: labs, clients, the document, the fuzzer, the report."""
+"""One run: labs, clients, the document, the report."""
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cli, coverage, document
+from . import coverage, document
+from .clients import CLIENTS, Client, Tools
 from .coverage import Heard
 from .lab import lab
 from .recorder import record
 from .report import Report, Row, failures
-
-OLD, NEW = "2026-06", "2026-11"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the run is told on its command line."""
-
-    program: Path
-    """`clawberth`"""
-    cache: Path
-    """Where the clients lie."""
-    report: Path
 
 
 @dataclass(frozen=True)
@@ -39,53 +27,54 @@ class Outcome:
     seconds: float
 
 
-Play = Callable[[str, Path, str, str], list[Row]]
-"""Plays a client against an API: home, profile, endpoint, token."""
-
-
 def main() -> int:
     options = _options()
     begun = time.monotonic()
+    tools = Tools(options.program, options.cache)
     with tempfile.TemporaryDirectory(prefix="conformance-", dir="/var/tmp") as home:
-        outcomes = _outcomes(options, Path(home))
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    heard = [outcome.heard for outcome in outcomes]
-    rows += coverage.reached(heard)
-    spec = document.find()
-    if spec:
-        rows += coverage.conforming(heard, spec)
-    facts = [f"{o.heard.client} against {o.heard.profile}: {len(o.heard.exchanges)} requests in {o.seconds:.0f} s" for o in outcomes]
-    report = Report(rows, facts)
+        outcomes = _outcomes([c for c in CLIENTS if not options.only or c.name in options.only], tools, Path(home))
+    report = _judge(outcomes)
     report.write(options.report)
-    for row in failures(rows):
+    for row in failures(report.rows):
         print(f"{row.client}  {row.operation}  {row.result}")
-    print(f"conformance: {report.summary()}; see {options.report} ({time.monotonic() - begun:.0f} s)")
-    return 1 if failures(rows) else 0
+    print(f"conformance: {report.summary()} in {time.monotonic() - begun:.0f} s; see {options.report}")
+    return 1 if failures(report.rows) else 0
 
 
-def _outcomes(options: Options, home: Path) -> list[Outcome]:
-    plays = [
-        ("hcloud-1.30.3", OLD, lambda *where: cli.play("hcloud-1.30.3", options.cache / "hcloud-cli-1.30/usr/bin/hcloud", *where).rows()),
-        ("hcloud-1.39.0", NEW, lambda *where: cli.play("hcloud-1.39.0", options.cache / "hcloud-cli/usr/bin/hcloud", *where).rows()),
-    ]
-    with ThreadPoolExecutor(len(plays)) as pool:
-        running: list[Future[Outcome]] = [pool.submit(_outcome, options, home, *play) for play in plays]
+def _outcomes(clients: list[Client], tools: Tools, home: Path) -> list[Outcome]:
+    """Each client in a process of its own, with a lab of its own."""
+    with ProcessPoolExecutor(len(clients), multiprocessing.get_context("spawn")) as pool:
+        running = [pool.submit(_outcome, client, tools, home / client.name) for client in clients]
         return [future.result() for future in running]
 
 
-def _outcome(options: Options, home: Path, client: str, profile: str, play) -> Outcome:
+def _outcome(client: Client, tools: Tools, home: Path) -> Outcome:
     begun = time.monotonic()
-    place = home / client
-    place.mkdir()
-    with lab(options.program, place / "lab", profile) as api, record(api.endpoint) as recording:
-        rows = play(place / "home", profile, recording.endpoint, api.token)
-        heard = Heard(client, profile, list(recording.exchanges))
+    home.mkdir()
+    with lab(tools.program, home / "lab", client.profile) as api, record(api.endpoint) as recording:
+        rows = client.play(client, tools, home / "home", recording.endpoint, api.token)
+        heard = Heard(client.name, client.profile, recording.exchanges)
     return Outcome(rows, heard, time.monotonic() - begun)
 
 
-def _options() -> Options:
-    parser = argparse.ArgumentParser(prog="conformance", description=__doc__)
-    parser.add_argument("program", type=Path)
-    parser.add_argument("cache", type=Path)
+def _judge(outcomes: list[Outcome]) -> Report:
+    heard = [outcome.heard for outcome in outcomes]
+    rows = [row for outcome in outcomes for row in outcome.rows] + coverage.reached(heard)
+    facts = [f"{o.heard.client}: {len(o.heard.exchanges)} requests, {o.seconds:.0f} s" for o in outcomes]
+    spec = document.find()
+    if spec:
+        rows += coverage.conforming(heard, spec)
+        facts.append(f"every answer was held against {spec.path.name}")
+    else:
+        facts.append("no answer was held against the OpenAPI document: it does not lie beside the checkout")
+        print(f"conformance: {facts[-1]}; set HCLOUD_SPEC to its path")
+    return Report(rows, facts)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="conformance", description="run strangers' clients against the lab")
+    parser.add_argument("program", type=Path, help="clawberth")
+    parser.add_argument("cache", type=Path, help="where the clients lie")
     parser.add_argument("report", type=Path)
-    return Options(**vars(parser.parse_args()))
+    parser.add_argument("--only", action="append", help="this client alone; may be repeated")
+    return parser.parse_args()

@@ -1,0 +1,70 @@
+"""Python's `hcloud`: every method of its resource clients and bound objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hcloud
+from hcloud import Client
+
+from ..ledger import Ledger
+from . import (
+    catalog,
+    firewalls,
+    images,
+    networks,
+    placement_groups,
+    primary_ips,
+    servers,
+    ssh_keys,
+    volumes,
+    zones,
+)
+from .skips import skips
+from .trace import offered, trace
+
+VERSION = hcloud.__version__
+POLL = 0.02
+"""Seconds between two looks at an action."""
+
+SCENES: list[Callable[[Client], None]] = [
+    ssh_keys.life,
+    firewalls.rules,
+    firewalls.targets,
+    servers.life,
+    servers.power,
+    servers.resize,
+    servers.recovery,
+    servers.facts,
+    servers.bare,
+    images.catalog,
+    images.snapshots,
+    images.backups,
+    primary_ips.life,
+    primary_ips.follows_its_server,
+    volumes.life,
+    volumes.attachment,
+    networks.life,
+    networks.members,
+    placement_groups.life,
+    placement_groups.ten_at_most,
+    zones.life,
+    zones.records,
+    zones.files,
+    zones.secondary,
+    catalog.goods,
+    catalog.empty_lists,
+    catalog.all_actions,
+]
+DATACENTERS = {"2026-06": catalog.datacenters_before, "2026-11": catalog.datacenters_after}
+
+
+def play(name: str, profile: str, endpoint: str, token: str) -> Ledger:
+    """Runs every method; wraps the library's classes, so once in a process."""
+    client = Client(token=token, api_endpoint=endpoint, poll_interval=POLL, timeout=30)
+    operations = offered(client)
+    ledger = Ledger(name, operations, skips(operations, profile))
+    trace(ledger, client)
+    for scene in [*SCENES, DATACENTERS[profile]]:
+        ledger.play(lambda scene=scene: scene(client))
+    return ledger
