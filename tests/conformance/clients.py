@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .profile import NEW, OLD
 from .report import Row
-
-OLD, NEW = "2026-06", "2026-11"
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,9 @@ class Tools:
     program: Path
     """`clawberth`"""
     cache: Path
+    """Holds `hcloud-cli` and `hcloud-cli-1.30`, unpacked."""
+    collections: Path
+    """Ansible's."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,6 @@ class Client:
 
 Play = Callable[[Client, Tools, Path, str, str], list[Row]]
 """Runs a client with a home of its own against an endpoint with a token."""
-
-
-def _hcloud(folder: str) -> Callable[[Tools], Path]:
-    return lambda tools: tools.cache / folder / "usr" / "bin" / "hcloud"
 
 
 def _old_hcloud(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
@@ -61,7 +59,13 @@ def _python(client: Client, tools: Tools, home: Path, endpoint: str, token: str)
 def _ansible(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
     from . import ansible_client
 
-    return ansible_client.play(client.name, Path("/var/tmp/conf/col"), home, endpoint, token)
+    return ansible_client.play(client.name, tools.collections, home, endpoint, token)
+
+
+def _raw(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
+    from . import raw
+
+    return raw.play(client.name, endpoint, token)
 
 
 CLIENTS = [
@@ -70,4 +74,5 @@ CLIENTS = [
     Client("python-2.27.0-old", OLD, _python),
     Client("python-2.27.0", NEW, _python),
     Client("ansible-5.4.0", OLD, _ansible),
+    Client("by-hand", NEW, _raw),
 ]

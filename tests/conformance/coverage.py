@@ -9,9 +9,12 @@ from pathlib import Path
 
 from .document import Document
 from .recorder import Exchange
-from .report import OK, Row, failed
+from .report import OK, Row, failed, skipped
 from .templates import Templates
 
+SKIPS = {
+    "POST /servers/{id}/actions/attach_iso": "the lab has no ISOs; that one is not found, is checked",
+}
 LIST = Path(__file__).with_name("endpoints.txt")
 
 
@@ -44,7 +47,10 @@ def reached(heard: Sequence[Heard]) -> list[Row]:
 
 def _reached(endpoint: tuple[str, str], called: bool) -> Row:
     name = " ".join(endpoint)
-    return Row("endpoints", name, OK) if called else failed("endpoints", name, "no client called it with success")
+    if called:
+        return Row("endpoints", name, OK)
+    reason = SKIPS.get(name)
+    return skipped("endpoints", name, reason) if reason else failed("endpoints", name, "no client called it with success")
 
 
 def conforming(heard: Sequence[Heard], document: Document) -> list[Row]:

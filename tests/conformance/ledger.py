@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .report import OK, Row, failed, skipped
 
-_HERE = str(Path(__file__).parent)
+_HERE = Path(__file__).parent
 
 
 class Ledger:
@@ -63,7 +63,7 @@ def _words(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """The line of ours that was running."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_HERE)]
-    scenes = [frame for frame in frames if "/cli/" in frame.filename or "/sdk/" in frame.filename] or frames
-    return f"{Path(scenes[-1].filename).name}:{scenes[-1].lineno}" if scenes else "?"
+    """The line of the scene that was running."""
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    scenes = [f"{path.name}:{line}" for path, line in frames if path.parent.parent == _HERE and path.stem != "__init__"]
+    return scenes[0] if scenes else "?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     def pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        self._drop_stale()
         self.upstream.request(self.command, self.path, body=body or None, headers=headers)
         response = self.upstream.getresponse()
         answer = response.read()
@@ -93,6 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = pass_on  # noqa: N815 - the names that http.server looks for
+
+    def _drop_stale(self) -> None:
+        """Forgets a connection that the lab has closed meanwhile; the next request makes a new one."""
+        socket = self.upstream.sock
+        if socket and select.select([socket], [], [], 0)[0]:
+            self.upstream.close()
 
     def _keep(self, body: bytes, response: http.client.HTTPResponse, answer: bytes) -> None:
         headers = {name.lower(): value for name, value in response.getheaders()}

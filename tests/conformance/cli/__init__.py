@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..ledger import Ledger
+from ..profile import NEW, OLD
 from . import catalog, firewalls, images, networks, placement_groups, primary_ips, servers, ssh_keys, volumes
 from .hcloud import Hcloud
 from .skips import skips
@@ -31,7 +32,7 @@ SCENES: list[Callable[[Hcloud], None]] = [
     catalog.empty_lists,
     catalog.everything,
 ]
-DATACENTERS = {"2026-06": catalog.datacenters_before, "2026-11": catalog.datacenters_after}
+DATACENTERS = {OLD: catalog.datacenters_before, NEW: catalog.datacenters_after}
 
 
 def play(client: str, program: Path, home: Path, profile: str, endpoint: str, token: str) -> Ledger:

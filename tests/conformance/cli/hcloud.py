@@ -49,8 +49,7 @@ class Hcloud:
         return done.stdout
 
     def json(self, *words: str) -> Any:
-        text = self.run(*words, "-o", "json")
-        return json.loads(text)
+        return json.loads(self.run(*words, "-o", "json"))
 
     def describe(self, kind: str, name: str) -> dict[str, Any]:
         """A resource as JSON, once the text for people was printed without an error, too."""
@@ -60,10 +59,14 @@ class Hcloud:
     def names(self, kind: str, *options: str) -> set[str]:
         """The names in a list; the table for people is printed as well."""
         table = self.run(kind, "list", *options, "-o", "noheader")
-        listed = self.json(kind, "list", *options)
+        listed = self.list(kind, *options)
         lines = len([line for line in table.splitlines() if line.strip()])
         assert lines == len(listed), f"{kind} list: {lines} lines, but {len(listed)} in JSON"
         return {entry["name"] for entry in listed}
+
+    def list(self, kind: str, *options: str) -> list[dict[str, Any]]:
+        # an empty list is `null` in older versions
+        return self.json(kind, "list", *options) or []
 
     def refused(self, *words: str) -> str:
         """What a command that must fail says."""

@@ -20,8 +20,7 @@ def life(client: Client) -> None:
     first = ZoneRRSet(name="www", type="A", records=[ZoneRecord("203.0.113.1", "web")])
     made = client.zones.create(name="example.com", mode="primary", ttl=600, labels={"for": "us"}, rrsets=[first])
     wait(made.action)
-    zone = made.zone
-    zone.reload()
+    zone = client.zones.get(made.zone.id)
     assert (zone.name, zone.mode, zone.ttl, zone.status) == ("example.com", "primary", 600, "ok"), zone
     assert client.zones.get("example.com").id == client.zones.get(zone.id).id == zone.id
     assert zone.id in ids(client.zones.get_all(label_selector="for=us", mode="primary", sort=["name:desc"]))
@@ -37,7 +36,7 @@ def life(client: Client) -> None:
     wait(zone.change_protection(delete=True))
     with refused("protected"):
         zone.delete()
-    zone.reload()
+    zone = client.zones.get(zone.id)
     assert (zone.ttl, zone.protection["delete"]) == (900, True), zone
     wait(zone.change_protection(delete=False))
     actions(client.zones, zone, at_least=3)
@@ -107,7 +106,7 @@ def secondary(client: Client) -> None:
     zone = made.zone
     assert [server.address for server in zone.primary_nameservers] == ["203.0.113.53"], zone.primary_nameservers
     wait(zone.change_primary_nameservers([ZonePrimaryNameserver(address="203.0.113.54")]))
-    zone.reload()
+    zone = client.zones.get(zone.id)
     assert [server.address for server in zone.primary_nameservers] == ["203.0.113.54"], zone.primary_nameservers
     with refused("incorrect_zone_mode"):
         zone.export_zonefile()
