@@ -7,6 +7,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from .document import Document
 from .lab import lab
 from .profile import NEW
 from .recorder import record
-from .report import Report, Row, failures
+from .report import Report, Row, failed, failures
 
 ALL = [client.name for client in CLIENTS] + [fuzz.NAME]
 
@@ -61,7 +62,10 @@ def _outcome(client: Client, tools: Tools, home: Path) -> Outcome:
     begun = time.monotonic()
     home.mkdir()
     with lab(tools.program, home / "lab", client.profile) as api, record(api.endpoint) as recording:
-        rows = client.play(client, tools, home / "home", recording.endpoint, api.token)
+        try:
+            rows = client.play(client, tools, home / "home", recording.endpoint, api.token)
+        except Exception:  # noqa: BLE001 - one client that breaks down must not hide the others
+            rows = [failed(client.name, "(the whole client)", traceback.format_exc(limit=-1))]
         heard = Heard(client.name, client.profile, recording.exchanges)
     return Outcome(rows, heard, time.monotonic() - begun)
 
@@ -69,7 +73,10 @@ def _outcome(client: Client, tools: Tools, home: Path) -> Outcome:
 def _fuzz(spec: Document, tools: Tools, home: Path) -> list[Row]:
     home.mkdir()
     with lab(tools.program, home / "lab", NEW) as api:
-        return fuzz.run(spec, home / "home", api.endpoint, api.token)
+        try:
+            return fuzz.run(spec, home / "home", api.endpoint, api.token)
+        except Exception:  # noqa: BLE001 - as above
+            return [failed(fuzz.NAME, "(the whole client)", traceback.format_exc(limit=-1))]
 
 
 def _judge(outcomes: list[Outcome], fuzzed: list[Row], spec: Document | None) -> Report:
