@@ -65,5 +65,5 @@ def _words(error: Exception) -> str:
 def _place(error: Exception) -> str:
     """The line of the scene that was running."""
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    scenes = [f"{path.name}:{line}" for path, line in frames if path.parent.parent == _HERE and path.stem != "__init__"]
-    return scenes[0] if scenes else "?"
+    ours = [(path, line) for path, line in frames if _HERE in path.parents and path.stem not in ("ledger", "__init__")]
+    return next((f"{path.name}:{line}" for path, line in reversed(ours) if path == ours[0][0]), "?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import select
@@ -50,8 +51,7 @@ def record(endpoint: str) -> Iterator[Recording]:
         target = (str(upstream.hostname), int(upstream.port or 80))
         heard = exchanges
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -59,6 +59,13 @@ def record(endpoint: str) -> Iterator[Recording]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing: a connection that breaks is noticed, and told, by the client."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         self._drop_stale()
-        self.upstream.request(self.command, self.path, body=body or None, headers=headers)
+        # who is refused early is answered before all is read
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.upstream.request(self.command, self.path, body=body or None, headers=headers)
         response = self.upstream.getresponse()
         answer = response.read()
         self._keep(body, response, answer)

@@ -37,7 +37,7 @@ DATACENTERS = {OLD: catalog.datacenters_before, NEW: catalog.datacenters_after}
 
 def play(client: str, program: Path, home: Path, profile: str, endpoint: str, token: str) -> Ledger:
     """Runs every command of one version of the client."""
-    hcloud = Hcloud(program, home, endpoint, token)
+    hcloud = Hcloud(program, home, profile, endpoint, token)
     leaves = hcloud.leaves()
     ledger = Ledger(client, leaves, skips(leaves))
     hcloud.ledger = ledger

@@ -19,9 +19,10 @@ DEADLINE = 60
 class Hcloud:
     """One version of the program, talking to one lab."""
 
-    def __init__(self, program: Path, home: Path, endpoint: str, token: str) -> None:
+    def __init__(self, program: Path, home: Path, profile: str, endpoint: str, token: str) -> None:
         self.program = program
         self.home = home
+        self.profile = profile
         self.ledger: Ledger | None = None
         tools = home / "bin"
         tools.mkdir(parents=True)

@@ -8,21 +8,21 @@ from .servers import SMALL
 
 
 def life(hcloud: Hcloud) -> None:
-    hcloud.run("network", "create", "--name", "lan", "--ip-range", "10.1.0.0/16", "--label", "for=us")
-    assert hcloud.describe("network", "lan")["ip_range"] == "10.1.0.0/16"
+    hcloud.run("network", "create", "--name", "lan", "--ip-range", "10.0.0.0/16", "--label", "for=us")
+    assert hcloud.describe("network", "lan")["ip_range"] == "10.0.0.0/16"
     assert hcloud.names("network", "--selector", "for=us") == {"lan"}
-    subnet = ["--type", "cloud", "--network-zone", "eu-central", "--ip-range", "10.1.1.0/24"]
+    subnet = ["--type", "cloud", "--network-zone", "eu-central", "--ip-range", "10.0.1.0/24"]
     hcloud.run("network", "add-subnet", "lan", *subnet)
     [seen] = hcloud.describe("network", "lan")["subnets"]
-    assert (seen["ip_range"], seen["type"], seen["gateway"]) == ("10.1.1.0/24", "cloud", "10.1.0.1"), seen
+    assert (seen["ip_range"], seen["type"], seen["gateway"]) == ("10.0.1.0/24", "cloud", "10.0.0.1"), seen
     hcloud.refused("network", "add-subnet", "lan", *subnet)
-    hcloud.run("network", "add-route", "lan", "--destination", "192.168.9.0/24", "--gateway", "10.1.1.9")
+    hcloud.run("network", "add-route", "lan", "--destination", "192.168.9.0/24", "--gateway", "10.0.1.9")
     seen = hcloud.describe("network", "lan")["routes"]
-    assert seen == [{"destination": "192.168.9.0/24", "gateway": "10.1.1.9"}], seen
-    hcloud.run("network", "remove-route", "lan", "--destination", "192.168.9.0/24", "--gateway", "10.1.1.9")
+    assert seen == [{"destination": "192.168.9.0/24", "gateway": "10.0.1.9"}], seen
+    hcloud.run("network", "remove-route", "lan", "--destination", "192.168.9.0/24", "--gateway", "10.0.1.9")
     hcloud.run("network", "change-ip-range", "lan", "--ip-range", "10.0.0.0/8")
     assert hcloud.describe("network", "lan")["ip_range"] == "10.0.0.0/8"
-    hcloud.run("network", "remove-subnet", "lan", "--ip-range", "10.1.1.0/24")
+    hcloud.run("network", "remove-subnet", "lan", "--ip-range", "10.0.1.0/24")
     assert not hcloud.describe("network", "lan")["subnets"]
     if hcloud.offers("network expose-routes-to-vswitch"):
         hcloud.run("network", "expose-routes-to-vswitch", "lan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..profile import OLD
 from .hcloud import Hcloud
 from .labels import labels
 from .servers import SMALL
@@ -12,7 +13,11 @@ def life(hcloud: Hcloud) -> None:
     hcloud.run("server", "create", "--name", "host", *SMALL, *bare, "--label", "for=us")
     host = hcloud.describe("server", "host")
     assert not host["public_net"]["ipv4"] or not host["public_net"]["ipv4"].get("ip"), host["public_net"]
-    hcloud.run("primary-ip", "create", "--name", "front", "--type", "ipv4", "--assignee-id", str(host["id"]))
+    # 1.30 shows --assignee-id, but does not send it; --datacenter, which both have, is gone with the old API
+    where = ["--datacenter", "fsn1-dc14"] if hcloud.profile == OLD else ["--assignee-id", str(host["id"])]
+    hcloud.run("primary-ip", "create", "--name", "front", "--type", "ipv4", *where)
+    if hcloud.profile == OLD:
+        hcloud.run("primary-ip", "assign", "front", "--server", "host")
     seen = hcloud.describe("primary-ip", "front")
     assert (seen["type"], seen["assignee_id"]) == ("ipv4", host["id"]), seen
     assert "front" in hcloud.names("primary-ip")

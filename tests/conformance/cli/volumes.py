@@ -8,9 +8,9 @@ from .servers import SMALL
 
 
 def life(hcloud: Hcloud) -> None:
-    hcloud.run("volume", "create", "--name", "disk", "--size", "10", "--location", "fsn1", "--format", "ext4")
+    hcloud.run("volume", "create", "--name", "disk", "--size", "10", "--location", "fsn1")
     seen = hcloud.describe("volume", "disk")
-    assert (seen["size"], seen["status"], seen["server"], seen["format"]) == (10, "available", None, "ext4"), seen
+    assert (seen["size"], seen["status"], seen["server"]) == (10, "available", None), seen
     assert seen["location"]["name"] == "fsn1" and str(seen["id"]) in seen["linux_device"], seen
     assert "disk" in hcloud.names("volume")
     labels(hcloud, "volume", "disk")
@@ -36,7 +36,8 @@ def attachment(hcloud: Hcloud) -> None:
     assert hcloud.describe("server", "store")["volumes"] in ([], None)
     hcloud.run("volume", "attach", "spare", "--server", "store", "--automount")
     hcloud.refused("volume", "attach", "spare", "--server", "store")
-    hcloud.run("volume", "create", "--name", "second", "--size", "10", "--server", "store")
+    hcloud.run("volume", "create", "--name", "second", "--size", "10", "--server", "store", "--automount", "--format", "xfs")
+    assert hcloud.describe("volume", "second")["format"] == "xfs"
     assert len(hcloud.describe("server", "store")["volumes"]) == 2
     hcloud.run("server", "delete", "store")
     for name in ("spare", "second"):

@@ -13,23 +13,23 @@ def _subnet(ip_range: str) -> NetworkSubnet:
 
 
 def life(client: Client) -> None:
-    route = NetworkRoute(destination="192.168.9.0/24", gateway="10.1.1.9")
+    route = NetworkRoute(destination="192.168.9.0/24", gateway="10.0.1.9")
     lan = client.networks.create(
-        name="lan", ip_range="10.1.0.0/16", subnets=[_subnet("10.1.1.0/24")], routes=[route], labels={"for": "us"}
+        name="lan", ip_range="10.0.0.0/16", subnets=[_subnet("10.0.1.0/24")], routes=[route], labels={"for": "us"}
     )
-    assert (lan.ip_range, lan.subnets[0].ip_range, lan.subnets[0].gateway) == ("10.1.0.0/16", "10.1.1.0/24", "10.1.0.1")
+    assert (lan.ip_range, lan.subnets[0].ip_range, lan.subnets[0].gateway) == ("10.0.0.0/16", "10.0.1.0/24", "10.0.0.1")
     lists(client.networks, lan, label_selector="for=us")
-    wait(lan.add_subnet(_subnet("10.1.2.0/24")))
+    wait(lan.add_subnet(_subnet("10.0.2.0/24")))
     with refused("invalid_input", "conflict", "uniqueness_error"):
-        lan.add_subnet(_subnet("10.1.2.128/25"))
+        lan.add_subnet(_subnet("10.0.2.128/25"))
     with refused("invalid_input"):
         lan.add_subnet(_subnet("10.9.0.0/24"))
-    wait(lan.delete_subnet(_subnet("10.1.2.0/24")))
+    wait(lan.delete_subnet(_subnet("10.0.2.0/24")))
     wait(lan.delete_route(route))
-    wait(lan.add_route(NetworkRoute(destination="192.168.8.0/24", gateway="10.1.1.8")))
+    wait(lan.add_route(NetworkRoute(destination="192.168.8.0/24", gateway="10.0.1.8")))
     wait(lan.change_ip_range("10.0.0.0/8"))
     lan.reload()
-    assert (lan.ip_range, len(lan.subnets), lan.routes[0].gateway) == ("10.0.0.0/8", 1, "10.1.1.8"), lan
+    assert (lan.ip_range, len(lan.subnets), lan.routes[0].gateway) == ("10.0.0.0/8", 1, "10.0.1.8"), lan
     lan = lan.update(name="wan", labels={}, expose_routes_to_vswitch=True)
     assert (lan.name, lan.labels, lan.expose_routes_to_vswitch) == ("wan", {}, True), lan
     wait(lan.change_protection(delete=True))

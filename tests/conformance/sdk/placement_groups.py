@@ -10,7 +10,8 @@ from .scene import SMALL, delete_server, lists, refused, server, wait
 def life(client: Client) -> None:
     group = client.placement_groups.create(name="apart", type="spread", labels={"for": "us"}).placement_group
     assert (group.type, group.servers, group.labels) == ("spread", [], {"for": "us"}), group
-    lists(client.placement_groups, group, label_selector="for=us", type="spread")
+    lists(client.placement_groups, group, label_selector="for=us")
+    assert client.placement_groups.get_list(type="spread").placement_groups
     group = group.update(name="spread", labels={})
     assert (group.name, group.labels) == ("spread", {}), group
 
