@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+
 from .run import main
 
 sys.exit(main())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from .keys import public_key
 from .report import OK, Row, failed, skipped
+from .stage import Stage
 
 PLAYBOOKS = Path(__file__).with_name("playbooks")
 DEADLINE = 300
@@ -32,18 +32,20 @@ SKIPS = {
 }
 
 
-def play(name: str, collections: Path, home: Path, endpoint: str, token: str) -> list[Row]:
-    """Runs all playbooks and the inventory; a row for each task and for each module that is left out."""
-    home.mkdir()
-    environment = _environment(collections, home, endpoint, token)
+def play(stage: Stage) -> list[Row]:
+    """Runs all playbooks; a row for each task and for each module that is left out."""
+    stage.home.mkdir()
     files = [str(path) for path in sorted(PLAYBOOKS.glob("*.yml"))]
     interpreter = f"ansible_python_interpreter={sys.executable}"
-    done = _call(["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", interpreter, *files], environment)
-    tasks = [json.loads(line) for line in (home / "rows").read_text().splitlines()] if done.returncode == 0 else []
-    if not tasks:
-        return [failed(name, "ansible-playbook", done.stderr or done.stdout)]
-    rows = [_row(name, task) for task in tasks]
-    return rows + list(_left_out(name, collections, tasks))
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", interpreter, *files]
+    done = subprocess.run(
+        command, env=_environment(stage), capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    written = stage.home / "rows"
+    if done.returncode != 0 or not written.exists():
+        return [failed(stage.client, "ansible-playbook", done.stderr or done.stdout)]
+    tasks = [json.loads(line) for line in written.read_text().splitlines()]
+    return [_row(stage.client, task) for task in tasks] + list(_left_out(stage, tasks))
 
 
 def _row(name: str, task: dict[str, Any]) -> Row:
@@ -58,37 +60,32 @@ def _row(name: str, task: dict[str, Any]) -> Row:
     return Row(name, operation, OK)
 
 
-def _left_out(name: str, collections: Path, tasks: list[dict[str, Any]]) -> Iterator[Row]:
+def _left_out(stage: Stage, tasks: list[dict[str, Any]]) -> Iterator[Row]:
     used = {task["module"].rpartition(".")[2] for task in tasks}
-    folder = collections / "ansible_collections" / "hetzner" / "hcloud" / "plugins" / "modules"
+    folder = stage.tools.collections / "ansible_collections" / "hetzner" / "hcloud" / "plugins" / "modules"
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     for module in sorted(modules - used):
         reason = SKIPS.get(module)
-        yield skipped(name, module, reason) if reason else failed(name, module, "not run, and no reason given")
+        yield (
+            skipped(stage.client, module, reason)
+            if reason
+            else failed(stage.client, module, "not run, and no reason given")
+        )
     for module in sorted(SKIPS.keys() - (modules - used)):
-        yield failed(name, module, "listed as skipped, but it runs or does not exist")
+        yield failed(stage.client, module, "listed as skipped, but it runs or does not exist")
 
 
-def _environment(collections: Path, home: Path, endpoint: str, token: str) -> dict[str, str]:
+def _environment(stage: Stage) -> dict[str, str]:
     return {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(home),
+        "HOME": str(stage.home),
         "LC_ALL": "C.UTF-8",
-        "HCLOUD_ENDPOINT": endpoint,
-        "HCLOUD_TOKEN": token,
-        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "HCLOUD_ENDPOINT": stage.endpoint,
+        "HCLOUD_TOKEN": stage.token,
+        "ANSIBLE_COLLECTIONS_PATH": str(stage.tools.collections),
         "ANSIBLE_CALLBACK_PLUGINS": str(PLAYBOOKS / "callbacks"),
         "ANSIBLE_STDOUT_CALLBACK": "rows",
         "ANSIBLE_PIPELINING": "1",
-        "CONFORMANCE_ROWS": str(home / "rows"),
+        "CONFORMANCE_ROWS": str(stage.home / "rows"),
         "CONFORMANCE_KEY": public_key("ansible"),
     }
-
-
-def _call(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{shlex.join(command)} was not done after {DEADLINE} s") from error

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from .profile import NEW, OLD
 from .report import Row
+from .stage import Stage
 
-
-@dataclass(frozen=True)
-class Tools:
-    """Where the programs lie."""
-
-    program: Path
-    """`clawberth`"""
-    cache: Path
-    """Holds `hcloud-cli` and `hcloud-cli-1.30`, unpacked."""
-    collections: Path
-    """Ansible's."""
+# Each client is loaded in the process that plays it: Python's is changed by being watched.
 
 
 @dataclass(frozen=True)
@@ -28,51 +18,44 @@ class Client:
 
     name: str
     profile: str
-    play: Play
+    play: Callable[[Stage], list[Row]]
 
 
-Play = Callable[[Client, Tools, Path, str, str], list[Row]]
-"""Runs a client with a home of its own against an endpoint with a token."""
-
-
-def _old_hcloud(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
-    return _play_hcloud("hcloud-cli-1.30", client, tools, home, endpoint, token)
-
-
-def _new_hcloud(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
-    return _play_hcloud("hcloud-cli", client, tools, home, endpoint, token)
-
-
-def _play_hcloud(folder: str, client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
+def _hcloud_of_bookworm(stage: Stage) -> list[Row]:
     from . import cli
 
-    program = tools.cache / folder / "usr" / "bin" / "hcloud"
-    return cli.play(client.name, program, home, client.profile, endpoint, token).rows()
+    return cli.play(stage, stage.tools.cache / "hcloud-cli-1.30/usr/bin/hcloud")
 
 
-def _python(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
+def _hcloud_of_trixie(stage: Stage) -> list[Row]:
+    from . import cli
+
+    return cli.play(stage, stage.tools.cache / "hcloud-cli/usr/bin/hcloud")
+
+
+def _python(stage: Stage) -> list[Row]:
     from . import sdk
 
-    return sdk.play(client.name, client.profile, endpoint, token).rows()
+    return sdk.play(stage)
 
 
-def _ansible(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
+def _ansible(stage: Stage) -> list[Row]:
     from . import ansible_client
 
-    return ansible_client.play(client.name, tools.collections, home, endpoint, token)
+    return ansible_client.play(stage)
 
 
-def _raw(client: Client, tools: Tools, home: Path, endpoint: str, token: str) -> list[Row]:
+def _by_hand(stage: Stage) -> list[Row]:
     from . import raw
 
-    return raw.play(client.name, endpoint, token)
+    return raw.play(stage)
 
 
 CLIENTS = [
-    Client("hcloud-1.30.3", OLD, _old_hcloud),
-    Client("hcloud-1.39.0", NEW, _new_hcloud),
-    Client("python-2.27.0-old", OLD, _python),
+    Client("hcloud-1.30.3", OLD, _hcloud_of_bookworm),
+    Client("hcloud-1.39.0", NEW, _hcloud_of_trixie),
     Client("python-2.27.0", NEW, _python),
+    Client("python-2.27.0-old", OLD, _python),
     Client("ansible-5.4.0", OLD, _ansible),
-    Client("by-hand", NEW, _raw),
+    Client("by-hand", NEW, _by_hand),
 ]

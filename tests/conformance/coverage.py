@@ -49,8 +49,9 @@ def _reached(endpoint: tuple[str, str], called: bool) -> Row:
     name = " ".join(endpoint)
     if called:
         return Row("endpoints", name, OK)
-    reason = SKIPS.get(name)
-    return skipped("endpoints", name, reason) if reason else failed("endpoints", name, "no client called it with success")
+    if reason := SKIPS.get(name):
+        return skipped("endpoints", name, reason)
+    return failed("endpoints", name, "no client called it with success")
 
 
 def conforming(heard: Sequence[Heard], document: Document) -> list[Row]:

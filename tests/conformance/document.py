@@ -96,7 +96,7 @@ def _body_problems(validator: jsonschema_rs.Draft202012Validator, body: bytes) -
 
 
 def strict(schema: Any, closed: bool = True) -> Any:
-    """OpenAPI 3.0's dialect as JSON Schema 2020-12, in which an object has no other members than the documented ones."""
+    """OpenAPI 3.0's dialect as JSON Schema 2020-12, where an object has the documented members and no others."""
     if isinstance(schema, list):
         return [strict(part, closed) for part in schema]
     if not isinstance(schema, dict):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+from .api import Api
 from .coverage import endpoints
 from .document import Document
-from .raw import Api
-from .report import OK, Row, failed, skipped
+from .report import OK, Row, failed, failures, skipped
 from .seeds import Seeds, sow
+from .stage import Stage
 
 NAME = "schemathesis"
 EXAMPLES = 15
@@ -35,19 +36,21 @@ CHECKS = (
 )
 
 
-def run(document: Document, home: Path, endpoint: str, token: str) -> list[Row]:
+def play(stage: Stage, document: Document) -> list[Row]:
     """A row for each operation that the lab has, and for each group that it does not have."""
+    home = stage.home
     home.mkdir()
-    api = Api(endpoint, token)
+    api = Api(stage.endpoint, stage.token)
     spec, config, report = home / "spec.json", home / "schemathesis.toml", home / "junit.xml"
     spec.write_text(json.dumps(reduced(document.content)))
-    config.write_text(_config(token, sow(api)))
+    config.write_text(_config(stage.token, sow(api)))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "--no-color", "run", str(spec)]
-    options = ["--url", endpoint, "--report", "junit", "--report-junit-path", str(report)]
+    options = ["--url", stage.endpoint, "--report", "junit", "--report-junit-path", str(report)]
     done = subprocess.run(command + options, capture_output=True, text=True, timeout=DEADLINE, cwd=home, check=False)
-    if not report.exists():
-        return [failed(NAME, "run", done.stderr or done.stdout)]
-    return [*_rows(ElementTree.parse(report)), *_left_out(document.content), _alive(api)]
+    rows = list(_rows(report)) if report.exists() else []
+    if done.returncode != 0 and not failures(rows):
+        rows.append(failed(NAME, "the whole run", (done.stderr or done.stdout)[-300:]))
+    return [*rows, *_left_out(document.content), _alive(api)]
 
 
 def reduced(content: dict[str, Any]) -> dict[str, Any]:
@@ -60,9 +63,9 @@ def reduced(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "paths": {path: item for path, item in paths.items() if item.keys() - {"parameters"}}}
 
 
-def _rows(report: ElementTree.ElementTree) -> Iterator[Row]:
+def _rows(report: Path) -> Iterator[Row]:
     tested = set()
-    for case in report.iter("testcase"):
+    for case in ElementTree.parse(report).iter("testcase"):
         name = str(case.get("name"))
         tested.add(name)
         troubles = [str(part.get("message")) for part in (*case.findall("failure"), *case.findall("error"))]
@@ -120,7 +123,8 @@ def _config(token: str, seeds: Seeds) -> str:
 
 
 def _bound(operations: str, parameter: str, dictionary: str) -> list[str]:
-    return ["[[operations]]", operations, f'parameters = {{ "path.{parameter}" = {{ dictionary = "{dictionary}", probability = 0.8 }} }}']
+    binding = f'{{ dictionary = "{dictionary}", probability = 0.8 }}'
+    return ["[[operations]]", operations, f'parameters = {{ "path.{parameter}" = {binding} }}']
 
 
 def _table(pairs: dict[str, str]) -> str:

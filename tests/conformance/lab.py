@@ -53,7 +53,13 @@ def _run(program: Path, *words: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HCLOUD_", "CLAWBERTH_"))}
     command = [str(program), "lab", *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=DEADLINE, env=environment, stdin=subprocess.DEVNULL, check=False
+        command,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(command)}: {done.stderr.strip()}")

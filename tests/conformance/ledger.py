@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from .report import OK, Row, failed, skipped
 
@@ -33,11 +34,11 @@ class Ledger:
         """An operation was run and answered as it should."""
         self._ran.add(operation)
 
-    def play(self, scene: Callable[[], None]) -> None:
+    def play(self, scene: Callable[..., None], *arguments: Any) -> None:
         """Plays a scene. What it raises is written to the operation that ran last, and the scene is over."""
         try:
-            scene()
-        except Exception as error:  # noqa: BLE001 - whatever a client raises is a result
+            scene(*arguments)
+        except Exception as error:
             self._failed.setdefault(self._last, f"{_place(error)}: {_words(error)}")
 
     def rows(self) -> list[Row]:

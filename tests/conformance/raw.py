@@ -2,70 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic, sleep
-from typing import Any
+from urllib.parse import quote
 
+from .api import DEADLINE, Api
 from .keys import public_key
 from .ledger import Ledger
 from .report import Row
-
-DEADLINE = 20
-"""Seconds for an answer, and for an action."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    """Names in lower case."""
-    body: Any
-    """What the JSON says; nothing if there is none."""
-
-    @property
-    def code(self) -> str:
-        return str(self.body["error"]["code"])
-
-
-@dataclass(frozen=True)
-class Api:
-    """The API as one request after the other."""
-
-    endpoint: str
-    token: str
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Any answer; a body that is no bytes is sent as JSON."""
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        wanted = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **headers}
-        request = urllib.request.Request(self.endpoint + path, data, {k: v for k, v in wanted.items() if v}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=DEADLINE) as response:
-                return _answer(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            return _answer(error.code, error.headers, error.read())
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The body of an answer that must be good."""
-        answer = self.call(method, path, body)
-        assert answer.status < 300, f"{method} {path}: {answer.status} {answer.body}"
-        return answer.body
-
-    def wait(self, action: dict[str, Any]) -> None:
-        end = monotonic() + DEADLINE
-        while (seen := self.ask("GET", f"/actions/{action['id']}")["action"])["status"] == "running":
-            assert monotonic() < end, f"{action['command']} still runs after {DEADLINE} s"
-            sleep(0.02)
-        assert seen["status"] == "success", seen
-
-
-def _answer(status: int, headers: Any, text: bytes) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in headers.items()}, json.loads(text) if text else None)
+from .stage import Stage
 
 
 def pricing(api: Api) -> None:
@@ -144,7 +89,14 @@ def broken_bodies(api: Api) -> None:
         assert answer.status in (400, 422), (body[:20], answer)
     answer = api.call("POST", "/ssh_keys", b'{"name": "' + b"x" * 10_000_000 + b'"}')
     assert 400 <= answer.status < 500, answer
-    wrong = {"name": 5, "server_type": [], "image": {}, "labels": "none", "ssh_keys": "all", "start_after_create": "yes"}
+    wrong = {
+        "name": 5,
+        "server_type": [],
+        "image": {},
+        "labels": "none",
+        "ssh_keys": "all",
+        "start_after_create": "yes",
+    }
     right = {"name": "typed", "server_type": "cx23", "image": "debian-13"}
     for field, value in wrong.items():
         answer = api.call("POST", "/servers", {**right, field: value})
@@ -171,7 +123,9 @@ def one_of_two(api: Api) -> None:
 def pages(api: Api) -> None:
     for number in range(7):
         labels = {"page": "yes", "even": str(number % 2 == 0).lower()}
-        api.ask("POST", "/ssh_keys", {"name": f"p{number}", "public_key": public_key(f"page {number}"), "labels": labels})
+        api.ask(
+            "POST", "/ssh_keys", {"name": f"p{number}", "public_key": public_key(f"page {number}"), "labels": labels}
+        )
     answer = api.call("GET", "/ssh_keys?label_selector=page&page=2&per_page=3&sort=name:desc&no_such=parameter")
     assert [key["name"] for key in answer.body["ssh_keys"]] == ["p3", "p2", "p1"], answer.body
     meta = {"page": 2, "per_page": 3, "previous_page": 1, "next_page": 3, "last_page": 3, "total_entries": 7}
@@ -200,7 +154,7 @@ def selectors(api: Api) -> None:
         "tier=": {"s3"},
         "env,tier=a,env!=dev": {"s1"},
     }.items():
-        query = urllib.request.quote(f"here=yes,{selector}")
+        query = quote(f"here=yes,{selector}")
         seen = {key["name"] for key in api.ask("GET", f"/ssh_keys?label_selector={query}")["ssh_keys"]}
         assert seen == wanted, (selector, seen)
     for labels in ({"hetzner.cloud/x": "y"}, {"-a": "b"}, {"a": "b c"}, {"a" * 64: "b"}, {"a": "b" * 64}):
@@ -242,11 +196,12 @@ SCENES: dict[str, Callable[[Api], None]] = {
 }
 
 
-def play(name: str, endpoint: str, token: str) -> list[Row]:
+def play(stage: Stage) -> list[Row]:
     """Each scene is an operation."""
-    api = Api(endpoint, token)
-    ledger = Ledger(name, SCENES, {})
+    api = Api(stage.endpoint, stage.token)
+    ledger = Ledger(stage.client, SCENES, {})
     for operation, scene in SCENES.items():
         ledger.begin(operation)
-        ledger.play(lambda scene=scene, operation=operation: (scene(api), ledger.done(operation)))
+        ledger.play(scene, api)
+        ledger.done(operation)
     return ledger.rows()

@@ -119,5 +119,5 @@ class _Handler(BaseHTTPRequestHandler):
         exchange = Exchange(self.command, path, address.query, body, response.status, headers, plain)
         self.heard.append(exchange)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+    def log_message(self, format: str, *args: object) -> None:
         """Says nothing: the exchanges are kept."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import coverage, document, fuzz
-from .clients import CLIENTS, Client, Tools
+from .clients import CLIENTS, Client
 from .coverage import Heard
 from .document import Document
 from .lab import lab
 from .profile import NEW
 from .recorder import record
 from .report import Report, Row, failed, failures
+from .stage import Stage, Tools
 
 ALL = [client.name for client in CLIENTS] + [fuzz.NAME]
 
@@ -62,9 +63,10 @@ def _outcome(client: Client, tools: Tools, home: Path) -> Outcome:
     begun = time.monotonic()
     home.mkdir()
     with lab(tools.program, home / "lab", client.profile) as api, record(api.endpoint) as recording:
+        stage = Stage(client.name, client.profile, tools, home / "home", recording.endpoint, api.token)
         try:
-            rows = client.play(client, tools, home / "home", recording.endpoint, api.token)
-        except Exception:  # noqa: BLE001 - one client that breaks down must not hide the others
+            rows = client.play(stage)
+        except Exception:
             rows = [failed(client.name, "(the whole client)", traceback.format_exc(limit=-1))]
         heard = Heard(client.name, client.profile, recording.exchanges)
     return Outcome(rows, heard, time.monotonic() - begun)
@@ -74,8 +76,8 @@ def _fuzz(spec: Document, tools: Tools, home: Path) -> list[Row]:
     home.mkdir()
     with lab(tools.program, home / "lab", NEW) as api:
         try:
-            return fuzz.run(spec, home / "home", api.endpoint, api.token)
-        except Exception:  # noqa: BLE001 - as above
+            return fuzz.play(Stage(fuzz.NAME, NEW, tools, home / "home", api.endpoint, api.token), spec)
+        except Exception:
             return [failed(fuzz.NAME, "(the whole client)", traceback.format_exc(limit=-1))]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .api import Api
 from .keys import public_key
-from .raw import Api
 
 EACH = 6
 """Of each kind; the last one is the one to be deleted, so that the others stay."""
@@ -39,6 +39,7 @@ def _make(api: Api, kind: str, number: int) -> int:
 
 
 _SUBNET = {"type": "cloud", "ip_range": "10.0.1.0/24", "network_zone": "eu-central"}
+_RRSET = {"name": "www", "type": "A", "records": [{"value": "192.0.2.1"}]}
 _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "ssh_keys": ("ssh_key", {}),
     "firewalls": ("firewall", {"rules": []}),
@@ -46,6 +47,6 @@ _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "placement_groups": ("placement_group", {"type": "spread"}),
     "primary_ips": ("primary_ip", {"type": "ipv4", "location": "fsn1", "assignee_type": "server"}),
     "volumes": ("volume", {"size": 10, "location": "fsn1"}),
-    "zones": ("zone", {"mode": "primary", "rrsets": [{"name": "www", "type": "A", "records": [{"value": "192.0.2.1"}]}]}),
+    "zones": ("zone", {"mode": "primary", "rrsets": [_RRSET]}),
     "servers": ("server", {"server_type": "cx23", "image": "debian-13", "location": "fsn1"}),
 }

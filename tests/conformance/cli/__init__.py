@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..ledger import Ledger
 from ..profile import NEW, OLD
+from ..report import Row
+from ..stage import Stage
 from . import catalog, firewalls, images, networks, placement_groups, primary_ips, servers, ssh_keys, volumes
 from .hcloud import Hcloud
 from .skips import skips
@@ -35,12 +37,12 @@ SCENES: list[Callable[[Hcloud], None]] = [
 DATACENTERS = {OLD: catalog.datacenters_before, NEW: catalog.datacenters_after}
 
 
-def play(client: str, program: Path, home: Path, profile: str, endpoint: str, token: str) -> Ledger:
+def play(stage: Stage, program: Path) -> list[Row]:
     """Runs every command of one version of the client."""
-    hcloud = Hcloud(program, home, profile, endpoint, token)
+    hcloud = Hcloud(program, stage)
     leaves = hcloud.leaves()
-    ledger = Ledger(client, leaves, skips(leaves))
+    ledger = Ledger(stage.client, leaves, skips(leaves))
     hcloud.ledger = ledger
-    for scene in [*SCENES, DATACENTERS[profile]]:
-        ledger.play(lambda scene=scene: scene(hcloud))
-    return ledger
+    for scene in [*SCENES, DATACENTERS[stage.profile]]:
+        ledger.play(scene, hcloud)
+    return ledger.rows()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..ledger import Ledger
+from ..profile import OLD
+from ..stage import Stage
 
 DEADLINE = 60
 """Seconds for one command, which may wait for an action or two."""
@@ -19,18 +21,19 @@ DEADLINE = 60
 class Hcloud:
     """One version of the program, talking to one lab."""
 
-    def __init__(self, program: Path, home: Path, profile: str, endpoint: str, token: str) -> None:
+    def __init__(self, program: Path, stage: Stage) -> None:
         self.program = program
-        self.home = home
-        self.profile = profile
+        self.home = stage.home
+        self.profile = stage.profile
         self.ledger: Ledger | None = None
-        tools = home / "bin"
+        tools = self.home / "bin"
         tools.mkdir(parents=True)
         # `server ssh` hands over to ssh: this one only says what it was told
         (tools / "ssh").write_text('#!/bin/sh\necho "$@"\n')
         (tools / "ssh").chmod(0o755)
         path = f"{tools}:{os.environ['PATH']}"
-        self._environment = {"PATH": path, "HOME": str(home), "HCLOUD_ENDPOINT": endpoint, "HCLOUD_TOKEN": token}
+        api = {"HCLOUD_ENDPOINT": stage.endpoint, "HCLOUD_TOKEN": stage.token}
+        self._environment = {"PATH": path, "HOME": str(self.home), **api}
 
     def leaves(self, *words: str) -> list[str]:
         """All commands that have none below them, from the helps."""
@@ -45,7 +48,7 @@ class Hcloud:
     def run(self, *words: str, stdin: str | None = None) -> str:
         """What a command that must succeed prints."""
         done = self._begin(*words, stdin=stdin)
-        assert done.returncode == 0, f"hcloud {shlex.join(words)}: {done.stderr.strip() or 'exit %d' % done.returncode}"
+        assert done.returncode == 0, f"hcloud {shlex.join(words)}: exit {done.returncode}, {done.stderr.strip()}"
         self._done(words)
         return done.stdout
 
@@ -55,18 +58,21 @@ class Hcloud:
     def describe(self, kind: str, name: str) -> dict[str, Any]:
         """A resource as JSON, once the text for people was printed without an error, too."""
         self.run(kind, "describe", name)
+        if kind == "placement-group" and self.profile == OLD:
+            # 1.30 cannot read the answer when it is to show it as JSON
+            return next(entry for entry in self.listed(kind) if entry["name"] == name)
         return self.json(kind, "describe", name)
 
     def names(self, kind: str, *options: str) -> set[str]:
         """The names in a list; the table for people is printed as well."""
         table = self.run(kind, "list", *options, "-o", "noheader")
-        listed = self.list(kind, *options)
+        entries = self.listed(kind, *options)
         lines = len([line for line in table.splitlines() if line.strip()])
-        assert lines == len(listed), f"{kind} list: {lines} lines, but {len(listed)} in JSON"
-        return {entry["name"] for entry in listed}
+        assert lines == len(entries), f"{kind} list: {lines} lines, but {len(entries)} in JSON"
+        return {entry["name"] for entry in entries}
 
-    def list(self, kind: str, *options: str) -> list[dict[str, Any]]:
-        # an empty list is `null` in older versions
+    def listed(self, kind: str, *options: str) -> list[dict[str, Any]]:
+        """All of a kind, as JSON; an empty list is `null` in older versions."""
         return self.json(kind, "list", *options) or []
 
     def refused(self, *words: str) -> str:

@@ -10,8 +10,10 @@ from .servers import SMALL
 def snapshots(hcloud: Hcloud) -> None:
     assert "debian-13" in hcloud.names("image", "--type", "system")
     hcloud.run("server", "create", "--name", "model", *SMALL)
-    hcloud.run("server", "create-image", "model", "--type", "snapshot", "--description", "as it was", "--label", "for=us")
-    [image] = hcloud.list("image", "--selector", "for=us")
+    hcloud.run(
+        "server", "create-image", "model", "--type", "snapshot", "--description", "as it was", "--label", "for=us"
+    )
+    [image] = hcloud.listed("image", "--selector", "for=us")
     number = str(image["id"])
     seen = hcloud.describe("image", number)
     assert (seen["type"], seen["status"], seen["description"]) == ("snapshot", "available", "as it was"), seen
@@ -28,7 +30,7 @@ def snapshots(hcloud: Hcloud) -> None:
     assert hcloud.describe("server", "copy")["image"]["id"] == image["id"]
     hcloud.run("server", "rebuild", "model", "--image", number)
     hcloud.run("image", "delete", number)
-    assert hcloud.list("image", "--selector", "for=us") == []
+    assert hcloud.listed("image", "--selector", "for=us") == []
     for name in ("copy", "model"):
         hcloud.run("server", "delete", name)
 
@@ -37,7 +39,7 @@ def backups(hcloud: Hcloud) -> None:
     hcloud.run("server", "create", "--name", "saved", *SMALL)
     hcloud.run("server", "enable-backup", "saved")
     hcloud.run("server", "create-image", "saved", "--type", "backup", "--description", "tonight")
-    [backup] = [i for i in hcloud.list("image", "--type", "backup") if i["description"] == "tonight"]
+    [backup] = [i for i in hcloud.listed("image", "--type", "backup") if i["description"] == "tonight"]
     assert backup["bound_to"] == hcloud.describe("server", "saved")["id"], backup
     hcloud.run("image", "update", str(backup["id"]), "--type", "snapshot")
     assert hcloud.describe("image", str(backup["id"]))["type"] == "snapshot"

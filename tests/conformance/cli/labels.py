@@ -12,9 +12,9 @@ def labels(hcloud: Hcloud, kind: str, name: str) -> None:
     hcloud.run(kind, "add-label", name, "tier=one")
     hcloud.refused(kind, "add-label", name, "tier=two")
     hcloud.run(kind, "add-label", "--overwrite", name, "tier=two")
-    seen = hcloud.json(kind, "describe", name)["labels"]
+    seen = hcloud.describe(kind, name)["labels"]
     assert seen.get("tier") == "two", seen
     hcloud.refused(kind, "add-label", name, "-bad-=x")
     hcloud.run(kind, "remove-label", name, "tier")
-    seen = hcloud.json(kind, "describe", name)["labels"]
+    seen = hcloud.describe(kind, name)["labels"]
     assert "tier" not in seen, seen

@@ -9,12 +9,9 @@ from .servers import SMALL
 
 def life(hcloud: Hcloud) -> None:
     hcloud.run("placement-group", "create", "--name", "apart", "--type", "spread", "--label", "for=us")
-    # by its id: asked for a name, 1.30 cannot read the answer
-    [group] = hcloud.list("placement-group")
-    number = str(group["id"])
-    seen = hcloud.describe("placement-group", number)
+    seen = hcloud.describe("placement-group", "apart")
     assert (seen["type"], seen["labels"], seen["servers"]) == ("spread", {"for": "us"}, []), seen
-    labels(hcloud, "placement-group", number)
+    labels(hcloud, "placement-group", "apart")
     hcloud.run("placement-group", "update", "apart", "--name", "spread")
     assert hcloud.names("placement-group", "--selector", "for=us") == {"spread"}
 
@@ -25,7 +22,7 @@ def life(hcloud: Hcloud) -> None:
     hcloud.run("server", "remove-from-placement-group", "left")
     assert not hcloud.describe("server", "left")["placement_group"]
     hcloud.run("server", "add-to-placement-group", "left", "--placement-group", "spread")
-    assert len(hcloud.describe("placement-group", number)["servers"]) == 1
+    assert len(hcloud.describe("placement-group", "spread")["servers"]) == 1
     hcloud.run("server", "delete", "left")
     hcloud.run("placement-group", "delete", "spread")
     assert "spread" not in hcloud.names("placement-group")

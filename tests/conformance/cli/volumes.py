@@ -36,7 +36,9 @@ def attachment(hcloud: Hcloud) -> None:
     assert hcloud.describe("server", "store")["volumes"] in ([], None)
     hcloud.run("volume", "attach", "spare", "--server", "store", "--automount")
     hcloud.refused("volume", "attach", "spare", "--server", "store")
-    hcloud.run("volume", "create", "--name", "second", "--size", "10", "--server", "store", "--automount", "--format", "xfs")
+    hcloud.run(
+        "volume", "create", "--name", "second", "--size", "10", "--server", "store", "--automount", "--format", "xfs"
+    )
     assert hcloud.describe("volume", "second")["format"] == "xfs"
     assert len(hcloud.describe("server", "store")["volumes"]) == 2
     hcloud.run("server", "delete", "store")

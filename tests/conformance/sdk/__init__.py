@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import hcloud
 from hcloud import Client
 
 from ..ledger import Ledger
+from ..profile import NEW, OLD
+from ..report import Row
+from ..stage import Stage
 from . import (
     catalog,
     firewalls,
@@ -20,11 +22,9 @@ from . import (
     volumes,
     zones,
 )
-from ..profile import NEW, OLD
 from .skips import skips
 from .trace import offered, trace
 
-VERSION = hcloud.__version__
 POLL = 0.02
 """Seconds between two looks at an action."""
 
@@ -60,16 +60,16 @@ SCENES: list[Callable[[Client], None]] = [
 DATACENTERS = {OLD: catalog.datacenters_before, NEW: catalog.datacenters_after}
 
 
-def play(name: str, profile: str, endpoint: str, token: str) -> Ledger:
+def play(stage: Stage) -> list[Row]:
     """Runs every method; wraps the library's classes, so once in a process."""
-    client = Client(token=token, api_endpoint=endpoint, poll_interval=POLL, timeout=30)
+    client = Client(token=stage.token, api_endpoint=stage.endpoint, poll_interval=POLL, timeout=30)
     operations = offered(client)
-    reasons = skips(operations, profile)
-    if profile == OLD:
+    reasons = skips(operations, stage.profile)
+    if stage.profile == OLD:
         # what is skipped is listed once, for the new profile
         operations, reasons = [operation for operation in operations if operation not in reasons], {}
-    ledger = Ledger(name, operations, reasons)
+    ledger = Ledger(stage.client, operations, reasons)
     trace(ledger, client)
-    for scene in [*SCENES, DATACENTERS[profile]]:
-        ledger.play(lambda scene=scene: scene(client))
-    return ledger
+    for scene in [*SCENES, DATACENTERS[stage.profile]]:
+        ledger.play(scene, client)
+    return ledger.rows()

@@ -31,7 +31,7 @@ def life(client: Client) -> None:
 def ten_at_most(client: Client) -> None:
     group = client.placement_groups.create(name="full", type="spread").placement_group
     servers = [server(client, f"full-{number}", placement_group=group) for number in range(10)]
-    with refused("placement_error", "resource_unavailable"):
+    with refused("placement_group_member_limit_reached"):
         client.servers.create(name="full-11", **SMALL, placement_group=group)
     for each in servers:
         delete_server(each)

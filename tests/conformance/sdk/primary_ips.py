@@ -38,7 +38,7 @@ def life(client: Client) -> None:
     with refused("must_be_unassigned"):
         front.delete()
     with refused("primary_ip_already_assigned", "server_has_ipv4"):
-        front.assign(host.id)
+        front.assign(host.id, "server")
     wait(front.unassign())
     actions(client.primary_ips, front)
     delete_server(host)

@@ -17,7 +17,7 @@ REASONS: list[tuple[str, str | None]] = [
     (r"(floating_ips|BoundFloatingIP)\..*", LISTED.format("floating IPs")),
     (r"certificates\.get_(all|list)", None),
     (r"(certificates|BoundCertificate)\..*", LISTED.format("certificates")),
-    (r"actions\.get_(all|list)", "the endpoint is gone since 2025, except for given ids; that it is refused, is checked"),
+    (r"actions\.get_(all|list)", "gone since 2025 but for given ids; that it is refused, is checked"),
     (r"isos\.get_by_id|BoundIso\..*", LISTED.format("ISOs")),
     (r"(servers|BoundServer)\.attach_iso", "there are no ISOs to attach; that one is not found, is checked"),
     (r"(networks|BoundNetwork)\.get_member_\w+", "newer than the shapes that the lab follows"),

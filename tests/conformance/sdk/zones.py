@@ -11,6 +11,8 @@ FILE = """$ORIGIN example.org.
 $TTL 300
 @ IN SOA hydrogen.ns.hetzner.com. dns.hetzner.com. 2026010100 86400 10800 3600000 3600
 @ IN NS hydrogen.ns.hetzner.com.
+@ IN NS oxygen.ns.hetzner.com.
+@ IN NS helium.ns.hetzner.de.
 www 600 IN A 203.0.113.7
 @ IN TXT "from a file"
 """
