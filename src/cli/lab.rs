@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -25,7 +26,13 @@ pub(super) struct Lab {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Bring the lab up, with the servers it had
-    Up(Start),
+    Up {
+        #[command(flatten)]
+        start: Start,
+        /// Let the rate limits of Let's Encrypt pass N times as fast as in real time
+        #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+        acme_speed: NonZeroU32,
+    },
     /// Play Hetzner's API alone: no root, no machines
     Api(Start),
     /// Take the lab down; its servers come back with the next `up`
@@ -129,7 +136,7 @@ impl fmt::Display for RateLimit {
 }
 
 impl Start {
-    fn options(&self) -> Result<Options> {
+    fn options(&self, acme_speed: NonZeroU32) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
             (Some(file), _) => {
                 let text = std::fs::read_to_string(file)
@@ -145,6 +152,7 @@ impl Start {
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
             projects: self.projects.clone(),
+            acme_speed,
         })
     }
 }
@@ -164,8 +172,8 @@ impl Lab {
     /// Whatever the lab could not do.
     pub(super) async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
-            Command::Up(start) => up(start, Kind::Machines, out).await,
-            Command::Api(start) => up(start, Kind::Api, out).await,
+            Command::Up { start, acme_speed } => up(start, Kind::Machines, acme_speed, out).await,
+            Command::Api(start) => up(start, Kind::Api, NonZeroU32::MIN, out).await,
             Command::Down(place) => down(&place.lab()?, out).await,
             Command::Status(place) => show(&status(&place.lab()?)?, json, out),
             Command::Env { place, project } => export(&place.lab()?, &project, out),
@@ -189,13 +197,13 @@ impl Place {
     }
 }
 
-async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()> {
+async fn up(start: Start, kind: Kind, acme_speed: NonZeroU32, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
     if dir.runs() {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }
-    let (hint, options) = (next(&dir)?, start.options()?);
+    let (hint, options) = (next(&dir)?, start.options(acme_speed)?);
     // A story that nobody hears any more is no reason to end.
     let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     if start.detach {

@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
+use super::acme::Limits;
 use super::api::{Block, Cloud, Settings};
 use super::cache::Cache;
 use super::dir::{LabDir, Record};
@@ -45,7 +46,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
     let mut services = JoinSet::new();
     let machines = match record.slot {
         None => Machines::None,
-        Some(slot) => real_machines(dir, slot, &mut services, say).await?,
+        Some(slot) => real_machines(dir, slot, options, &mut services, say).await?,
     };
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
@@ -71,6 +72,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
 async fn real_machines(
     dir: &LabDir,
     slot: Slot,
+    options: &Options,
     services: &mut JoinSet<Result<()>>,
     say: Say<'_>,
 ) -> Result<Machines> {
@@ -82,6 +84,8 @@ async fn real_machines(
     network::up(slot).await?;
     let trust = trust::ensure(dir, slot.stranger().0.into())?;
     pebble::start(dir, slot, &package, &trust).await?;
+    let limits = Limits::open(dir, slot, &trust, options.acme_speed).await?;
+    services.spawn(limits.serve());
     let mirror = bound(slot, (slot.services().0, MIRROR_PORT).into()).await?;
     serve(services, mirror, mirror::router(node));
     let machines = Nspawn::new(slot, dir.machines(), image, trust.root);

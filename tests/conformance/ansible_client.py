@@ -65,12 +65,10 @@ def _left_out(stage: Stage, tasks: list[dict[str, Any]]) -> Iterator[Row]:
     folder = stage.tools.collections / "ansible_collections" / "hetzner" / "hcloud" / "plugins" / "modules"
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     for module in sorted(modules - used):
-        reason = SKIPS.get(module)
-        yield (
-            skipped(stage.client, module, reason)
-            if reason
-            else failed(stage.client, module, "not run, and no reason given")
-        )
+        if reason := SKIPS.get(module):
+            yield skipped(stage.client, module, reason)
+        else:
+            yield failed(stage.client, module, "not run, and no reason given")
     for module in sorted(SKIPS.keys() - (modules - used)):
         yield failed(stage.client, module, "listed as skipped, but it runs or does not exist")
 
