@@ -1,12 +1,15 @@
 //! Hetzner's API as of 2026-11, played on this computer: a stranger's client cannot tell the difference.
 
+mod absent;
 mod action;
 mod address;
 mod answer;
 mod api_date;
 mod body;
 mod catalog;
+mod datacenter;
 mod delays;
+mod deprecation;
 mod error;
 mod filter;
 mod firewall;
@@ -16,30 +19,40 @@ mod firewall_rule;
 mod gateway_route;
 mod http;
 mod image;
+mod image_routes;
+mod image_system;
 mod job;
 mod label;
+mod location;
 mod meta;
+mod metrics;
 mod network;
 mod network_routes;
+mod password;
 mod path;
 mod placement_group;
+mod pointer;
 mod pricing;
 mod primary_ip;
 mod primary_ip_routes;
 mod private_net;
 mod project;
 mod query;
+mod quota;
 mod rate_limit;
 mod request_log;
 mod resource;
 mod rrset;
 mod rrset_routes;
 mod server;
+mod server_actions;
 mod server_create;
 mod server_network;
-mod server_power;
+mod server_type;
+mod snapshot;
 mod sort;
 mod ssh_key;
+mod stock;
 mod store;
 mod subnet;
 mod table;
@@ -325,6 +338,7 @@ impl Cloud {
             for action in world.take_to_begin() {
                 job::begin(self, action);
             }
+            job::remove_snapshots(self, std::mem::take(&mut world.discarded_snapshots));
             (outcome, written)
         };
         written.await.map_err(|e| ApiError::internal(&e))?;
