@@ -105,9 +105,14 @@ def strict(schema: Any, closed: bool = True) -> Any:
     made = {key: _translated(key, value) for key, value in schema.items() if key not in _DROPPED}
     if closed and (composite or "properties" in schema) and "additionalProperties" not in schema:
         made["unevaluatedProperties"] = False
-    if schema.get("nullable"):
-        return {"anyOf": [made, {"type": "null"}]}
-    return made
+    return _nullable(made) if schema.get("nullable") else made
+
+
+def _nullable(schema: Schema) -> Schema:
+    if "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    kinds = {"type": [schema["type"], "null"]}
+    return {**schema, **kinds, **({"enum": [*schema["enum"], None]} if "enum" in schema else {})}
 
 
 _DROPPED = {"nullable", "example", "examples", "discriminator", "description", "xml", "externalDocs", "deprecated"}

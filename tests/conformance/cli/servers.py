@@ -53,7 +53,7 @@ def power(hcloud: Hcloud) -> None:
     hcloud.run("server", "reset", "engine")
     assert status() == "running"
     assert "assword" in hcloud.run("server", "reset-password", "engine")
-    assert hcloud.json("server", "request-console", "engine")["wss_url"].startswith("wss://")
+    assert hcloud.json("server", "request-console", "engine")["WSSURL"].startswith("wss://")
     hcloud.run("server", "shutdown", "engine")
     hcloud.run("server", "poweroff", "engine")
     assert status() == "off"
@@ -67,7 +67,9 @@ def resize(hcloud: Hcloud) -> None:
     hcloud.run("server", "poweroff", "grow")
     hcloud.run("server", "change-type", "--keep-disk", "grow", "cx33")
     seen = hcloud.describe("server", "grow")
-    assert (seen["server_type"]["name"], seen["primary_disk_size"]) == ("cx33", 40), seen
+    # it is started again by itself
+    assert (seen["server_type"]["name"], seen["primary_disk_size"], seen["status"]) == ("cx33", 40, "running"), seen
+    hcloud.run("server", "poweroff", "grow")
     hcloud.run("server", "change-type", "grow", "cx43")
     seen = hcloud.describe("server", "grow")
     assert (seen["server_type"]["name"], seen["primary_disk_size"]) == ("cx43", 160), seen
@@ -107,7 +109,7 @@ def names(hcloud: Hcloud) -> None:
     now = datetime.now(UTC)
     window = ["--start", f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", "--end", f"{now:%Y-%m-%dT%H:%M:%SZ}"]
     for kind in ("cpu", "disk", "network"):
-        seen = hcloud.json("server", "metrics", "named", "--type", kind, *window)
+        seen = hcloud.json("server", "metrics", "named", "--type", kind, *window)["metrics"]
         assert seen["time_series"], seen
     hcloud.run("server", "metrics", "named", "--type", "cpu", *window)
     hcloud.run("server", "delete", "named")

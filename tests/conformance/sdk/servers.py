@@ -84,7 +84,8 @@ def resize(client: Client) -> None:
     wait(grow.power_off())
     wait(grow.change_type(bigger, upgrade_disk=True))
     grow.reload()
-    assert (grow.server_type.name, grow.primary_disk_size) == ("cx33", 80), grow.primary_disk_size
+    assert (grow.server_type.name, grow.primary_disk_size, grow.status) == ("cx33", 80, "running"), grow
+    wait(grow.power_off())
     with refused("invalid_server_type", "invalid_input"):
         grow.change_type(ServerType(name="cx23"), upgrade_disk=False)
     with refused("invalid_server_type", "invalid_input"):
