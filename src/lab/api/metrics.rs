@@ -49,16 +49,16 @@ impl Wish {
     fn answer(&self) -> Value {
         let times = (0..MOST).map(|i| self.start.as_second().saturating_add(i.saturating_mul(self.step)));
         let values: Vec<Value> =
-            times.take_while(|time| *time < self.end.as_second()).map(|time| json!([time, hum(time)])).collect();
+            times.take_while(|time| *time < self.end.as_second()).map(|time| json!([time, self.hum(time)])).collect();
         let series: Map<String, Value> =
             self.series.iter().map(|name| ((*name).to_owned(), json!({"values": values}))).collect();
         json!({"start": self.start, "end": self.end, "step": self.step, "time_series": series})
     }
-}
 
-/// Between 1 and 2, and never twice the same: `hcloud server metrics` panics when it plots a flat line.
-fn hum(time: i64) -> String {
-    format!("1.{:02}", time.rem_euclid(97))
+    /// Between 1 and 2, and not the same twice running: `hcloud server metrics` panics when it plots a flat line.
+    fn hum(&self, time: i64) -> String {
+        format!("1.{}", time.div_euclid(self.step).rem_euclid(10))
+    }
 }
 
 fn time(query: &Query, name: &str) -> Result<Timestamp, ApiError> {
