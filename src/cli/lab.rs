@@ -199,7 +199,7 @@ impl Place {
 
 async fn up(start: Start, kind: Kind, acme_speed: NonZeroU32, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
-    if dir.runs() {
+    if dir.answers() || (dir.runs() && !start.detach) {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::bring_up::MIRROR_PORT;
-use super::dir::{LabDir, Record};
+use super::dir::{LabDir, Record, numbered};
 use super::disk::Disk;
 use super::process::Process;
 use super::slot::Slot;
-use super::{network, pebble, supervisor};
+use super::{network, pebble};
 
 /// A lab, for people and machines.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,7 @@ pub struct MachineStatus {
 pub fn status(dir: &LabDir) -> Result<Status> {
     let record = dir.record()?;
     let mut machines = Vec::new();
-    for (id, path) in supervisor::machines(dir)? {
+    for (id, path) in numbered(&dir.machines())? {
         let running = Process::load(&path.join("pid")).is_some();
         if let Some(spec) = Disk::at(path).spec()? {
             machines.push(MachineStatus { id, name: spec.name, ipv4: spec.ipv4, running });

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
-use super::dir::{LabDir, Record};
+use super::dir::{LabDir, Record, numbered};
 use super::process::Process;
 use super::slot::Slot;
 use super::story::Story;
@@ -114,7 +114,7 @@ async fn serve(dir: &LabDir, up: &mut Up, ready: &str, say: Say<'_>) -> Result<(
 /// Something could not be removed. What came after it is still there; the next call goes on.
 async fn take_down(dir: &LabDir) -> Result<()> {
     if let Some(Record { slot: Some(slot), .. }) = dir.record()? {
-        let machines = machines(dir)?;
+        let machines = numbered(&dir.machines())?;
         try_join_all(machines.iter().map(|(id, path)| nspawn::stop(slot, path, *id))).await?;
         pebble::stop(dir).await;
         network::down(slot).await?;
@@ -152,6 +152,7 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
 }
 
 /// Starts the lab as a process of its own, by this command line, and returns when it is ready, telling its story meanwhile.
+/// A lab that another call has started is waited for in the same way.
 ///
 /// # Errors
 /// The lab ended instead, or was not ready in time.
@@ -162,37 +163,26 @@ pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) ->
     dir.make()?;
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let mut story = Story::after(dir.log());
-    let process = Process::detach(&program.display().to_string(), words, &[], &dir.log())?;
+    let start = || Process::detach(&program.display().to_string(), words, &[], &dir.log());
+    let own = if dir.runs() { None } else { Some(start()?) };
     let until = Instant::now() + READY;
     while !dir.answers() {
         story.tell(say);
-        if !process.runs() {
+        // of two processes started at once, the one that was second ends
+        if !dir.runs() && !own.is_some_and(|process| process.runs()) {
             story.tell(say);
             bail!("the lab ended before it was ready, see {}", dir.log().display());
         }
         if Instant::now() >= until {
-            process.end(DOWN).await;
+            if let Some(process) = own {
+                process.end(DOWN).await;
+            }
             bail!("the lab was not ready after {READY:?}, see {}", dir.log().display());
         }
         sleep(Duration::from_millis(100)).await;
     }
     story.tell(say);
     Ok(())
-}
-
-/// The machines on disk, with their directories.
-pub(super) fn machines(dir: &LabDir) -> Result<Vec<(u64, PathBuf)>> {
-    let Ok(entries) = fs::read_dir(dir.machines()) else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        found.extend(id.map(|id| (id, path)));
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// The signals that end a lab: `lab down` sends the first, a terminal the others.

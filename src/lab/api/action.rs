@@ -21,6 +21,9 @@ use super::sort::{SortKey, sort};
 use super::table::Row;
 use super::world::World;
 
+/// The fields that `sort` may order by.
+const SORTED_BY: &[&str] = &["id", "command", "status", "started", "finished"];
+
 /// What an action does, by the names in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -279,6 +282,6 @@ fn page<'a>(
 ) -> Result<Response, ApiError> {
     let mut actions: Vec<&Action> =
         actions.filter(|action| query.allows("status", action.status.as_str())).collect();
-    sort(&mut actions, &query.orders(), |action, field| action.sort_key(field))?;
+    sort(&mut actions, &query.orders(), SORTED_BY, |action, field| action.sort_key(field))?;
     query.answer("actions", &actions, |action| action.view(world))
 }

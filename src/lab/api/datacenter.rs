@@ -90,7 +90,7 @@ async fn list(Project(cloud): Project, query: Query) -> Result<Response, ApiErro
         check_there(world)?;
         let wanted = |l: &&Location| query.allows("name", l.datacenter.name);
         let mut rows: Vec<&Location> = world.catalog.locations.iter().filter(wanted).collect();
-        sort(&mut rows, &query.orders(), |row, field| match field {
+        sort(&mut rows, &query.orders(), &["id", "name"], |row, field| match field {
             "id" => Some(SortKey::Number(row.datacenter.id)),
             "name" => Some(SortKey::Text(row.datacenter.name.to_owned())),
             _ => None,

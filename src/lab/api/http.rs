@@ -2,9 +2,9 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use super::request_log::Entry;
 use super::{
     Cloud, absent, action, datacenter, firewall_routes, image_routes, location, metrics, network_routes,
     placement_group, pricing, primary_ip_routes, rrset_routes, server, server_actions, server_network,
-    server_type, ssh_key, volume_routes, zone,
+    server_type, ssh_key, volume_routes, zone_routes,
 };
 
 /// All routes, with what holds for each of them.
@@ -38,16 +38,28 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .merge(server_type::routes())
         .merge(ssh_key::routes())
         .merge(volume_routes::routes())
-        .merge(zone::routes())
+        .merge(zone_routes::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn(authorize))
         .fallback(unknown_route)
+        .layer(map_response(in_own_words))
         .layer(from_fn_with_state(cloud.clone(), observe))
         .with_state(cloud)
 }
 
 async fn unknown_route() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "not found")
+}
+
+/// What axum refuses by itself is a path that is no UTF-8, and so nobody's.
+async fn in_own_words(response: Response) -> Response {
+    let is_json = |kind: &HeaderValue| kind == "application/json";
+    match response.headers().get(CONTENT_TYPE) {
+        Some(kind) if response.status().is_client_error() && !is_json(kind) => {
+            unknown_route().await.into_response()
+        }
+        _ => response,
+    }
 }
 
 async fn method_not_allowed() -> ApiError {

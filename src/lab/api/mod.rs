@@ -40,6 +40,7 @@ mod project;
 mod query;
 mod quota;
 mod rate_limit;
+mod record;
 mod request_log;
 mod resource;
 mod rrset;
@@ -60,6 +61,9 @@ mod volume;
 mod volume_routes;
 mod world;
 mod zone;
+mod zone_file;
+mod zone_routes;
+mod zone_words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -87,6 +91,7 @@ use self::store::Store;
 use self::world::World;
 use super::dns::ZoneData;
 use super::machine::Machines;
+use super::metadata::PrivateNetwork;
 
 /// How many machines boot or stop side by side: more would only wait for the same cores.
 const SIDE_BY_SIDE: usize = 4;
@@ -184,6 +189,7 @@ pub(crate) struct Identity {
     pub(crate) availability_zone: &'static str,
     pub(crate) public_keys: Vec<String>,
     pub(crate) user_data: Option<String>,
+    pub(crate) private_networks: Vec<PrivateNetwork>,
 }
 
 impl Cloud {
@@ -355,6 +361,11 @@ impl Cloud {
     pub(crate) fn with_zones<T>(&self, look: impl FnOnce(&[ZoneData]) -> T) -> T {
         let zones: Vec<ZoneData> = self.projects().flat_map(|project| project.read(zone::all_data)).collect();
         look(&zones)
+    }
+
+    /// The reverse name of an address, if it has one.
+    pub(crate) fn pointer(&self, address: IpAddr) -> Option<String> {
+        self.projects().find_map(|project| project.read(|world| primary_ip::pointer(world, address)))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

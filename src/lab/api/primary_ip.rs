@@ -157,6 +157,12 @@ pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&P
     world.primary_ips.get(id?)
 }
 
+/// The reverse name of an address.
+pub(crate) fn pointer(world: &World, address: IpAddr) -> Option<String> {
+    let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
+    ips.find(|ip| ip.holds(world.block(), address))?.pointer(address)
+}
+
 /// Refuses an existing primary IP that a new server cannot have.
 pub(crate) fn check_usable(world: &World, id: u64, family: Family, location: &str) -> Result<(), ApiError> {
     let ip = world.primary_ips.find(id)?;

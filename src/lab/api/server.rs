@@ -24,7 +24,8 @@ use super::server_type::ServerType;
 use super::table::{Row, Table};
 use super::world::World;
 use super::{
-    Cloud, Identity, ServerSummary, datacenter, firewall, primary_ip, server_create, snapshot, volume,
+    Cloud, Identity, ServerSummary, datacenter, firewall, network, primary_ip, server_create, snapshot,
+    volume,
 };
 use crate::lab::machine::{Attachment, MachineSpec};
 
@@ -218,6 +219,7 @@ fn attachment(world: &World, net: &PrivateNet) -> Option<Attachment> {
         network: net.network,
         ip_range: network.ip_range,
         ip: net.ip,
+        mac_address: net.mac_address.clone(),
         alias_ips: net.alias_ips.clone(),
         routes: network.routes.iter().map(|route| (route.destination, route.gateway)).collect(),
     })
@@ -257,6 +259,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
         availability_zone: location.datacenter.name,
         public_keys: server.ssh_keys.clone(),
         user_data: server.user_data.clone(),
+        private_networks: server.private_net.iter().filter_map(|net| network::identity(world, net)).collect(),
     })
 }
 

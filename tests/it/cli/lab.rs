@@ -43,3 +43,22 @@ fn an_api_alone_from_its_start_to_its_end() {
     lab("down").expect(0, "the lab in $DIR/lab is down\n", "");
     lab("status").expect(0, "down  $DIR/lab\n", "");
 }
+
+#[test]
+fn who_comes_while_a_lab_starts_waits_until_it_answers() {
+    let mut environment = Environment::new();
+    environment.set("PATH", "/usr/bin:/bin");
+    let dir = environment.path("lab").display().to_string();
+    let status = ["lab", "status", "--dir", &dir, "--json"];
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let up = environment.run(&["lab", "api", "--detach", "--dir", &dir]);
+                assert_eq!(up.code, Some(0), "{}", up.stderr);
+                let status: Value = serde_json::from_str(&environment.run(&status).stdout).unwrap();
+                assert_eq!(status["running"], true, "{}", up.stdout);
+            });
+        }
+    });
+    environment.run(&["lab", "down", "--dir", &dir]).expect(0, "the lab in $DIR/lab is down\n", "");
+}

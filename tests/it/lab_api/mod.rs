@@ -6,6 +6,7 @@
 mod addresses;
 mod api_dates;
 mod firewalls;
+mod fuzz;
 mod http;
 mod images;
 mod keys;
@@ -13,10 +14,14 @@ mod machines;
 mod networks;
 mod placement_groups;
 mod primary_ips;
+mod raw;
 mod restart;
+mod robustness;
+mod rrsets;
 mod server_actions;
 mod servers;
 mod volumes;
+mod zones;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
