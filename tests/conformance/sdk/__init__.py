@@ -51,6 +51,7 @@ SCENES: list[Callable[[Client], None]] = [
     placement_groups.ten_at_most,
     zones.life,
     zones.records,
+    zones.records_by_their_zone,
     zones.files,
     zones.secondary,
     catalog.goods,

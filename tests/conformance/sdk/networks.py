@@ -45,6 +45,7 @@ def members(client: Client) -> None:
     desk = server(client, "desk", networks=[office])
     [seen] = desk.private_net
     assert seen.network.id == office.id and seen.ip.startswith("10.2.1."), seen.ip
+    assert desk.private_net_for(office) is seen
     assert seen.mac_address, seen
     wait(desk.detach_from_network(office))
     wait(desk.attach_to_network(office, ip="10.2.1.7", alias_ips=["10.2.1.8"]))

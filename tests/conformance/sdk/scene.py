@@ -49,7 +49,7 @@ def refused(*codes: str) -> Iterator[None]:
 
 def lists(resource: Any, wanted: Any, **filters: Any) -> None:
     """All ways to find a thing again find it."""
-    assert resource.get_by_id(wanted.id).id == wanted.id
+    assert resource.get_by_id(wanted.id).has_id_or_name(wanted.id)
     assert wanted.id in ids(resource.get_all(**filters))
     page = resource.get_list(page=1, per_page=50, **filters)
     assert wanted.id in ids(page[0]) and page.meta.pagination.page == 1, page

@@ -22,7 +22,6 @@ REASONS: list[tuple[str, str | None]] = [
     (r"(servers|BoundServer)\.attach_iso", "there are no ISOs to attach; that one is not found, is checked"),
     (r"(networks|BoundNetwork)\.get_member_\w+", "newer than the shapes that the lab follows"),
     (r"BoundZone\.reload", "always fails: it asks for a `get_by_id` that the client of zones does not have"),
-    (r".*\.(has_id_or_name|to_payload|private_net_for)", "works on what the client has in memory, asks no API"),
 ]
 """The first pattern that fits decides; without a reason, the method is run."""
 

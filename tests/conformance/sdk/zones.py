@@ -24,7 +24,9 @@ def life(client: Client) -> None:
     wait(made.action)
     zone = client.zones.get(made.zone.id)
     assert (zone.name, zone.mode, zone.ttl, zone.status) == ("example.com", "primary", 600, "ok"), zone
-    assert client.zones.get("example.com").id == client.zones.get(zone.id).id == zone.id
+    assert client.zones.get("example.com").has_id_or_name(zone.id) and client.zones.get(zone.id).has_id_or_name(
+        zone.name
+    )
     assert zone.id in ids(client.zones.get_all(label_selector="for=us", mode="primary", sort=["name:desc"]))
     assert zone.id in ids(client.zones.get_list(name="example.com").zones)
     with refused("uniqueness_error"):
@@ -58,7 +60,7 @@ def records(client: Client) -> None:
     with refused("invalid_input"):
         zone.create_rrset(name="mail", type="A", records=[ZoneRecord("no address")])
     www.reload()
-    assert zone.get_rrset("www", "A").id == www.id
+    assert zone.get_rrset("www", "A").to_payload() == www.to_payload()
     assert www.id in ids(zone.get_rrset_all(name="www", type=["A"], label_selector="a=b", sort=["name"]))
     assert www.id in ids(zone.get_rrset_list(type=["A", "AAAA"], per_page=50).rrsets)
 
@@ -84,6 +86,25 @@ def records(client: Client) -> None:
     wait(www.delete_rrset().action)
     with refused("not_found"):
         zone.get_rrset("www", "A")
+    wait(zone.delete().action)
+
+
+def records_by_their_zone(client: Client) -> None:
+    """The same, asked of the zone."""
+    zone = client.zones.create(name="zone.example.net", mode="primary").zone
+    api = zone.create_rrset(name="api", type="A", records=[ZoneRecord("203.0.113.1")]).rrset
+    wait(zone.add_rrset_records(api, [ZoneRecord("203.0.113.2")]))
+    wait(zone.update_rrset_records(api, [ZoneRecord("203.0.113.2", "two")]))
+    wait(zone.remove_rrset_records(api, [ZoneRecord("203.0.113.1")]))
+    wait(zone.change_rrset_ttl(api, 120))
+    api = zone.update_rrset(api, labels={"a": "b"})
+    assert [record.comment for record in api.records] == ["two"] and (api.ttl, api.labels) == (120, {"a": "b"}), api
+    wait(zone.set_rrset_records(api, [ZoneRecord("203.0.113.3")]))
+    wait(zone.change_rrset_protection(api, change=True))
+    with refused("protected"):
+        zone.delete_rrset(api)
+    wait(zone.change_rrset_protection(api, change=False))
+    wait(zone.delete_rrset(api).action)
     wait(zone.delete().action)
 
 
