@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::lab::api::{ApiDate, Delays, HOURLY};
+use crate::lab::api::{ApiDate, Delays, HOURLY, fault};
 use crate::lab::dir::LabDir;
 use crate::lab::status::{Status, environment, status};
 use crate::lab::supervisor::{self, Kind, Options};
@@ -83,6 +83,9 @@ struct Start {
     /// A file that says how long which action takes
     #[arg(long, value_name = "FILE", conflicts_with = "speed")]
     delays: Option<PathBuf>,
+    /// A file that says what goes wrong, see docs/lab.md
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// Requests an hour for each project, or `none`
     #[arg(long, value_name = "N", default_value_t)]
     rate_limit: RateLimit,
@@ -138,23 +141,27 @@ impl fmt::Display for RateLimit {
 impl Start {
     fn options(&self, acme_speed: NonZeroU32) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
-            (Some(file), _) => {
-                let text = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read {}", file.display()))?;
-                Delays::read(&text).with_context(|| format!("{} is wrong", file.display()))?
-            }
+            (Some(file), _) => read(file, Delays::read)?,
             (None, Speed::Real) => Delays::real(),
             (None, Speed::Quick) => Delays::quick(),
             (None, Speed::None) => Delays::none(),
         };
+        let faults = self.faults.as_deref().map(|file| read(file, fault::read)).transpose()?;
         Ok(Options {
             delays,
+            faults: faults.unwrap_or_default(),
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
             projects: self.projects.clone(),
             acme_speed,
         })
     }
+}
+
+/// What a file says.
+fn read<T>(file: &Path, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    read(&text).with_context(|| format!("{} is wrong", file.display()))
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
+use super::api::fault::Fault;
 use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record, numbered};
@@ -37,6 +38,8 @@ pub struct Options {
     pub api_date: ApiDate,
     /// Requests an hour for each project; `None`: as many as come.
     pub rate_limit: Option<u32>,
+    /// What goes wrong from the beginning.
+    pub faults: Vec<Fault>,
     /// The projects that it is to have besides those it has.
     pub projects: Vec<String>,
     /// How many times as fast as real time Let's Encrypt's limits pass.

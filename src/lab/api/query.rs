@@ -1,6 +1,7 @@
 //! The query string, and lists cut into pages by it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Query as Pairs};
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::fault::Encounter;
 use super::label::Selector;
 use super::meta::Meta;
 use super::resource::Resource;
@@ -28,6 +30,7 @@ pub(crate) struct Query {
     address: String,
     /// The parameters but for the page, as they came: `&name=a`.
     filters: String,
+    encounter: Option<Arc<Encounter>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -37,7 +40,8 @@ impl<S: Sync> FromRequestParts<S> for Query {
         let pairs = Pairs::try_from_uri(&parts.uri).map(|Pairs(pairs)| pairs).unwrap_or_default();
         let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
         let address = format!("http://{host}{}", parts.uri.path());
-        Ok(Self { pairs, address, filters: filters(parts.uri.query().unwrap_or_default()) })
+        let filters = filters(parts.uri.query().unwrap_or_default());
+        Ok(Self { pairs, address, filters, encounter: parts.extensions.get().cloned() })
     }
 }
 
@@ -153,9 +157,12 @@ impl Query {
     /// One page of a kind: filtered, ordered, cut.
     pub(crate) fn list<T: Resource>(&self, world: &World) -> Result<Response, ApiError> {
         let selector = Selector::parse(self.first("label_selector").unwrap_or_default())?;
-        let mut rows: Vec<&T> = T::table(world)
-            .iter()
-            .map(|(_, row)| row)
+        let all = match self.encounter.as_ref().and_then(|encounter| encounter.list_delay()) {
+            None => T::table(world).iter().map(|(_, row)| row).collect(),
+            Some(behind) => T::table(world).as_of(behind),
+        };
+        let mut rows: Vec<&T> = all
+            .into_iter()
             .filter(|row| self.allows("name", &row.meta().name) && selector.matches(&row.meta().labels))
             .filter(|row| row.is_wanted(world, self))
             .collect();
@@ -178,6 +185,7 @@ mod tests {
         Query {
             pairs,
             address: "http://h/v1/things".to_owned(),
+            encounter: None,
             filters: filters("page=9&label_selector=a%3Db"),
         }
     }

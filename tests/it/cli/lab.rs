@@ -34,7 +34,10 @@ fn an_api_alone_from_its_start_to_its_end() {
     lab("status").expect(0, "running  $DIR/lab\nAPI  $LAB\n", "");
     lab("env").expect(
         0,
-        &format!("export HCLOUD_ENDPOINT='$LAB'\nexport HCLOUD_TOKEN='{}'\n", environment.token()),
+        &format!(
+            "export HCLOUD_ENDPOINT='$LAB'\nexport HCLOUD_TOKEN='{}'\nexport CLAWBERTH_LAB_CONTROL='$CONTROL'\n",
+            environment.token()
+        ),
         "",
     );
     let status = environment.run(&["lab", "status", "--dir", &dir, "--json"]);
@@ -61,4 +64,16 @@ fn who_comes_while_a_lab_starts_waits_until_it_answers() {
         }
     });
     environment.run(&["lab", "down", "--dir", &dir]).expect(0, "the lab in $DIR/lab is down\n", "");
+}
+
+#[test]
+fn a_wrong_file_of_faults() {
+    let environment = Environment::new();
+    environment.write("here/faults.toml", "[[fault]]\nkind = \"answer\"\nstatus = 418\n");
+    environment.changes_nothing(
+        &["lab", "api", "--faults", "faults.toml", "--detach", "--dir", "lab"],
+        1,
+        "error: faults.toml is wrong\n\
+         caused by: line 3: `status` is wrong: it is one of 403, 409, 412, 423, 429, 500, 502, 503, 504\n",
+    );
 }
