@@ -92,6 +92,11 @@ impl LabDir {
         self.file("acme-root.pem")
     }
 
+    /// What scripted hosts do; without it they do the default.
+    pub(super) fn hosts(&self) -> PathBuf {
+        self.file("hosts.toml")
+    }
+
     /// One directory per machine.
     pub(super) fn machines(&self) -> PathBuf {
         self.file("machines")

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nspawn::Nspawn;
+use super::scripted::Scripted;
 
 /// What the API tells a machine to be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -70,6 +71,8 @@ pub enum Machines {
     None,
     /// Real Debian machines on this host.
     Nspawn(Arc<Nspawn>),
+    /// Endpoints in this process that do as a script says.
+    Scripted(Arc<Scripted>),
 }
 
 impl Machines {
@@ -78,6 +81,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.create(spec),
+            Self::Scripted(hosts) => hosts.create(spec),
         }
     }
 
@@ -86,6 +90,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.start(spec).await,
+            Self::Scripted(hosts) => hosts.start(spec).await,
         }
     }
 
@@ -94,6 +99,10 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.stop(id).await,
+            Self::Scripted(hosts) => {
+                hosts.stop(id);
+                Ok(())
+            }
         }
     }
 
@@ -101,7 +110,7 @@ impl Machines {
     /// from it. Safe to run twice; a start does it, too.
     pub async fn connect(&self, spec: &MachineSpec) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.connect(spec).await,
         }
     }
@@ -111,13 +120,14 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.erase(id).await,
+            Self::Scripted(hosts) => hosts.delete(id),
         }
     }
 
     /// Keeps a machine's disk, as it is now, under a snapshot's id. Safe to run twice.
     pub async fn snapshot(&self, id: u64, snapshot: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.snapshot(id, snapshot).await,
         }
     }
@@ -125,7 +135,7 @@ impl Machines {
     /// Removes a snapshot; machines made from it go on. Safe to run twice.
     pub async fn remove_snapshot(&self, snapshot: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.remove_snapshot(snapshot).await,
         }
     }
@@ -133,7 +143,7 @@ impl Machines {
     /// Removes what a volume held. It must be attached to no machine. Safe to run twice.
     pub async fn remove_volume(&self, volume: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.remove_volume(volume).await,
         }
     }
@@ -143,6 +153,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.delete(id).await,
+            Self::Scripted(hosts) => hosts.delete(id),
         }
     }
 
@@ -151,6 +162,10 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.filter(spec, accepts).await,
+            Self::Scripted(hosts) => {
+                hosts.filter(spec, accepts);
+                Ok(())
+            }
         }
     }
 }

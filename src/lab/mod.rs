@@ -19,6 +19,7 @@ mod nspawn;
 mod pebble;
 mod platform;
 mod process;
+pub mod scripted;
 mod slot;
 pub mod status;
 mod story;

@@ -1,0 +1,92 @@
+//! The block of loopback addresses that a lab with scripted hosts has to itself.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+/// Below are the addresses that programs give themselves (127.0.0.53, 127.0.1.1).
+const FIRST: u8 = 64;
+/// How many labs with scripted hosts fit on a computer.
+const COUNT: u8 = 64;
+/// Nobody else uses it, and nobody can but once.
+const CLAIM: u16 = 18_022;
+
+/// `127.N.0.0/16`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Block(u8);
+
+/// The proof that a running lab has a block; the kernel takes it back when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _listener: TcpListener,
+}
+
+impl Block {
+    /// A block that no running lab has, for the lab in that directory: usually the same one again.
+    pub(crate) fn find(dir: &Path) -> Result<Self> {
+        let mut hasher = DefaultHasher::new();
+        dir.hash(&mut hasher);
+        // below COUNT
+        let wish = (hasher.finish() % u64::from(COUNT)) as u8;
+        for step in 0..COUNT {
+            let block = Self(FIRST + (wish + step) % COUNT);
+            if block.listen()?.is_some() {
+                return Ok(block);
+            }
+        }
+        bail!("all {COUNT} address blocks of scripted labs are taken; take another lab down")
+    }
+
+    /// Takes the block for this process, and sees that hosts can listen in it.
+    ///
+    /// # Errors
+    /// Another lab runs in it; ports 22 or 443 cannot be had.
+    pub(crate) async fn claim(self) -> Result<Claim> {
+        let Some(listener) = self.listen()? else {
+            bail!("another lab runs in {}: take it down, or begin this one in another directory", self.net());
+        };
+        super::door::check(self.last()).await.context("scripted hosts cannot run here")?;
+        Ok(Claim { _listener: listener })
+    }
+
+    /// Its addresses.
+    pub(crate) fn net(self) -> Ipv4Net {
+        Ipv4Net::new_assert(Ipv4Addr::new(127, self.0, 0, 0), 16)
+    }
+
+    /// The address that no server gets.
+    fn last(self) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.0, 255, 254)
+    }
+
+    fn listen(self) -> Result<Option<TcpListener>> {
+        match TcpListener::bind((self.last(), CLAIM)) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot listen on {}:{CLAIM}", self.last())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claimed_block_is_not_found_again() {
+        let dir = Path::new("/a/lab/of/this/test");
+        let block = Block::find(dir).unwrap();
+        let claim = TcpListener::bind((block.last(), CLAIM)).unwrap();
+        let other = Block::find(dir).unwrap();
+        assert_ne!(block, other);
+        assert!(block.claim().await.unwrap_err().to_string().starts_with("another lab runs in 127."));
+        drop(claim);
+        assert!(block.net().contains(&block.last()) && !other.net().contains(&block.last()));
+    }
+}
