@@ -1,15 +1,18 @@
 //! `clawberth lab`: the local cloud.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::lab::api::{ApiDate, Delays, HOURLY};
 use crate::lab::dir::LabDir;
 use crate::lab::status::{Status, environment, status};
-use crate::lab::supervisor::{self, Kind};
+use crate::lab::supervisor::{self, Kind, Options};
 use crate::lab::viewpoint::{self, Viewpoint};
 
 /// Play Hetzner on this computer: API, DNS, ACME and real Debian machines
@@ -30,7 +33,13 @@ enum Command {
     /// Say whether the lab runs, and its machines
     Status(Place),
     /// Print the exports that point clawberth and hcloud to the lab
-    Env(Place),
+    Env {
+        #[command(flatten)]
+        place: Place,
+        /// The project whose token is exported
+        #[arg(long, value_name = "NAME", default_value = supervisor::PROJECT)]
+        project: String,
+    },
     /// Run a command from a stranger's or the operator's point of view
     Exec {
         #[command(flatten)]
@@ -58,6 +67,86 @@ struct Start {
     /// Return as soon as it is ready; the log is in the lab's directory
     #[arg(long)]
     detach: bool,
+    /// Play Hetzner's API as of a month: 2026-06 with `datacenter` and `deprecated`, or 2026-11 without
+    #[arg(long, value_name = "MONTH", default_value_t)]
+    api_date: ApiDate,
+    /// How long actions take
+    #[arg(long, value_enum, default_value_t)]
+    speed: Speed,
+    /// A file that says how long which action takes
+    #[arg(long, value_name = "FILE", conflicts_with = "speed")]
+    delays: Option<PathBuf>,
+    /// Requests an hour for each project, or `none`
+    #[arg(long, value_name = "N", default_value_t)]
+    rate_limit: RateLimit,
+    /// Have another project, with a token of its own
+    #[arg(long = "project", value_name = "NAME")]
+    projects: Vec<String>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, Default)]
+enum Speed {
+    /// As measured at Hetzner: create 8 s, start 2 s, delete 3 s
+    Real,
+    /// Create 2 s, the rest 1 s and less
+    #[default]
+    Quick,
+    /// As fast as it can
+    None,
+}
+
+/// Requests an hour; `none`: no limit.
+#[derive(Clone, Copy, Debug)]
+struct RateLimit(Option<u32>);
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self(Some(HOURLY))
+    }
+}
+
+impl FromStr for RateLimit {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "none" => Ok(Self(None)),
+            number => match number.parse() {
+                Ok(n) if n > 0 => Ok(Self(Some(n))),
+                _ => bail!("must be a number greater than 0, or none"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(limit) => limit.fmt(f),
+            None => f.pad("none"),
+        }
+    }
+}
+
+impl Start {
+    fn options(&self) -> Result<Options> {
+        let delays = match (&self.delays, self.speed) {
+            (Some(file), _) => {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                Delays::read(&text).with_context(|| format!("{} is wrong", file.display()))?
+            }
+            (None, Speed::Real) => Delays::real(),
+            (None, Speed::Quick) => Delays::quick(),
+            (None, Speed::None) => Delays::none(),
+        };
+        Ok(Options {
+            delays,
+            api_date: self.api_date,
+            rate_limit: self.rate_limit.0,
+            projects: self.projects.clone(),
+        })
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -79,7 +168,7 @@ impl Lab {
             Command::Api(start) => up(start, Kind::Api, out).await,
             Command::Down(place) => down(&place.lab()?, out).await,
             Command::Status(place) => show(&status(&place.lab()?)?, json, out),
-            Command::Env(place) => export(&place.lab()?, out),
+            Command::Env { place, project } => export(&place.lab()?, &project, out),
             Command::Exec { place, from, command } => {
                 let from = match from {
                     From::World => Viewpoint::World,
@@ -106,16 +195,21 @@ async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }
-    let hint = next(&dir)?;
+    let (hint, options) = (next(&dir)?, start.options()?);
     // A story that nobody hears any more is no reason to end.
     let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     if start.detach {
-        supervisor::detach(&dir, kind, &mut say).await?;
+        supervisor::detach(&dir, kind, &again(), &mut say).await?;
     } else {
         let mut said = |line: &str| say(line);
-        supervisor::run(&dir, kind, &hint, &mut said).await?;
+        supervisor::run(&dir, kind, &options, &hint, &mut said).await?;
     }
     Ok(())
+}
+
+/// This command line, for the process that is to be the lab: it does not detach again.
+fn again() -> Vec<String> {
+    std::env::args().skip(1).filter(|word| word != "--detach").collect()
 }
 
 /// What to type when the lab is ready.
@@ -150,8 +244,8 @@ fn show(status: &Status, json: bool, out: &mut (dyn Write + Send)) -> Result<()>
     Ok(())
 }
 
-fn export(dir: &LabDir, out: &mut (dyn Write + Send)) -> Result<()> {
-    for (name, value) in environment(dir)? {
+fn export(dir: &LabDir, project: &str, out: &mut (dyn Write + Send)) -> Result<()> {
+    for (name, value) in environment(dir, project)? {
         writeln!(out, "export {name}={}", quoted(&value))?;
     }
     Ok(())

@@ -9,14 +9,14 @@ use axum::Router;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
-use super::api::{Cloud, Delays, Settings};
+use super::api::{Block, Cloud, Settings};
 use super::cache::Cache;
 use super::dir::{LabDir, Record};
 use super::dns::Resolvers;
 use super::machine::Machines;
 use super::nspawn::Nspawn;
 use super::slot::Slot;
-use super::supervisor::Say;
+use super::supervisor::{Options, Say};
 use super::{dns, image, mirror, namespace, network, pebble, trust};
 
 /// Where the Node mirror listens, on the router.
@@ -40,11 +40,8 @@ impl Up {
     }
 }
 
-/// The slot of a lab without machines: its servers have addresses that no machine of another lab has.
-const NO_MACHINES: u8 = 255;
-
 /// Brings the lab of that record up; its servers are for the cloud to resume.
-pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Result<Up> {
+pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
     let machines = match record.slot {
         None => Machines::None,
@@ -52,10 +49,16 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, say: Say<'_>) -> Resu
     };
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
-    let token = record.token.clone();
     dir.keep(&Record { port, ..record.clone() })?;
-    let slot = record.slot.map_or(NO_MACHINES, Slot::number);
-    let settings = Settings { dir: dir.path().to_owned(), slot, token, machines, delays: Delays::LAB };
+    let settings = Settings {
+        dir: dir.path().to_owned(),
+        block: record.slot.map_or_else(Block::of_api, |slot| Block::of_slot(slot.number())),
+        projects: record.projects.clone(),
+        machines,
+        delays: options.delays.clone(),
+        api_date: options.api_date,
+        rate_limit: options.rate_limit,
+    };
     let cloud = Cloud::open(settings).await?;
     serve(&mut services, api, cloud.api_router());
     if let Some(slot) = record.slot {

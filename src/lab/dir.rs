@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::api::ProjectKey;
 use super::process::Process;
 use super::slot::Slot;
 
@@ -18,8 +19,8 @@ use super::slot::Slot;
 pub(super) struct Record {
     /// Names and addresses; `None` for an API without machines.
     pub(super) slot: Option<Slot>,
-    /// The one project's API token: 64 characters, as Hetzner's.
-    pub(super) token: String,
+    /// The projects; the first is there from the beginning.
+    pub(super) projects: Vec<ProjectKey>,
     /// The API's port on 127.0.0.1; the next `up` takes it again if it is free.
     pub(super) port: u16,
 }

@@ -59,11 +59,15 @@ pub fn status(dir: &LabDir) -> Result<Status> {
 /// What a shell exports to work with the lab, in order.
 ///
 /// # Errors
-/// The lab does not run.
-pub fn environment(dir: &LabDir) -> Result<Vec<(&'static str, String)>> {
+/// The lab does not run, or has no such project.
+pub fn environment(dir: &LabDir, project: &str) -> Result<Vec<(&'static str, String)>> {
     let record = dir.record()?.filter(|_| dir.answers());
     let record = record.context("no lab runs here: run `clawberth lab up`")?;
-    let mut known = vec![("HCLOUD_ENDPOINT", endpoint(&record)), ("HCLOUD_TOKEN", record.token)];
+    let key = record.projects.iter().find(|key| key.name == project).with_context(|| {
+        let names: Vec<&str> = record.projects.iter().map(|key| key.name.as_str()).collect();
+        format!("the lab has no project {project:?}, but {}", names.join(", "))
+    })?;
+    let mut known = vec![("HCLOUD_ENDPOINT", endpoint(&record)), ("HCLOUD_TOKEN", key.token.clone())];
     if let Some(slot) = record.slot {
         known.extend([
             ("CLAWBERTH_ACME_DIRECTORY", pebble::directory(slot)),

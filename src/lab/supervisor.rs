@@ -10,6 +10,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
+use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record};
 use super::process::Process;
@@ -26,6 +27,22 @@ pub enum Kind {
     Api,
 }
 
+/// How a lab plays Hetzner, this time.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long actions take.
+    pub delays: Delays,
+    /// Whose API is played.
+    pub api_date: ApiDate,
+    /// Requests an hour for each project; `None`: as many as come.
+    pub rate_limit: Option<u32>,
+    /// The projects that it is to have besides those it has.
+    pub projects: Vec<String>,
+}
+
+/// The project that each lab has.
+pub const PROJECT: &str = "default";
+
 /// Where a lab tells its story, one line at a time.
 pub type Say<'a> = &'a mut (dyn FnMut(&str) + Send);
 
@@ -39,7 +56,7 @@ const READY: Duration = Duration::from_secs(30 * 60);
 ///
 /// # Errors
 /// The lab runs already, machines cannot run here, or something could not be brought up or down.
-pub async fn run(dir: &LabDir, kind: Kind, ready: &str, say: Say<'_>) -> Result<()> {
+pub async fn run(dir: &LabDir, kind: Kind, options: &Options, ready: &str, say: Say<'_>) -> Result<()> {
     if kind == Kind::Machines {
         platform::check()?;
     }
@@ -52,17 +69,24 @@ pub async fn run(dir: &LabDir, kind: Kind, ready: &str, say: Say<'_>) -> Result<
     let me = Process::of(std::process::id()).context("this process is not in /proc")?;
     me.save(&dir.pid())?;
     remove(&dir.ready())?;
-    let record = recorded(dir, kind)?;
-    let outcome = live(dir, record, &mut end, ready, say).await;
+    let record = recorded(dir, kind, &options.projects)?;
+    let outcome = live(dir, record, options, &mut end, ready, say).await;
     say("taking the lab down");
     let down = take_down(dir).await;
     outcome.and(down)
 }
 
 /// Brings everything up, then waits for the end.
-async fn live(dir: &LabDir, record: Record, end: &mut End, ready: &str, say: Say<'_>) -> Result<()> {
+async fn live(
+    dir: &LabDir,
+    record: Record,
+    options: &Options,
+    end: &mut End,
+    ready: &str,
+    say: Say<'_>,
+) -> Result<()> {
     let mut up = tokio::select! {
-        up = bring_up(dir, record, say) => up?,
+        up = bring_up(dir, record, options, say) => up?,
         () = end.told() => return Ok(()),
     };
     say("starting the servers that should run");
@@ -124,22 +148,18 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
     Ok(was_up)
 }
 
-/// Starts the lab as a process of its own and returns when it is ready, telling its story meanwhile.
+/// Starts the lab as a process of its own, by this command line, and returns when it is ready, telling its story meanwhile.
 ///
 /// # Errors
 /// The lab ended instead, or was not ready in time.
-pub async fn detach(dir: &LabDir, kind: Kind, say: Say<'_>) -> Result<()> {
+pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) -> Result<()> {
     if kind == Kind::Machines {
         platform::check()?;
     }
     dir.make()?;
-    let word = if kind == Kind::Machines { "up" } else { "api" };
     let program = std::env::current_exe().context("this program does not know where it is")?;
-    let words =
-        ["lab", word, "--dir"].map(str::to_owned).into_iter().chain([dir.path().display().to_string()]);
-    let words: Vec<String> = words.collect();
     let mut story = Story::after(dir.log());
-    let process = Process::detach(&program.display().to_string(), &words, &[], &dir.log())?;
+    let process = Process::detach(&program.display().to_string(), words, &[], &dir.log())?;
     let until = Instant::now() + READY;
     while !dir.answers() {
         story.tell(say);
@@ -193,16 +213,22 @@ impl End {
 }
 
 /// The record of the lab, made at the first `up`.
-fn recorded(dir: &LabDir, kind: Kind) -> Result<Record> {
+fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<Record> {
     let fits = |record: &Record| record.slot.is_some() == (kind == Kind::Machines);
-    match dir.record()? {
-        Some(record) if fits(&record) => Ok(record),
+    let mut record = match dir.record()? {
+        Some(record) if fits(&record) => record,
         Some(_) => bail!("{} holds a lab of the other kind; name another with --dir", dir.path().display()),
         None => {
             let slot = (kind == Kind::Machines).then(|| Slot::claim(dir.path())).transpose()?;
-            let record = Record { slot, token: Alphanumeric.sample_string(&mut rand::rng(), 64), port: 0 };
-            dir.keep(&record)?;
-            Ok(record)
+            Record { slot, projects: Vec::new(), port: 0 }
+        }
+    };
+    for name in std::iter::once(PROJECT).chain(projects.iter().map(String::as_str)) {
+        if !record.projects.iter().any(|project| project.name == name) {
+            let token = Alphanumeric.sample_string(&mut rand::rng(), 64);
+            record.projects.push(ProjectKey { name: name.to_owned(), token });
         }
     }
+    dir.keep(&record)?;
+    Ok(record)
 }

@@ -1,10 +1,8 @@
 //! Actions: what a request has set going, and how far it is.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
@@ -12,15 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Cloud;
+use super::delays::Delays;
 use super::error::ApiError;
 use super::path::Id;
+use super::project::Project;
 use super::query::Query;
+use super::resource::Resource;
+use super::server::Server;
 use super::sort::{SortKey, sort};
-use super::table::{Resource, Row};
+use super::table::Row;
 use super::world::World;
 
-/// What an action does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an action does, by the names in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
     CreateServer,
@@ -30,92 +32,57 @@ pub(crate) enum Command {
     RebootServer,
     ResetServer,
     DeleteServer,
+    RebuildServer,
+    CreateImage,
+    ChangeServerType,
+    ResetPassword,
+    RequestConsole,
+    EnableBackup,
+    DisableBackup,
+    EnableRescue,
+    DisableRescue,
+    AttachIso,
+    DetachIso,
+    ChangeProtection,
+    ChangeDnsPtr,
+    AddToPlacementGroup,
+    RemoveFromPlacementGroup,
+    AttachToNetwork,
+    DetachFromNetwork,
+    ChangeAliasIps,
     ApplyFirewall,
     RemoveFirewall,
     SetFirewallRules,
     AssignPrimaryIp,
     UnassignPrimaryIp,
+    CreateVolume,
+    AttachVolume,
+    DetachVolume,
+    ResizeVolume,
+    AddSubnet,
+    DeleteSubnet,
+    AddRoute,
+    DeleteRoute,
+    ChangeIpRange,
     CreateZone,
     DeleteZone,
+    ChangeTtl,
+    ChangePrimaryNameservers,
+    ImportZonefile,
     CreateRrset,
     DeleteRrset,
     SetRrsetRecords,
     AddRrsetRecords,
     RemoveRrsetRecords,
+    UpdateRrsetRecords,
+    ChangeRrsetTtl,
+    ChangeRrsetProtection,
 }
 
 impl Command {
-    /// Whether a server does nothing else while this runs.
+    /// Whether a server that it names does nothing else while this runs.
     fn locks(self) -> bool {
-        match self {
-            Self::CreateServer
-            | Self::StartServer
-            | Self::StopServer
-            | Self::ShutdownServer
-            | Self::RebootServer
-            | Self::ResetServer
-            | Self::DeleteServer
-            | Self::AssignPrimaryIp
-            | Self::UnassignPrimaryIp => true,
-            Self::ApplyFirewall
-            | Self::RemoveFirewall
-            | Self::SetFirewallRules
-            | Self::CreateZone
-            | Self::DeleteZone
-            | Self::CreateRrset
-            | Self::DeleteRrset
-            | Self::SetRrsetRecords
-            | Self::AddRrsetRecords
-            | Self::RemoveRrsetRecords => false,
-        }
-    }
-}
-
-/// How long actions take at least; longer if the machine needs longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delays {
-    /// Making a server.
-    pub create: Duration,
-    /// Starting, stopping and rebooting one.
-    pub power: Duration,
-    /// Deleting one.
-    pub delete: Duration,
-    /// Everything else.
-    pub other: Duration,
-}
-
-impl Delays {
-    /// Long enough to be seen by a client that polls, short enough to wait for.
-    pub const LAB: Self = Self {
-        create: Duration::from_secs(2),
-        power: Duration::from_secs(1),
-        delete: Duration::from_secs(1),
-        other: Duration::from_millis(300),
-    };
-
-    /// The delay of a command.
-    pub(crate) fn of(&self, command: Command) -> Duration {
-        match command {
-            Command::CreateServer => self.create,
-            Command::StartServer
-            | Command::StopServer
-            | Command::ShutdownServer
-            | Command::RebootServer
-            | Command::ResetServer => self.power,
-            Command::DeleteServer => self.delete,
-            Command::ApplyFirewall
-            | Command::RemoveFirewall
-            | Command::SetFirewallRules
-            | Command::AssignPrimaryIp
-            | Command::UnassignPrimaryIp
-            | Command::CreateZone
-            | Command::DeleteZone
-            | Command::CreateRrset
-            | Command::DeleteRrset
-            | Command::SetRrsetRecords
-            | Command::AddRrsetRecords
-            | Command::RemoveRrsetRecords => self.other,
-        }
+        !matches!(self, Self::ApplyFirewall | Self::RemoveFirewall | Self::SetFirewallRules)
     }
 }
 
@@ -186,9 +153,10 @@ impl Action {
         self.resources.iter().any(|r| r.kind == kind && r.id == id)
     }
 
-    /// Whether it keeps a server from doing anything else.
-    pub(crate) fn locks(&self, server: u64) -> bool {
-        self.command.locks() && self.concerns("server", server)
+    /// The servers that it locks while it runs.
+    pub(crate) fn locked(&self) -> impl Iterator<Item = u64> {
+        let locks = self.command.locks();
+        self.resources.iter().filter(move |r| locks && r.kind == Server::KIND).map(|r| r.id)
     }
 
     /// The id of the first resource of a kind.
@@ -255,7 +223,7 @@ pub(crate) fn routes_of<T: Resource>() -> Router<Cloud> {
         .route(&format!("{base}/{{id}}/actions/{{action}}"), get(one_of_one::<T>))
 }
 
-async fn many(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
+async fn many(Project(cloud): Project, query: Query) -> Result<Response, ApiError> {
     let ids = query.ids("id")?;
     if ids.is_empty() {
         return Err(ApiError::gone("listing all actions is no longer available, name them by id"));
@@ -263,11 +231,11 @@ async fn many(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiE
     cloud.read(|world| page(world, &query, ids.iter().filter_map(|id| world.actions.get(*id))))
 }
 
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| Ok(Json(json!({"action": world.actions.find(id)?.view(world)}))))
+async fn one(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
+    cloud.read(|world| Ok(Json(json!({"action": world.action_view(id)?}))))
 }
 
-async fn all_of<T: Resource>(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
+async fn all_of<T: Resource>(Project(cloud): Project, query: Query) -> Result<Response, ApiError> {
     let ids = query.ids("id")?;
     let wanted =
         |action: &Action| (ids.is_empty() || ids.contains(&action.id)) && action.target::<T>().is_some();
@@ -276,7 +244,7 @@ async fn all_of<T: Resource>(State(cloud): State<Cloud>, query: Query) -> Result
 
 /// `id` may be a zone's name, so it is taken as text.
 async fn of_one<T: Resource>(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
@@ -287,7 +255,7 @@ async fn of_one<T: Resource>(
 }
 
 async fn one_of_one<T: Resource>(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((id, Id(action))): Path<(String, Id)>,
 ) -> Result<Json<Value>, ApiError> {
     cloud.read(|world| {

@@ -1,63 +1,104 @@
-//! The addresses that servers get: `198.18.S.N` and `2001:db8:S:N::/64`.
+//! The addresses that servers get.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use super::primary_ip::Family;
 
-/// The numbers `N` that are free in a lab's slot `S`; the one freed longest ago is given first, as a server's old
-/// address should not turn up at its successor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Addresses {
-    v4: VecDeque<u8>,
-    v6: VecDeque<u8>,
+/// The addresses of a lab: number `N` is the IPv4 address `first + N` and the network `2001:db8:GROUP:N::/64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    first: Ipv4Addr,
+    /// The numbers are 2 to this one: 0 and 1 look like a network and a gateway.
+    last: u16,
+    group: u16,
 }
 
-impl Addresses {
-    pub(crate) fn new() -> Self {
-        Self { v4: (2..=250).collect(), v6: (2..=250).collect() }
+impl Block {
+    /// Of a lab with real machines: 198.18.S.0/24, of the benchmark range, which software does not take for private.
+    pub fn of_slot(slot: u8) -> Self {
+        Self { first: Ipv4Addr::new(198, 18, slot, 0), last: 250, group: u16::from(slot) }
     }
 
-    /// The next number for an IPv4 address.
-    pub(crate) fn take_v4(&mut self) -> Option<u8> {
-        self.v4.pop_front()
+    /// Of an API without machines: 198.18.64.0 to 198.18.255.255.
+    pub fn of_api() -> Self {
+        Self { first: Ipv4Addr::new(198, 18, 64, 0), last: 49_000, group: 0xff }
     }
 
-    /// A number for an IPv6 network, the wished one if it is free.
-    pub(crate) fn take_v6(&mut self, wished: Option<u8>) -> Option<u8> {
-        match self.v6.iter().position(|n| Some(*n) == wished) {
-            Some(place) => self.v6.remove(place),
-            None => self.v6.pop_front(),
+    /// Of a lab with scripted hosts: 127.N.0.0/16, all of it this computer's own.
+    pub fn of_loopback(n: u8) -> Self {
+        Self { first: Ipv4Addr::new(127, n, 0, 0), last: 65_000, group: 0x7f00 + u16::from(n) }
+    }
+
+    /// The IPv4 address of a number.
+    pub(crate) fn v4(self, number: u16) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.first).saturating_add(u32::from(number)))
+    }
+
+    /// The first address of the IPv6 /64 of a number.
+    pub(crate) fn v6(self, number: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0x2001, 0xdb8, self.group, number, 0, 0, 0, 0)
+    }
+}
+
+/// Which numbers are taken, over all projects of a lab. Clones are the same pool.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    pub(crate) block: Block,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    v4: BTreeSet<u16>,
+    v6: BTreeSet<u16>,
+}
+
+impl Taken {
+    fn of(&mut self, family: Family) -> &mut BTreeSet<u16> {
+        match family {
+            Family::Ipv4 => &mut self.v4,
+            Family::Ipv6 => &mut self.v6,
         }
     }
-
-    pub(crate) fn has_v4(&self) -> bool {
-        !self.v4.is_empty()
-    }
-
-    pub(crate) fn has_v6(&self) -> bool {
-        !self.v6.is_empty()
-    }
-
-    /// Gives a number of an IPv4 address back.
-    pub(crate) fn free_v4(&mut self, number: u8) {
-        self.v4.push_back(number);
-    }
-
-    /// Gives a number of an IPv6 network back.
-    pub(crate) fn free_v6(&mut self, number: u8) {
-        self.v6.push_back(number);
-    }
 }
 
-/// The IPv4 address of a number in a slot.
-pub(crate) fn v4(slot: u8, number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(198, 18, slot, number)
-}
+impl Pool {
+    pub(crate) fn new(block: Block) -> Self {
+        Self { block, taken: Arc::default() }
+    }
 
-/// The first address of the IPv6 /64 of a number in a slot.
-pub(crate) fn v6(slot: u8, number: u8) -> Ipv6Addr {
-    Ipv6Addr::new(0x2001, 0xdb8, u16::from(slot), u16::from(number), 0, 0, 0, 0)
+    /// Takes the next free number from the wished one on, in a circle: whoever wishes for ever larger numbers gets
+    /// the one freed longest ago, as a server's old address should not turn up at its successor.
+    pub(crate) fn take(&self, family: Family, wished: u64) -> Option<u16> {
+        let mut taken = self.taken();
+        let taken = taken.of(family);
+        let count = u64::from(self.block.last) - 1;
+        let number = |i: u64| u16::try_from((wished + i) % count + 2).ok();
+        let free = (0..count).filter_map(number).find(|number| !taken.contains(number))?;
+        taken.insert(free);
+        Some(free)
+    }
+
+    /// Marks a number that was taken before.
+    pub(crate) fn mark(&self, family: Family, number: u16) {
+        self.taken().of(family).insert(number);
+    }
+
+    /// Gives a number back.
+    pub(crate) fn free(&self, family: Family, number: u16) {
+        self.taken().of(family).remove(&number);
+    }
+
+    /// Whether a number is left.
+    pub(crate) fn has(&self, family: Family) -> bool {
+        self.taken().of(family).len() < usize::from(self.block.last) - 1
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -65,21 +106,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_freed_address_comes_back_last() {
-        let mut addresses = Addresses::new();
-        assert_eq!(addresses.take_v4(), Some(2));
-        addresses.free_v4(2);
-        let rest: Vec<u8> = std::iter::from_fn(|| addresses.take_v4()).collect();
-        assert_eq!(rest, (3..=250).chain([2]).collect::<Vec<u8>>());
-        assert_eq!(addresses.take_v4(), None);
+    fn numbers_go_round_and_none_is_given_twice() {
+        let pool = Pool::new(Block::of_slot(3));
+        assert_eq!(pool.take(Family::Ipv4, 0), Some(2));
+        assert_eq!(pool.take(Family::Ipv4, 0), Some(3));
+        assert_eq!(pool.take(Family::Ipv4, 248), Some(250));
+        assert_eq!(pool.take(Family::Ipv4, 248), Some(4));
+        assert_eq!((5..250).filter_map(|n| pool.take(Family::Ipv4, n - 2)).count(), 245);
+        assert!(!pool.has(Family::Ipv4) && pool.has(Family::Ipv6));
+        assert_eq!(pool.take(Family::Ipv4, 7), None);
+        pool.free(Family::Ipv4, 9);
+        assert_eq!(pool.take(Family::Ipv4, 100), Some(9));
     }
 
     #[test]
-    fn both_families_share_a_number_where_they_can() {
-        let mut addresses = Addresses::new();
-        assert_eq!(addresses.take_v6(Some(7)), Some(7));
-        assert_eq!(addresses.take_v6(Some(7)), Some(2));
-        assert_eq!(v4(3, 26).to_string(), "198.18.3.26");
-        assert_eq!(v6(3, 26).to_string(), "2001:db8:3:1a::");
+    fn a_number_is_an_address_of_each_family() {
+        let block = Block::of_slot(3);
+        assert_eq!(block.v4(26).to_string(), "198.18.3.26");
+        assert_eq!(block.v6(26).to_string(), "2001:db8:3:1a::");
+        assert_eq!(Block::of_api().v4(49_000).to_string(), "198.18.255.104");
+        assert_eq!(Block::of_loopback(70).v4(258).to_string(), "127.70.1.2");
     }
 }

@@ -1,6 +1,6 @@
-//! What Hetzner sells and nobody can change: locations, server types, images, prices.
+//! What Hetzner sells and nobody can change: locations, server types, prices.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::Cloud;
 use super::body::Reference;
 use super::error::ApiError;
-use super::image::{self, Image};
 use super::path::Id;
 use super::pricing::{self, hourly, included_traffic, monthly};
+use super::project::Project;
 use super::query::Query;
 use super::sort::{SortKey, sort};
 
@@ -56,7 +56,6 @@ pub(crate) struct ServerType {
 pub(crate) struct Catalog {
     pub(crate) locations: Vec<Location>,
     pub(crate) server_types: Vec<ServerType>,
-    pub(crate) images: Vec<Image>,
 }
 
 pub(crate) const EU: &[&str] = &["fsn1", "nbg1", "hel1"];
@@ -64,7 +63,7 @@ const EVERYWHERE: &[&str] = &["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
 
 impl Catalog {
     pub(crate) fn new() -> Self {
-        Self { locations: locations(), server_types: server_types(), images: image::system() }
+        Self { locations: locations(), server_types: server_types() }
     }
 
     /// The location that a request names.
@@ -75,12 +74,6 @@ impl Catalog {
     /// The server type that a request names.
     pub(crate) fn server_type(&self, reference: &Reference) -> Option<&ServerType> {
         self.server_types.iter().find(|t| reference.is(t.id, t.name))
-    }
-
-    /// The image that a request names; by name, the one for the architecture.
-    pub(crate) fn image(&self, reference: &Reference, architecture: &str) -> Option<&Image> {
-        let named = |i: &&Image| i.architecture == architecture && reference.name() == Some(i.name);
-        self.images.iter().find(|i| reference.id() == Some(i.id)).or_else(|| self.images.iter().find(named))
     }
 
     /// The location of a name that was taken from here.
@@ -211,7 +204,7 @@ impl ServerType {
     }
 }
 
-/// `/locations`, `/server_types`, `/images` and `/pricing`.
+/// `/locations`, `/server_types` and `/pricing`.
 pub(crate) fn routes() -> Router<Cloud> {
     Router::new()
         .route("/v1/locations", get(list_locations))
@@ -219,10 +212,9 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route("/v1/server_types", get(list_server_types))
         .route("/v1/server_types/{id}", get(get_server_type))
         .merge(pricing::routes())
-        .merge(image::routes())
 }
 
-async fn list_locations(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
+async fn list_locations(Project(cloud): Project, query: Query) -> Result<Response, ApiError> {
     cloud.read(|world| {
         let mut rows: Vec<&Location> =
             world.catalog.locations.iter().filter(|l| query.allows("name", l.name)).collect();
@@ -235,7 +227,7 @@ async fn list_locations(State(cloud): State<Cloud>, query: Query) -> Result<Resp
     })
 }
 
-async fn get_location(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
+async fn get_location(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
     cloud.read(|world| {
         let row = world.catalog.locations.iter().find(|l| l.id == id);
         let row = row.ok_or_else(|| ApiError::not_found("location", id))?;
@@ -243,7 +235,7 @@ async fn get_location(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Res
     })
 }
 
-async fn list_server_types(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
+async fn list_server_types(Project(cloud): Project, query: Query) -> Result<Response, ApiError> {
     cloud.read(|world| {
         let rows: Vec<&ServerType> =
             world.catalog.server_types.iter().filter(|t| query.allows("name", t.name)).collect();
@@ -251,28 +243,10 @@ async fn list_server_types(State(cloud): State<Cloud>, query: Query) -> Result<R
     })
 }
 
-async fn get_server_type(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-) -> Result<Json<Value>, ApiError> {
+async fn get_server_type(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
     cloud.read(|world| {
         let row = world.catalog.server_types.iter().find(|t| t.id == id);
         let row = row.ok_or_else(|| ApiError::not_found("server type", id))?;
         Ok(Json(json!({"server_type": row.view(&world.catalog)})))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_name_means_the_one_for_the_architecture() {
-        let catalog = Catalog::new();
-        let debian = Reference::Text("debian-13".to_owned());
-        let x86 = catalog.image(&debian, "x86").unwrap();
-        let arm = catalog.image(&debian, "arm").unwrap();
-        assert_ne!(x86.id, arm.id);
-        assert_eq!(catalog.image(&Reference::Text(arm.id.to_string()), "x86").unwrap().architecture, "arm");
-    }
 }

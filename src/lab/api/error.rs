@@ -48,6 +48,11 @@ impl ApiError {
         Self::new(StatusCode::LOCKED, "locked", format!("{kind} is locked"))
     }
 
+    /// 423: the resource is protected from what was asked.
+    pub(crate) fn protected(kind: &str) -> Self {
+        Self::new(StatusCode::LOCKED, "protected", format!("{kind} is protected"))
+    }
+
     /// 403: a quota is used up.
     pub(crate) fn limit_exceeded(limit: &str) -> Self {
         let details = json!({"limits": [{"name": limit}]});

@@ -10,21 +10,26 @@ use super::{firewall, server};
 /// A request to set a server's filter anew.
 #[derive(Debug)]
 pub(crate) struct Refresh {
+    project: usize,
     server: u64,
     done: oneshot::Sender<Result<()>>,
 }
 
 /// Asks for a server's filter to be set and waits until it is.
-pub(crate) async fn refresh(filters: &mpsc::UnboundedSender<Refresh>, server: u64) -> Result<()> {
+pub(crate) async fn refresh(
+    filters: &mpsc::UnboundedSender<Refresh>,
+    project: usize,
+    server: u64,
+) -> Result<()> {
     let (done, answer) = oneshot::channel();
-    filters.send(Refresh { server, done }).ok().context("the lab is gone")?;
+    filters.send(Refresh { project, server, done }).ok().context("the lab is gone")?;
     answer.await.context("the lab is gone")?
 }
 
 /// Sets filters until the last cloud handle is gone.
 pub(crate) async fn serve(cloud: WeakCloud, mut requests: mpsc::UnboundedReceiver<Refresh>) {
-    while let Some(Refresh { server, done }) = requests.recv().await {
-        let outcome = match cloud.upgrade() {
+    while let Some(Refresh { project, server, done }) = requests.recv().await {
+        let outcome = match cloud.upgrade(project) {
             Some(cloud) => apply(&cloud, server).await,
             None => return,
         };

@@ -1,6 +1,5 @@
 //! Firewalls: rules, and the servers they are on, named or selected by label.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -8,20 +7,17 @@ use super::action::{Action, Command};
 use super::error::ApiError;
 use super::firewall_place::Place;
 use super::firewall_rule::Rule;
-use super::label::Labels;
+use super::meta::Meta;
+use super::resource::Resource;
 use super::server::Server;
-use super::sort::SortKey;
-use super::table::{Resource, Row, Table};
+use super::table::{Row, Table};
 use super::world::World;
 use crate::lab::machine::Accept;
 
 /// A firewall.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Firewall {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) labels: Labels,
-    pub(crate) created: Timestamp,
+    pub(crate) meta: Meta,
     pub(crate) rules: Vec<Rule>,
     pub(crate) applied_to: Vec<Place>,
 }
@@ -34,36 +30,30 @@ impl Row for Firewall {
 
 impl Resource for Firewall {
     const PLURAL: &'static str = "firewalls";
-    const PATH_TAKES_NAME: bool = false;
 
     fn table(world: &World) -> &Table<Self> {
         &world.firewalls
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn table_mut(world: &mut World) -> &mut Table<Self> {
+        &mut world.firewalls
     }
 
-    fn labels(&self) -> &Labels {
-        &self.labels
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
 
-    fn sort_key(&self, field: &str) -> Option<SortKey> {
-        match field {
-            "id" => Some(SortKey::Number(self.id)),
-            "name" => Some(SortKey::Text(self.name.clone())),
-            "created" => Some(SortKey::Time(Some(self.created))),
-            _ => None,
-        }
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
     }
 
     fn view(&self, world: &World) -> Value {
         let applied_to: Vec<Value> = self.applied_to.iter().map(|place| place.view(world)).collect();
         json!({
-            "id": self.id,
-            "name": self.name,
-            "labels": self.labels,
-            "created": self.created,
+            "id": self.meta.id,
+            "name": self.meta.name,
+            "labels": self.meta.labels,
+            "created": self.meta.created,
             "rules": self.rules,
             "applied_to": applied_to,
         })
@@ -90,7 +80,10 @@ pub(crate) fn applied_to_server(world: &World, server: u64) -> Vec<Value> {
     };
     on_server(world, server)
         .iter()
-        .map(|f| json!({"id": f.id, "status": if pending(f.id) { "pending" } else { "applied" }}))
+        .map(|f| {
+            let status = if pending(f.meta.id) { "pending" } else { "applied" };
+            json!({"id": f.meta.id, "status": status})
+        })
         .collect()
 }
 

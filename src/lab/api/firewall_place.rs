@@ -36,10 +36,10 @@ impl Place {
     /// Whether a server is meant.
     pub(crate) fn covers(&self, server: &Server) -> bool {
         match self {
-            Self::Server { server: ServerRef { id } } => *id == server.id,
+            Self::Server { server: ServerRef { id } } => *id == server.meta.id,
             // checked when it was stored
             Self::LabelSelector { label_selector: SelectorRef { selector } } => {
-                Selector::parse(selector).is_ok_and(|s| s.matches(&server.labels))
+                Selector::parse(selector).is_ok_and(|s| s.matches(&server.meta.labels))
             }
         }
     }

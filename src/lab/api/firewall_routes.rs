@@ -1,46 +1,38 @@
 //! Requests about firewalls.
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::Path;
 use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::{post, put};
 use serde_json::{Value, json};
 
-use super::action::{self, Command, Target};
+use super::action::{Command, Target};
+use super::answer::{Created, created};
 use super::body::Body;
 use super::error::ApiError;
 use super::firewall::{Firewall, on_server};
 use super::firewall_place::Place;
+use super::meta::Meta;
 use super::path::Id;
-use super::query::Query;
+use super::project::Project;
+use super::resource::{self, Resource};
 use super::server::Server;
-use super::table::Resource;
-use super::world::{World, now};
+use super::world::World;
 use super::{Cloud, firewall_rule};
 
 /// Firewalls on one server.
 const PER_SERVER_MAX: usize = 5;
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/firewalls", get(list).post(create))
-        .route("/v1/firewalls/{id}", get(one).put(update).delete(remove))
+    resource::routes::<Firewall>()
+        .route("/v1/firewalls", post(create))
+        .route("/v1/firewalls/{id}", put(resource::update::<Firewall>).delete(remove))
         .route("/v1/firewalls/{id}/actions/set_rules", post(set_rules))
         .route("/v1/firewalls/{id}/actions/apply_to_resources", post(apply))
         .route("/v1/firewalls/{id}/actions/remove_from_resources", post(take_off))
-        .merge(action::routes_of::<Firewall>())
 }
 
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| query.list::<Firewall>(world, |_| true))
-}
-
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| Ok(Json(json!({"firewall": world.firewalls.find(id)?.view(world)}))))
-}
-
-async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(Project(cloud): Project, body: Body) -> Created {
     let name = body.name()?;
     let labels = body.labels()?.unwrap_or_default();
     let rules = firewall_rule::read(body.optional("rules")?.unwrap_or_default())?;
@@ -52,18 +44,17 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
             let has_rules = !rules.is_empty();
             let id = world.firewalls.insert(|id| {
                 let applied_to = places.clone();
-                Firewall { id, name, labels, created: now(), rules, applied_to }
+                Firewall { meta: Meta::new(id, name, labels), rules, applied_to }
             });
             let mut actions = Vec::new();
             if has_rules {
                 actions.push(world.act(Command::SetFirewallRules, vec![Target::of::<Firewall>(id)]));
             }
             actions.extend(act(world, Command::ApplyFirewall, id, &places));
-            let answer = json!({
+            created(json!({
                 "firewall": world.firewalls.find(id)?.view(world),
                 "actions": views(world, &actions)?,
-            });
-            Ok((StatusCode::CREATED, Json(answer)))
+            }))
         })
         .await
 }
@@ -97,30 +88,10 @@ fn act(world: &mut World, command: Command, firewall: u64, places: &[Place]) -> 
 }
 
 fn views(world: &World, actions: &[u64]) -> Result<Vec<Value>, ApiError> {
-    actions.iter().map(|id| Ok(world.actions.find(*id)?.view(world))).collect()
+    actions.iter().map(|id| world.action_view(*id)).collect()
 }
 
-async fn update(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let (name, labels) = (body.new_name()?, body.labels()?);
-    cloud
-        .change(|world| {
-            world.firewalls.find(id)?;
-            if let Some(name) = &name {
-                world.firewalls.check_name_free(name, Some(id))?;
-            }
-            let firewall = world.firewalls.find_mut(id)?;
-            firewall.name = name.unwrap_or_else(|| firewall.name.clone());
-            firewall.labels = labels.unwrap_or_else(|| firewall.labels.clone());
-            Ok(Json(json!({"firewall": world.firewalls.find(id)?.view(world)})))
-        })
-        .await
-}
-
-async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
+async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
     cloud
         .change(|world| {
             if !world.firewalls.find(id)?.applied_to.is_empty() {
@@ -132,11 +103,7 @@ async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<St
         .await
 }
 
-async fn set_rules(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn set_rules(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
     let rules = firewall_rule::read(body.required("rules")?)?;
     cloud
         .change(|world| {
@@ -144,32 +111,24 @@ async fn set_rules(
             let mut actions = vec![world.act(Command::SetFirewallRules, vec![Target::of::<Firewall>(id)])];
             let places = world.firewalls.find(id)?.applied_to.clone();
             actions.extend(act(world, Command::ApplyFirewall, id, &places));
-            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
+            created(json!({"actions": views(world, &actions)?}))
         })
         .await
 }
 
-async fn apply(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn apply(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
     let places: Vec<Place> = body.required("apply_to")?;
     cloud
         .change(|world| {
             check_places(world, &places, Some(world.firewalls.find(id)?))?;
             world.firewalls.find_mut(id)?.applied_to.extend(places.iter().cloned());
             let actions = act(world, Command::ApplyFirewall, id, &places);
-            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
+            created(json!({"actions": views(world, &actions)?}))
         })
         .await
 }
 
-async fn take_off(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn take_off(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
     let places: Vec<Place> = body.required("remove_from")?;
     cloud
         .change(|world| {
@@ -185,7 +144,7 @@ async fn take_off(
                 actions.push(world.act(Command::RemoveFirewall, targets));
             }
             world.firewalls.find_mut(id)?.applied_to.retain(|place| !places.contains(place));
-            Ok((StatusCode::CREATED, Json(json!({"actions": views(world, &actions)?}))))
+            created(json!({"actions": views(world, &actions)?}))
         })
         .await
 }

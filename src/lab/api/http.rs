@@ -4,16 +4,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use jiff::Timestamp;
 
 use super::error::ApiError;
+use super::project::Index;
 use super::request_log::Entry;
 use super::{
-    Cloud, action, catalog, firewall_routes, primary_ip_routes, rrset_routes, server, server_power, ssh_key,
-    zone,
+    Cloud, action, catalog, firewall_routes, image, primary_ip_routes, rrset_routes, server, server_power,
+    ssh_key, zone,
 };
 
 /// All routes, with what holds for each of them.
@@ -22,6 +23,7 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .merge(action::routes())
         .merge(catalog::routes())
         .merge(firewall_routes::routes())
+        .merge(image::routes())
         .merge(primary_ip_routes::routes())
         .merge(rrset_routes::routes())
         .merge(server::routes())
@@ -31,7 +33,7 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route("/v1/datacenters", any(datacenters))
         .route("/v1/datacenters/{id}", any(datacenters))
         .method_not_allowed_fallback(method_not_allowed)
-        .route_layer(from_fn_with_state(cloud.clone(), authorize))
+        .route_layer(from_fn(authorize))
         .fallback(unknown_route)
         .layer(from_fn_with_state(cloud.clone(), observe))
         .with_state(cloud)
@@ -49,15 +51,18 @@ async fn method_not_allowed() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
 }
 
-/// Lets through who has the project's token.
-async fn authorize(State(cloud): State<Cloud>, request: Request, next: Next) -> Response {
+/// Lets through who has a project's token; [`observe`] has looked it up.
+async fn authorize(request: Request, next: Next) -> Response {
     let refuse = |why: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", why).into_response();
-    let token = request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer);
-    match token {
-        None => refuse("token is required"),
-        Some(token) if token != cloud.0.token => refuse("the token is invalid"),
-        Some(_) => next.run(request).await,
+    match (token(&request), request.extensions().get::<Index>()) {
+        (None, _) => refuse("token is required"),
+        (Some(_), None) => refuse("the token is invalid"),
+        (Some(_), Some(_)) => next.run(request).await,
     }
+}
+
+fn token(request: &Request) -> Option<&str> {
+    request.headers().get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(bearer)
 }
 
 fn bearer(header: &str) -> Option<&str> {
@@ -67,18 +72,22 @@ fn bearer(header: &str) -> Option<&str> {
 }
 
 /// Counts, marks and logs a request.
-async fn observe(State(cloud): State<Cloud>, request: Request, next: Next) -> Response {
+async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> Response {
     let now = Timestamp::now();
     let correlation_id = format!("{:032x}", rand::random::<u128>());
     let method = request.method().clone();
     let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let client = request.headers().get(USER_AGENT).and_then(|h| h.to_str().ok()).map(str::to_owned);
 
-    let ticket = cloud.0.rate_limit.take(now);
+    let project = token(&request).and_then(|token| lab.project_of(token));
+    if let Some(project) = project {
+        request.extensions_mut().insert(Index(project));
+    }
+    let ticket = lab.of_project(project.unwrap_or(0)).tenancy().rate_limit.take(now);
     let mut response = if !ticket.granted {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "rate limit exceeded")
             .into_response()
-    } else if cloud.is_halting() && method != Method::GET {
+    } else if lab.is_halting() && method != Method::GET {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the lab is going down").into_response()
     } else {
         next.run(request).await
@@ -88,7 +97,7 @@ async fn observe(State(cloud): State<Cloud>, request: Request, next: Next) -> Re
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
     }
-    cloud.0.log.write(&Entry {
+    lab.lab.log.write(&Entry {
         time: format!("{now:.3}"),
         method: method.as_str(),
         path: &path,

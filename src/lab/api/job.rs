@@ -5,9 +5,11 @@ use anyhow::Result;
 
 use super::Cloud;
 use super::action::{Action, Command};
+use super::error::ApiError;
+use super::image::Image;
 use super::server::{Server, ServerStatus};
 use super::world::World;
-use super::{firewall, server};
+use super::{firewall, network, server};
 
 /// Begins an action's work, unless the lab is being halted: then the next start does it.
 pub(crate) fn begin(cloud: &Cloud, id: u64) {
@@ -33,9 +35,9 @@ async fn run(cloud: &Cloud, action: &Action) {
     let outcome = outcome.map_err(|error| format!("{error:#}"));
     let saved = cloud
         .change(|world| {
-            settle(world, action, outcome.is_ok());
+            let settled = settle(world, action, outcome.is_ok());
             world.finish(action.id, outcome);
-            Ok(())
+            settled
         })
         .await;
     if saved.is_ok() && action.command == Command::ShutdownServer {
@@ -54,7 +56,29 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             cloud.machines().stop(id).await?;
             start(cloud, id).await
         }
+        (Command::RebuildServer, Some(id)) => {
+            cloud.machines().erase(id).await?;
+            start(cloud, id).await
+        }
         (Command::DeleteServer, Some(id)) => cloud.machines().delete(id).await,
+        (Command::CreateImage, Some(id)) => match action.target::<Image>() {
+            Some(image) => cloud.machines().snapshot(id, image).await,
+            None => anyhow::bail!("it names no image"),
+        },
+        (
+            Command::AttachVolume
+            | Command::DetachVolume
+            | Command::AttachToNetwork
+            | Command::DetachFromNetwork
+            | Command::ChangeAliasIps,
+            Some(id),
+        ) => connect(cloud, id).await,
+        (Command::AddRoute | Command::DeleteRoute | Command::ChangeIpRange, _) => {
+            for id in cloud.read(|world| network::members(world, action)) {
+                connect(cloud, id).await?;
+            }
+            Ok(())
+        }
         (Command::ApplyFirewall | Command::RemoveFirewall | Command::SetFirewallRules, _) => {
             for id in cloud.read(|world| firewall::servers_of(world, action)) {
                 cloud.refilter(id).await?;
@@ -62,18 +86,7 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             Ok(())
         }
         // sent with the shutdown's success, see `power_down`; the rest lives in memory only
-        (Command::ShutdownServer | Command::AssignPrimaryIp | Command::UnassignPrimaryIp, _)
-        | (Command::CreateZone | Command::DeleteZone | Command::CreateRrset | Command::DeleteRrset, _)
-        | (Command::SetRrsetRecords | Command::AddRrsetRecords | Command::RemoveRrsetRecords, _) => Ok(()),
-        (
-            Command::CreateServer
-            | Command::StartServer
-            | Command::StopServer
-            | Command::RebootServer
-            | Command::ResetServer
-            | Command::DeleteServer,
-            None,
-        ) => anyhow::bail!("it names no server"),
+        _ => Ok(()),
     }
 }
 
@@ -95,35 +108,42 @@ pub(crate) async fn start(cloud: &Cloud, id: u64) -> Result<()> {
     Ok(())
 }
 
+/// Gives a machine the volumes and networks that it has in memory.
+async fn connect(cloud: &Cloud, id: u64) -> Result<()> {
+    match cloud.read(|world| server::machine_spec(world, id)) {
+        Some(spec) => cloud.machines().connect(&spec).await,
+        None => Ok(()),
+    }
+}
+
 /// What the end of an action changes in memory.
-fn settle(world: &mut World, action: &Action, success: bool) {
-    let set = |world: &mut World, status| {
-        if let Some(server) = action.target::<Server>().and_then(|id| world.servers.get_mut(id)) {
-            server.status = status;
-        }
+fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiError> {
+    let Some(server) = action.target::<Server>().filter(|id| world.servers.get(*id).is_some()) else {
+        return Ok(());
     };
     match (action.command, success) {
-        (Command::CreateServer, true) if action.then.is_some() => set(world, ServerStatus::Starting),
-        (Command::CreateServer | Command::StopServer, true) => set(world, ServerStatus::Off),
-        (Command::CreateServer | Command::StartServer, false) => set(world, ServerStatus::Off),
-        (Command::StartServer | Command::RebootServer | Command::ResetServer, true) => {
-            set(world, ServerStatus::Running);
+        (Command::CreateServer, true) if action.then.is_some() => {
+            set(world, server, ServerStatus::Starting)
         }
-        (Command::RebootServer | Command::ResetServer, false) => set(world, ServerStatus::Off),
-        (Command::StopServer, false) => set(world, ServerStatus::Running),
-        (Command::DeleteServer, true) => server::forget(world, action),
+        (Command::CreateServer | Command::StopServer, true)
+        | (Command::CreateServer | Command::StartServer, false)
+        | (Command::RebootServer | Command::ResetServer | Command::RebuildServer, false)
         // still there, to be deleted again
-        (Command::DeleteServer, false) => set(world, ServerStatus::Off),
+        | (Command::DeleteServer, false) => set(world, server, ServerStatus::Off),
+        (Command::StartServer | Command::RebootServer | Command::ResetServer | Command::RebuildServer, true)
+        | (Command::StopServer, false) => set(world, server, ServerStatus::Running),
+        (Command::DeleteServer, true) => server::forget(world, server),
         (Command::ShutdownServer, _) => {
-            if let Some(server) = action.target::<Server>().and_then(|id| world.servers.get_mut(id)) {
-                server.shutting_down = true;
-            }
+            world.servers.find_mut(server)?.shutting_down = true;
+            Ok(())
         }
-        (Command::ApplyFirewall | Command::RemoveFirewall | Command::SetFirewallRules, _)
-        | (Command::AssignPrimaryIp | Command::UnassignPrimaryIp, _)
-        | (Command::CreateZone | Command::DeleteZone | Command::CreateRrset | Command::DeleteRrset, _)
-        | (Command::SetRrsetRecords | Command::AddRrsetRecords | Command::RemoveRrsetRecords, _) => {}
+        _ => Ok(()),
     }
+}
+
+fn set(world: &mut World, server: u64, status: ServerStatus) -> Result<(), ApiError> {
+    world.servers.find_mut(server)?.status = status;
+    Ok(())
 }
 
 /// What follows a shutdown's success, which only says that the signal was sent.

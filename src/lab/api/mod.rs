@@ -2,8 +2,11 @@
 
 mod action;
 mod address;
+mod answer;
+mod api_date;
 mod body;
 mod catalog;
+mod delays;
 mod error;
 mod filter;
 mod firewall;
@@ -14,13 +17,18 @@ mod http;
 mod image;
 mod job;
 mod label;
+mod meta;
+mod network;
 mod path;
+mod placement_group;
 mod pricing;
 mod primary_ip;
 mod primary_ip_routes;
+mod project;
 mod query;
 mod rate_limit;
 mod request_log;
+mod resource;
 mod rrset;
 mod rrset_routes;
 mod server;
@@ -30,6 +38,7 @@ mod sort;
 mod ssh_key;
 mod store;
 mod table;
+mod volume;
 mod world;
 mod zone;
 
@@ -43,8 +52,13 @@ use axum::Router;
 use futures_util::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 
-pub use action::Delays;
+pub use address::Block;
+pub use api_date::ApiDate;
+pub use delays::Delays;
+pub use project::ProjectKey;
+pub use rate_limit::HOURLY;
 
+use self::address::Pool;
 use self::error::ApiError;
 use self::filter::Refresh;
 use self::rate_limit::RateLimit;
@@ -65,19 +79,26 @@ const HALT_DEADLINE: Duration = Duration::from_secs(90);
 pub struct Settings {
     /// The lab's directory; holds `cloud.db` and `requests.jsonl`.
     pub dir: PathBuf,
-    /// The lab's number on this computer, 0 to 15; in each address.
-    pub slot: u8,
-    /// The project's token, 64 characters.
-    pub token: String,
+    /// The addresses that servers get.
+    pub block: Block,
+    /// The projects, apart from each other; new ones come at the end.
+    pub projects: Vec<ProjectKey>,
     /// Who plays the servers.
     pub machines: Machines,
     /// How long actions take.
     pub delays: Delays,
+    /// Whose API is played.
+    pub api_date: ApiDate,
+    /// Requests an hour for each project; `None`: as many as come.
+    pub rate_limit: Option<u32>,
 }
 
-/// A handle on the cloud; clones are the same cloud.
+/// A handle on the cloud as one of its projects sees it; clones are the same.
 #[derive(Debug, Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud {
+    lab: Arc<Inner>,
+    project: usize,
+}
 
 /// A handle that does not keep the cloud alive.
 #[derive(Debug)]
@@ -85,14 +106,20 @@ pub(crate) struct WeakCloud(Weak<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<World>,
+    projects: Vec<Tenancy>,
     store: Store,
     machines: Machines,
     filters: mpsc::UnboundedSender<Refresh>,
     load: watch::Sender<Load>,
-    token: String,
-    rate_limit: RateLimit,
     log: RequestLog,
+}
+
+/// What each project has for itself.
+#[derive(Debug)]
+struct Tenancy {
+    token: String,
+    world: Mutex<World>,
+    rate_limit: RateLimit,
 }
 
 /// How many actions are being worked on, and whether more may begin.
@@ -108,7 +135,7 @@ pub(crate) struct Busy(Cloud);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.load.send_modify(|load| load.jobs -= 1);
+        self.0.lab.load.send_modify(|load| load.jobs -= 1);
     }
 }
 
@@ -146,24 +173,27 @@ impl Cloud {
     /// # Errors
     /// The directory cannot be written, or its state cannot be read.
     pub async fn open(settings: Settings) -> Result<Self> {
-        let Settings { dir, slot, token, machines, delays } = settings;
+        let Settings { dir, block, projects, machines, delays, api_date, rate_limit } = settings;
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let (store, rows) = Store::open(&dir.join("cloud.db")).await?;
-        let mut world = World::new(slot, delays);
-        world.load(&rows)?;
+        let pool = Pool::new(block);
+        let tenancy = |(place, ProjectKey { token, .. }): (usize, ProjectKey)| {
+            let mut world = World::new(place, pool.clone(), delays.clone(), api_date);
+            world.load(rows.iter().filter(|row| row.project() == place))?;
+            Ok(Tenancy { token, world: Mutex::new(world), rate_limit: RateLimit::hourly(rate_limit) })
+        };
+        let projects = projects.into_iter().enumerate().map(tenancy).collect::<Result<_>>()?;
         let (filters, requests) = mpsc::unbounded_channel();
-        let cloud = Self(Arc::new(Inner {
-            world: Mutex::new(world),
+        let lab = Arc::new(Inner {
+            projects,
             store,
             machines,
             filters,
             load: watch::Sender::new(Load::default()),
-            token,
-            rate_limit: RateLimit::hourly(),
             log: RequestLog::open(&dir.join("requests.jsonl"))?,
-        }));
-        tokio::spawn(filter::serve(WeakCloud(Arc::downgrade(&cloud.0)), requests));
-        Ok(cloud)
+        });
+        tokio::spawn(filter::serve(WeakCloud(Arc::downgrade(&lab)), requests));
+        Ok(Self { lab, project: 0 })
     }
 
     /// The API, below `/v1`.
@@ -176,9 +206,30 @@ impl Cloud {
         super::metadata::router(self.clone())
     }
 
+    /// The same cloud as the project in this place sees it.
+    pub(crate) fn of_project(&self, project: usize) -> Self {
+        Self { lab: Arc::clone(&self.lab), project }
+    }
+
+    /// The cloud as each project sees it.
+    fn projects(&self) -> impl Iterator<Item = Self> {
+        (0..self.lab.projects.len()).map(|project| self.of_project(project))
+    }
+
+    /// The place of the project that has this token.
+    fn project_of(&self, token: &str) -> Option<usize> {
+        self.lab.projects.iter().position(|project| project.token == token)
+    }
+
     /// Brings everything back to where it was: boots the servers that ran, sets their filters, and does again what
     /// was interrupted. Safe while machines still run. What cannot be booted is off and logged.
     pub async fn resume(&self) {
+        for project in self.projects() {
+            project.resume_own().await;
+        }
+    }
+
+    async fn resume_own(&self) {
         let (idle, shutting_down) = self.read(server::to_bring_back);
         let shutdowns = shutting_down.into_iter().map(|id| async move {
             if let Some(_busy) = self.busy() {
@@ -223,17 +274,19 @@ impl Cloud {
     /// # Errors
     /// Actions still ran after 90 s, or a machine did not stop; the others are stopped all the same.
     pub async fn halt(&self) -> Result<()> {
-        self.0.load.send_modify(|load| load.halting = true);
-        let mut load = self.0.load.subscribe();
+        self.lab.load.send_modify(|load| load.halting = true);
+        let mut load = self.lab.load.subscribe();
         let idle = tokio::time::timeout(HALT_DEADLINE, load.wait_for(|load| load.jobs == 0)).await;
         let waited = match idle {
             Ok(_) => Ok(()),
             Err(_) => Err(anyhow::anyhow!("actions still ran after {} s", HALT_DEADLINE.as_secs())),
         };
-        let servers: Vec<u64> = self.read(|world| world.servers.iter().map(|(id, _)| id).collect());
+        let own =
+            |cloud: Self| cloud.read(|world| world.servers.iter().map(|(id, _)| id).collect::<Vec<u64>>());
+        let servers: Vec<u64> = self.projects().flat_map(own).collect();
         let stopped: Vec<Result<()>> = stream::iter(servers)
             .map(|id| async move {
-                self.0.machines.stop(id).await.with_context(|| format!("server {id} did not stop"))
+                self.lab.machines.stop(id).await.with_context(|| format!("server {id} did not stop"))
             })
             .buffer_unordered(SIDE_BY_SIDE)
             .collect()
@@ -243,7 +296,7 @@ impl Cloud {
 
     /// The servers, in the order of their ids.
     pub fn summary(&self) -> Vec<ServerSummary> {
-        self.read(server::summaries)
+        self.projects().flat_map(|project| project.read(server::summaries)).collect()
     }
 
     /// Looks at the world.
@@ -262,7 +315,7 @@ impl Cloud {
             let mut world = self.world();
             let outcome = change(&mut world);
             let changes = world.take_changes().map_err(|e| ApiError::internal(&e))?;
-            let written = self.0.store.write(changes);
+            let written = self.lab.store.write(changes);
             for action in world.take_to_begin() {
                 job::begin(self, action);
             }
@@ -274,26 +327,33 @@ impl Cloud {
 
     /// What the metadata service tells the server that has this source address.
     pub(crate) fn identity(&self, address: IpAddr) -> Option<Identity> {
-        self.read(|world| server::at(world, address).and_then(|id| server::identity(world, id)))
+        let own = |world: &World| server::at(world, address).and_then(|id| server::identity(world, id));
+        self.projects().find_map(|project| project.read(own))
     }
 
     /// Shows the name server the zones as they are now.
     pub(crate) fn with_zones<T>(&self, look: impl FnOnce(&[ZoneData]) -> T) -> T {
-        look(&self.read(zone::all_data))
+        let zones: Vec<ZoneData> = self.projects().flat_map(|project| project.read(zone::all_data)).collect();
+        look(&zones)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
         // a handler that panicked has left the world as it was before or after one small step
-        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tenancy().world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a handle is only made for a project that is there")]
+    fn tenancy(&self) -> &Tenancy {
+        &self.lab.projects[self.project]
     }
 
     pub(crate) fn machines(&self) -> &Machines {
-        &self.0.machines
+        &self.lab.machines
     }
 
     /// Sets a server's filter to what the memory says.
     pub(crate) async fn filter(&self, server: u64) -> Result<()> {
-        filter::refresh(&self.0.filters, server).await
+        filter::refresh(&self.lab.filters, self.project, server).await
     }
 
     /// The same, for rules that have changed: a server that is being made gets them with its machine, one that is
@@ -304,7 +364,7 @@ impl Cloud {
 
     /// Counts one more action being worked on; `None` once the lab is being halted.
     pub(crate) fn busy(&self) -> Option<Busy> {
-        let admitted = self.0.load.send_if_modified(|load| {
+        let admitted = self.lab.load.send_if_modified(|load| {
             load.jobs += usize::from(!load.halting);
             !load.halting
         });
@@ -312,12 +372,12 @@ impl Cloud {
     }
 
     fn is_halting(&self) -> bool {
-        self.0.load.borrow().halting
+        self.lab.load.borrow().halting
     }
 }
 
 impl WeakCloud {
-    fn upgrade(&self) -> Option<Cloud> {
-        self.0.upgrade().map(Cloud)
+    fn upgrade(&self, project: usize) -> Option<Cloud> {
+        self.0.upgrade().map(|lab| Cloud { lab, project })
     }
 }

@@ -1,12 +1,12 @@
 //! Prices, as decimal strings.
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Cloud;
 use super::catalog::{Catalog, EU, Location};
+use super::project::Project;
 
 /// Value added tax in Germany, percent.
 const VAT_PERCENT: u64 = 19;
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Router<Cloud> {
     Router::new().route("/v1/pricing", get(pricing))
 }
 
-async fn pricing(State(cloud): State<Cloud>) -> Json<Value> {
+async fn pricing(Project(cloud): Project) -> Json<Value> {
     cloud.read(|world| Json(json!({"pricing": prices(&world.catalog)})))
 }
 

@@ -3,17 +3,19 @@
 use std::net::IpAddr;
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::address;
+use super::address::Block;
+use super::body::Body;
 use super::error::ApiError;
 use super::label::Labels;
+use super::meta::Meta;
+use super::query::Query;
+use super::resource::Resource;
 use super::server;
-use super::sort::SortKey;
-use super::table::{Resource, Row, Table};
-use super::world::{World, now};
+use super::table::{Row, Table};
+use super::world::World;
 
 /// The two kinds of address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,18 +37,15 @@ impl Family {
 /// A primary IP.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PrimaryIp {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) labels: Labels,
-    created: Timestamp,
+    pub(crate) meta: Meta,
     /// Its location's name.
     pub(crate) location: String,
     pub(crate) family: Family,
-    /// The last number of its address, see `address`.
-    pub(crate) number: u8,
+    /// The number of its address, see `address`.
+    pub(crate) number: u16,
     /// Goes with the server it is assigned to.
     pub(crate) auto_delete: bool,
-    /// The server that has it.
+    /// The server that has it. Set by [`assign`] and [`unassign`] alone, which tell the server, too.
     pub(crate) assignee: Option<u64>,
 }
 
@@ -58,39 +57,44 @@ impl Row for PrimaryIp {
 
 impl Resource for PrimaryIp {
     const PLURAL: &'static str = "primary_ips";
-    const PATH_TAKES_NAME: bool = false;
 
     fn table(world: &World) -> &Table<Self> {
         &world.primary_ips
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn table_mut(world: &mut World) -> &mut Table<Self> {
+        &mut world.primary_ips
     }
 
-    fn labels(&self) -> &Labels {
-        &self.labels
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
 
-    fn sort_key(&self, field: &str) -> Option<SortKey> {
-        match field {
-            "id" => Some(SortKey::Number(self.id)),
-            "created" => Some(SortKey::Time(Some(self.created))),
-            _ => None,
-        }
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn is_wanted(&self, world: &World, query: &Query) -> bool {
+        query.first("ip").is_none_or(|wanted| self.is_at(world.block(), wanted))
+            && query.allows("type", self.family.as_str())
+    }
+
+    fn amend(&mut self, body: &Body) -> Result<(), ApiError> {
+        self.auto_delete = body.optional("auto_delete")?.unwrap_or(self.auto_delete);
+        Ok(())
     }
 
     fn view(&self, world: &World) -> Value {
-        let ip = self.ip(world.slot);
+        let ip = self.ip(world.block());
         let pointers = match self.family {
-            Family::Ipv4 => json!([{"ip": ip, "dns_ptr": self.default_pointer(world.slot)}]),
+            Family::Ipv4 => json!([{"ip": ip, "dns_ptr": self.default_pointer(world.block())}]),
             Family::Ipv6 => json!([]),
         };
         json!({
-            "id": self.id,
-            "name": self.name,
-            "labels": self.labels,
-            "created": self.created,
+            "id": self.meta.id,
+            "name": self.meta.name,
+            "labels": self.meta.labels,
+            "created": self.meta.created,
             "blocked": false,
             "location": world.catalog.location_view(&self.location),
             "ip": ip,
@@ -106,32 +110,37 @@ impl Resource for PrimaryIp {
 
 impl PrimaryIp {
     /// `198.18.0.2`, or the network `2001:db8:0:2::/64`.
-    pub(crate) fn ip(&self, slot: u8) -> String {
+    pub(crate) fn ip(&self, block: Block) -> String {
         match self.family {
-            Family::Ipv4 => address::v4(slot, self.number).to_string(),
-            Family::Ipv6 => format!("{}/64", address::v6(slot, self.number)),
+            Family::Ipv4 => block.v4(self.number).to_string(),
+            Family::Ipv6 => format!("{}/64", block.v6(self.number)),
         }
     }
 
     /// The reverse name an IPv4 address has until somebody sets another.
-    pub(crate) fn default_pointer(&self, slot: u8) -> String {
-        let [a, b, c, d] = address::v4(slot, self.number).octets();
+    pub(crate) fn default_pointer(&self, block: Block) -> String {
+        let [a, b, c, d] = block.v4(self.number).octets();
         format!("static.{d}.{c}.{b}.{a}.clients.your-server.de")
     }
 
     /// Whether it has this address.
-    pub(crate) fn is_at(&self, slot: u8, wanted: &str) -> bool {
+    fn is_at(&self, block: Block, wanted: &str) -> bool {
         match (self.family, wanted.parse()) {
-            (Family::Ipv4, Ok(IpAddr::V4(ip))) => ip == address::v4(slot, self.number),
-            (Family::Ipv6, Ok(IpAddr::V6(ip))) => ip == address::v6(slot, self.number),
-            _ => self.ip(slot) == wanted,
+            (Family::Ipv4, Ok(IpAddr::V4(ip))) => ip == block.v4(self.number),
+            (Family::Ipv6, Ok(IpAddr::V6(ip))) => ip == block.v6(self.number),
+            _ => self.ip(block) == wanted,
         }
     }
 }
 
 /// The address of a family that a server has.
 pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&PrimaryIp> {
-    world.primary_ips.iter().map(|(_, ip)| ip).find(|ip| ip.assignee == Some(server) && ip.family == family)
+    let server = world.servers.get(server)?;
+    let id = match family {
+        Family::Ipv4 => server.ipv4,
+        Family::Ipv6 => server.ipv6,
+    };
+    world.primary_ips.get(id?)
 }
 
 /// Refuses an existing primary IP that a new server cannot have.
@@ -150,9 +159,28 @@ pub(crate) fn check_usable(world: &World, id: u64, family: Family, location: &st
     }
 }
 
-/// Gives an existing primary IP to a server.
+/// Gives a primary IP to a server.
 pub(crate) fn assign(world: &mut World, id: u64, server: u64) -> Result<(), ApiError> {
     world.primary_ips.find_mut(id)?.assignee = Some(server);
+    tell(world, id, server, Some(id))
+}
+
+/// Takes a primary IP from the server that has it.
+pub(crate) fn unassign(world: &mut World, id: u64) -> Result<(), ApiError> {
+    match world.primary_ips.find_mut(id)?.assignee.take() {
+        Some(server) => tell(world, id, server, None),
+        None => Ok(()),
+    }
+}
+
+/// Writes down at the server which primary IP of a family it has.
+fn tell(world: &mut World, id: u64, server: u64, has: Option<u64>) -> Result<(), ApiError> {
+    let family = world.primary_ips.find(id)?.family;
+    let server = world.servers.find_mut(server)?;
+    match family {
+        Family::Ipv4 => server.ipv4 = has,
+        Family::Ipv6 => server.ipv6 = has,
+    }
     Ok(())
 }
 
@@ -168,25 +196,22 @@ pub(crate) fn make_for(
 }
 
 /// Takes a deleted server's addresses from it.
-pub(crate) fn release(world: &mut World, server: u64) {
-    let ids: Vec<u64> = server::addresses(world, server).iter().map(|ip| ip.id).collect();
-    for id in ids {
-        let Some(ip) = world.primary_ips.get_mut(id) else {
-            continue;
-        };
-        ip.assignee = None;
-        if ip.auto_delete {
+pub(crate) fn release(world: &mut World, server: u64) -> Result<(), ApiError> {
+    let addresses: Vec<(u64, bool)> =
+        server::addresses(world, server).iter().map(|ip| (ip.meta.id, ip.auto_delete)).collect();
+    for (id, auto_delete) in addresses {
+        unassign(world, id)?;
+        if auto_delete {
             drop_ip(world, id);
         }
     }
+    Ok(())
 }
 
 /// Takes an address out of the world and its number back into the pool.
 pub(crate) fn drop_ip(world: &mut World, id: u64) {
-    match world.primary_ips.remove(id) {
-        Some(PrimaryIp { family: Family::Ipv4, number, .. }) => world.addresses().free_v4(number),
-        Some(PrimaryIp { family: Family::Ipv6, number, .. }) => world.addresses().free_v6(number),
-        None => {}
+    if let Some(ip) = world.primary_ips.remove(id) {
+        world.pool.free(ip.family, ip.number);
     }
 }
 
@@ -204,24 +229,19 @@ pub(crate) struct Wish {
 /// Makes a primary IP; 403 if no address is left.
 pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError> {
     let Wish { name, labels, family, auto_delete, assignee } = wish;
-    let number = match family {
-        Family::Ipv4 => world.addresses().take_v4(),
-        Family::Ipv6 => {
-            // both addresses of a server end alike where that is possible
-            let sibling = assignee.and_then(|id| of_server(world, id, Family::Ipv4)).map(|ip| ip.number);
-            world.addresses().take_v6(sibling)
-        }
+    // both addresses of a server end alike where that is possible
+    let wished = match assignee {
+        Some(server) => world.servers.ordinal(server),
+        None => world.primary_ips.ordinal(world.primary_ips.next_id()),
     };
-    let number = number.ok_or_else(|| ApiError::limit_exceeded("primary_ip_limit"))?;
-    Ok(world.primary_ips.insert(|id| PrimaryIp {
-        id,
-        name: name.unwrap_or_else(|| format!("primary_ip-{id}")),
-        labels,
-        created: now(),
-        location,
-        family,
-        number,
-        auto_delete,
-        assignee,
-    }))
+    let number =
+        world.pool.take(family, wished).ok_or_else(|| ApiError::limit_exceeded("primary_ip_limit"))?;
+    let id = world.primary_ips.insert(|id| {
+        let name = name.unwrap_or_else(|| format!("primary_ip-{id}"));
+        PrimaryIp { meta: Meta::new(id, name, labels), location, family, number, auto_delete, assignee: None }
+    });
+    if let Some(server) = assignee {
+        assign(world, id, server)?;
+    }
+    Ok(id)
 }

@@ -1,46 +1,32 @@
 //! Requests about primary IPs.
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::Path;
 use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use axum::routing::{post, put};
+use serde_json::json;
 
 use super::Cloud;
-use super::action::{self, Command, Target};
+use super::action::{Command, Target};
+use super::answer::{Created, acted, created};
 use super::body::{Body, Reference};
 use super::error::ApiError;
 use super::path::Id;
-use super::primary_ip::{Family, PrimaryIp, Wish, assign, drop_ip, make, of_server};
-use super::query::Query;
+use super::primary_ip::{Family, PrimaryIp, Wish, assign, drop_ip, make, of_server, unassign};
+use super::project::Project;
+use super::resource::{self, Resource};
 use super::server::{self, Server, ServerStatus};
-use super::table::Resource;
 use super::world::World;
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/primary_ips", get(list).post(create))
-        .route("/v1/primary_ips/{id}", get(one).put(update).delete(remove))
+    resource::routes::<PrimaryIp>()
+        .route("/v1/primary_ips", post(create))
+        .route("/v1/primary_ips/{id}", put(resource::update::<PrimaryIp>).delete(remove))
         .route("/v1/primary_ips/{id}/actions/assign", post(assign_to))
-        .route("/v1/primary_ips/{id}/actions/unassign", post(unassign))
-        .merge(action::routes_of::<PrimaryIp>())
+        .route("/v1/primary_ips/{id}/actions/unassign", post(unassign_from))
 }
 
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| {
-        query.list::<PrimaryIp>(world, |ip| {
-            query.first("ip").is_none_or(|wanted| ip.is_at(world.slot, wanted))
-                && query.allows("type", ip.family.as_str())
-        })
-    })
-}
-
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| Ok(Json(json!({"primary_ip": world.primary_ips.find(id)?.view(world)}))))
-}
-
-async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(Project(cloud): Project, body: Body) -> Created {
     let name = body.name()?;
     let labels = body.labels()?.unwrap_or_default();
     let family: Family = body.required("type")?;
@@ -56,12 +42,13 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
             }
             let wish = Wish { name: Some(name), labels, family, auto_delete, assignee };
             let id = make(world, wish, location)?;
-            let action = assignee.map(|server| begin(world, Command::AssignPrimaryIp, id, server));
-            let mut answer = json!({"primary_ip": world.primary_ips.find(id)?.view(world)});
-            if let (Some(action), Some(answer)) = (action, answer.as_object_mut()) {
-                answer.insert("action".to_owned(), world.actions.find(action)?.view(world));
-            }
-            Ok((StatusCode::CREATED, Json(answer)))
+            let action = assignee.map(|server| world.act(Command::AssignPrimaryIp, targets(id, server)));
+            let action = action.map(|action| world.action_view(action));
+            let primary_ip = world.primary_ips.find(id)?.view(world);
+            created(match action.transpose()? {
+                Some(action) => json!({"primary_ip": primary_ip, "action": action}),
+                None => json!({"primary_ip": primary_ip}),
+            })
         })
         .await
 }
@@ -100,33 +87,11 @@ fn check_stopped(world: &World, server: u64) -> Result<(), ApiError> {
     }
 }
 
-fn begin(world: &mut World, command: Command, ip: u64, server: u64) -> u64 {
-    world.act(command, vec![Target::of::<PrimaryIp>(ip), Target::of::<Server>(server)])
+fn targets(ip: u64, server: u64) -> Vec<Target> {
+    vec![Target::of::<PrimaryIp>(ip), Target::of::<Server>(server)]
 }
 
-async fn update(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let (name, labels) = (body.new_name()?, body.labels()?);
-    let auto_delete = body.optional("auto_delete")?;
-    cloud
-        .change(|world| {
-            world.primary_ips.find(id)?;
-            if let Some(name) = &name {
-                world.primary_ips.check_name_free(name, Some(id))?;
-            }
-            let ip = world.primary_ips.find_mut(id)?;
-            ip.name = name.unwrap_or_else(|| ip.name.clone());
-            ip.labels = labels.unwrap_or_else(|| ip.labels.clone());
-            ip.auto_delete = auto_delete.unwrap_or(ip.auto_delete);
-            Ok(Json(json!({"primary_ip": world.primary_ips.find(id)?.view(world)})))
-        })
-        .await
-}
-
-async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
+async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
     cloud
         .change(|world| {
             if world.primary_ips.find(id)?.assignee.is_some() {
@@ -138,11 +103,7 @@ async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<St
         .await
 }
 
-async fn assign_to(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn assign_to(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
     let server: u64 = body.required("assignee_id")?;
     cloud
         .change(|world| {
@@ -157,25 +118,20 @@ async fn assign_to(
             }
             check_assignable(world, server, family)?;
             assign(world, id, server)?;
-            let action = begin(world, Command::AssignPrimaryIp, id, server);
-            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
+            acted(world, Command::AssignPrimaryIp, targets(id, server))
         })
         .await
 }
 
-async fn unassign(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn unassign_from(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Created {
     cloud
         .change(|world| {
             let assignee = world.primary_ips.find(id)?.assignee;
             let server = assignee
                 .ok_or_else(|| ApiError::unprocessable("invalid_input", "primary IP is not assigned"))?;
             check_stopped(world, server)?;
-            world.primary_ips.find_mut(id)?.assignee = None;
-            let action = begin(world, Command::UnassignPrimaryIp, id, server);
-            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
+            unassign(world, id)?;
+            acted(world, Command::UnassignPrimaryIp, targets(id, server))
         })
         .await
 }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::label::Selector;
+use super::resource::Resource;
 use super::sort::sort;
-use super::table::Resource;
 use super::world::World;
 
 const PER_PAGE: usize = 25;
@@ -109,19 +109,16 @@ impl Query {
         format!("<{}?page={page}&per_page={per_page}{}>; rel=\"{rel}\"", self.address, self.filters)
     }
 
-    /// One page of a kind: filtered by name, labels and `also`, ordered, cut.
-    pub(crate) fn list<T: Resource>(
-        &self,
-        world: &World,
-        also: impl Fn(&T) -> bool,
-    ) -> Result<Response, ApiError> {
+    /// One page of a kind: filtered, ordered, cut.
+    pub(crate) fn list<T: Resource>(&self, world: &World) -> Result<Response, ApiError> {
         let selector = Selector::parse(self.first("label_selector").unwrap_or_default())?;
         let mut rows: Vec<&T> = T::table(world)
             .iter()
             .map(|(_, row)| row)
-            .filter(|row| self.allows("name", row.name()) && selector.matches(row.labels()) && also(row))
+            .filter(|row| self.allows("name", &row.meta().name) && selector.matches(&row.meta().labels))
+            .filter(|row| row.is_wanted(world, self))
             .collect();
-        sort(&mut rows, &self.orders(), |row, field| row.sort_key(field))?;
+        sort(&mut rows, &self.orders(), |row, field| row.meta().sort_key(field))?;
         self.answer(T::PLURAL, &rows, |row| row.view(world))
     }
 

@@ -1,4 +1,4 @@
-//! 3600 requests an hour for a project: a bucket that refills by one a second and may be emptied in one burst.
+//! Requests an hour for a project: a bucket that may be emptied in one burst and refills within the hour.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,12 +6,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 /// Requests an hour, as documented for a project.
-const HOURLY: f64 = 3600.0;
+pub const HOURLY: u32 = 3600;
 
 /// The bucket.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
-    hourly: f64,
+    hourly: Option<f64>,
     state: Mutex<Bucket>,
 }
 
@@ -32,22 +32,37 @@ pub(crate) struct Ticket {
 }
 
 impl RateLimit {
-    /// A full bucket of the documented size.
-    pub(crate) fn hourly() -> Self {
-        Self { hourly: HOURLY, state: Mutex::new(Bucket { left: HOURLY, at: Timestamp::now() }) }
+    /// A full bucket for so many requests an hour; `None`: for as many as come.
+    pub(crate) fn hourly(limit: Option<u32>) -> Self {
+        let hourly = limit.map(f64::from);
+        let left = hourly.unwrap_or_default();
+        Self { hourly, state: Mutex::new(Bucket { left, at: Timestamp::now() }) }
     }
 
     /// Takes one request out of the bucket.
     pub(crate) fn take(&self, now: Timestamp) -> Ticket {
+        let Some(hourly) = self.hourly else {
+            return Ticket {
+                granted: true,
+                limit: f64::from(HOURLY),
+                left: f64::from(HOURLY),
+                reset: seconds(now),
+            };
+        };
         let mut bucket = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = now.duration_since(bucket.at).as_secs_f64().max(0.0);
-        let per_second = self.hourly / 3600.0;
-        let left = (bucket.left + passed * per_second).min(self.hourly);
+        let per_second = hourly / 3600.0;
+        let left = (bucket.left + passed * per_second).min(hourly);
         let granted = left >= 1.0;
         *bucket = Bucket { left: if granted { left - 1.0 } else { left }, at: now };
-        let reset = now.as_duration().as_secs_f64() + (self.hourly - bucket.left) / per_second;
-        Ticket { granted, limit: self.hourly, left: bucket.left, reset }
+        let reset = seconds(now) + (hourly - bucket.left) / per_second;
+        Ticket { granted, limit: hourly, left: bucket.left, reset }
     }
+}
+
+/// Seconds since 1970.
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
 }
 
 impl Ticket {
@@ -74,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_empty_bucket_refills_by_one_a_second() {
-        let limit = RateLimit::hourly();
+        let limit = RateLimit::hourly(Some(HOURLY));
         let start = Timestamp::now() + SignedDuration::from_secs(10);
         assert!((0..3600).all(|_| limit.take(start).granted));
         let refused = limit.take(start);
@@ -85,9 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_one_s_own_refills_in_an_hour_too() {
+        let limit = RateLimit::hourly(Some(2));
+        let start = Timestamp::now() + SignedDuration::from_secs(10);
+        assert!(limit.take(start).granted && limit.take(start).granted && !limit.take(start).granted);
+        assert!(!limit.take(start + SignedDuration::from_secs(1799)).granted);
+        assert!(limit.take(start + SignedDuration::from_secs(1801)).granted);
+        let none = RateLimit::hourly(None);
+        assert!((0..10_000).all(|_| none.take(start).granted));
+    }
+
+    #[test]
     fn the_headers_count_down() {
         let mut headers = HeaderMap::new();
-        RateLimit::hourly().take(Timestamp::now()).write(&mut headers);
+        RateLimit::hourly(Some(HOURLY)).take(Timestamp::now()).write(&mut headers);
         assert_eq!(headers["ratelimit-limit"], "3600");
         assert_eq!(headers["ratelimit-remaining"], "3599");
         assert!(headers["ratelimit-reset"].to_str().unwrap().parse::<i64>().unwrap() > 0);

@@ -1,6 +1,6 @@
 //! Requests about the records of a zone.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 
 use super::Cloud;
 use super::action::{Command, Target};
+use super::answer::{Created, created};
 use super::body::Body;
 use super::error::ApiError;
 use super::label::{Labels, Selector};
+use super::project::Project;
 use super::query::Query;
 use super::rrset::{Record, Rrset, Wish, add, check_records};
 use super::sort::{SortKey, sort};
@@ -28,17 +30,11 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route(&format!("{set}/actions/remove_records"), post(remove_records))
 }
 
-type Answer = Result<(StatusCode, Json<Value>), ApiError>;
-
 fn not_found(name: &str, kind: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("rrset '{name}/{kind}' not found"))
 }
 
-async fn list(
-    State(cloud): State<Cloud>,
-    Path(zone): Path<String>,
-    query: Query,
-) -> Result<Response, ApiError> {
+async fn list(Project(cloud): Project, Path(zone): Path<String>, query: Query) -> Result<Response, ApiError> {
     let selector = Selector::parse(query.first("label_selector").unwrap_or_default())?;
     cloud.read(|world| {
         let zone = world.zones.find(world.zones.resolve(&zone)?)?;
@@ -53,23 +49,23 @@ async fn list(
             "name" => Some(SortKey::Text(set.name.clone())),
             _ => None,
         })?;
-        query.answer("rrsets", &sets, |set| set.view(zone.id))
+        query.answer("rrsets", &sets, |set| set.view(zone.meta.id))
     })
 }
 
 async fn one(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((zone, name, kind)): Path<(String, String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     cloud.read(|world| {
         let zone = world.zones.find(world.zones.resolve(&zone)?)?;
         let set = zone.rrsets.iter().find(|set| set.is(&name, &kind));
         let set = set.ok_or_else(|| not_found(&name, &kind))?;
-        Ok(Json(json!({"rrset": set.view(zone.id)})))
+        Ok(Json(json!({"rrset": set.view(zone.meta.id)})))
     })
 }
 
-async fn create(State(cloud): State<Cloud>, Path(zone): Path<String>, body: Body) -> Answer {
+async fn create(Project(cloud): Project, Path(zone): Path<String>, body: Body) -> Created {
     let wish = Wish {
         name: body.required("name")?,
         kind: body.required("type")?,
@@ -81,7 +77,7 @@ async fn create(State(cloud): State<Cloud>, Path(zone): Path<String>, body: Body
         .change(|world| {
             let id = world.zones.resolve(&zone)?;
             let zone = world.zones.find_mut(id)?;
-            let set = wish.check(&zone.name)?;
+            let set = wish.check(&zone.meta.name)?;
             let view = set.view(id);
             add(&mut zone.rrsets, set)?;
             answer(world, id, Command::CreateRrset, Some(view))
@@ -90,9 +86,9 @@ async fn create(State(cloud): State<Cloud>, Path(zone): Path<String>, body: Body
 }
 
 async fn remove(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((zone, name, kind)): Path<(String, String, String)>,
-) -> Answer {
+) -> Created {
     cloud
         .change(|world| {
             let id = world.zones.resolve(&zone)?;
@@ -104,21 +100,20 @@ async fn remove(
         .await
 }
 
-fn answer(world: &mut World, zone: u64, command: Command, rrset: Option<Value>) -> Answer {
+fn answer(world: &mut World, zone: u64, command: Command, rrset: Option<Value>) -> Created {
     let action = world.act(command, vec![Target::of::<Zone>(zone)]);
-    let action = world.actions.find(action)?.view(world);
-    let body = match rrset {
+    let action = world.action_view(action)?;
+    created(match rrset {
         Some(rrset) => json!({"rrset": rrset, "action": action}),
         None => json!({"action": action}),
-    };
-    Ok((StatusCode::CREATED, Json(body)))
+    })
 }
 
 async fn set_records(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((zone, name, kind)): Path<(String, String, String)>,
     body: Body,
-) -> Answer {
+) -> Created {
     let records: Vec<Record> = body.required("records")?;
     check_records(&kind, &records)?;
     cloud
@@ -134,10 +129,10 @@ async fn set_records(
 
 /// Makes the set if it is missing.
 async fn add_records(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((zone, name, kind)): Path<(String, String, String)>,
     body: Body,
-) -> Answer {
+) -> Created {
     let records: Vec<Record> = body.required("records")?;
     let ttl: Option<u32> = body.optional("ttl")?;
     cloud
@@ -153,7 +148,7 @@ async fn add_records(
                 }
                 None => {
                     let wish = Wish { name, kind, ttl, records, labels: Labels::new() };
-                    let set = wish.check(&zone.name)?;
+                    let set = wish.check(&zone.meta.name)?;
                     add(&mut zone.rrsets, set)?;
                 }
             }
@@ -164,10 +159,10 @@ async fn add_records(
 
 /// Removes the set with its last record.
 async fn remove_records(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path((zone, name, kind)): Path<(String, String, String)>,
     body: Body,
-) -> Answer {
+) -> Created {
     let records: Vec<Record> = body.required("records")?;
     cloud
         .change(|world| {

@@ -2,27 +2,27 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::extract::{Path, State};
-use axum::response::Response;
-use axum::routing::get;
+use axum::extract::Path;
+use axum::routing::{post, put};
 use axum::{Json, Router};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::{self, Action, Command, Target};
+use super::action::{Command, Target};
 use super::body::{Body, Reference};
 use super::error::ApiError;
-use super::label::Labels;
+use super::meta::Meta;
+use super::network::PrivateNet;
 use super::path::Id;
 use super::pricing::included_traffic;
 use super::primary_ip::{Family, PrimaryIp};
+use super::project::Project;
 use super::query::Query;
-use super::sort::SortKey;
-use super::table::{Resource, Row, Table};
+use super::resource::{self, Resource};
+use super::table::{Row, Table};
 use super::world::World;
 use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create};
-use crate::lab::machine::MachineSpec;
+use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,24 +49,42 @@ impl ServerStatus {
     }
 }
 
-/// A server. Its addresses are the primary IPs that are assigned to it.
+/// A server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Server {
-    pub(crate) id: u64,
-    pub(crate) name: String,
+    pub(crate) meta: Meta,
     pub(crate) status: ServerStatus,
-    pub(crate) created: Timestamp,
     pub(crate) server_type: u64,
     pub(crate) image: u64,
     /// Its location's name.
     pub(crate) location: String,
-    pub(crate) labels: Labels,
     /// Given at its birth, never shown by the API.
     pub(crate) user_data: Option<String>,
     /// The public keys given at its birth.
     pub(crate) ssh_keys: Vec<String>,
     /// A shutdown was sent and the machine is on its way down.
     pub(crate) shutting_down: bool,
+    /// The primary IP of each family that is assigned to it, see `primary_ip::assign`.
+    pub(crate) ipv4: Option<u64>,
+    pub(crate) ipv6: Option<u64>,
+    /// GB; stays where a change of type does not upgrade the disk.
+    pub(crate) primary_disk_size: u64,
+    pub(crate) protection: Protection,
+    /// Hours between which backups are made, `22-02`; `None`: no backups.
+    pub(crate) backup_window: Option<String>,
+    /// The next boot is into the rescue system.
+    pub(crate) rescue_enabled: bool,
+    /// The volumes that are attached to it.
+    pub(crate) volumes: Vec<u64>,
+    pub(crate) private_net: Vec<PrivateNet>,
+    pub(crate) placement_group: Option<u64>,
+}
+
+/// What a server is protected from.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Protection {
+    pub(crate) delete: bool,
+    pub(crate) rebuild: bool,
 }
 
 impl Row for Server {
@@ -77,85 +95,88 @@ impl Row for Server {
 
 impl Resource for Server {
     const PLURAL: &'static str = "servers";
-    const PATH_TAKES_NAME: bool = false;
 
     fn table(world: &World) -> &Table<Self> {
         &world.servers
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn table_mut(world: &mut World) -> &mut Table<Self> {
+        &mut world.servers
     }
 
-    fn labels(&self) -> &Labels {
-        &self.labels
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
 
-    fn sort_key(&self, field: &str) -> Option<SortKey> {
-        match field {
-            "id" => Some(SortKey::Number(self.id)),
-            "name" => Some(SortKey::Text(self.name.clone())),
-            "created" => Some(SortKey::Time(Some(self.created))),
-            _ => None,
-        }
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn check_name(name: &str) -> Result<(), ApiError> {
+        server_create::check_host_name(name)
+    }
+
+    fn is_wanted(&self, _world: &World, query: &Query) -> bool {
+        query.allows("status", self.status.as_str())
     }
 
     fn view(&self, world: &World) -> Value {
         let server_type = world.catalog.server_type(&Reference::Id(self.server_type));
-        let image = world.catalog.images.iter().find(|image| image.id == self.image);
         json!({
-            "id": self.id,
-            "name": self.name,
+            "id": self.meta.id,
+            "name": self.meta.name,
             "status": self.status,
-            "created": self.created,
+            "created": self.meta.created,
             "public_net": self.public_net(world),
-            "private_net": [],
+            "private_net": self.private_net,
             "server_type": server_type.map(|t| t.view(&world.catalog)),
             "location": world.catalog.location_view(&self.location),
-            "image": image.map(super::image::Image::view),
+            "image": world.images.get(self.image).map(|image| image.view(world)),
             "iso": null,
-            "rescue_enabled": false,
-            "locked": world.is_locked(self.id),
-            "backup_window": null,
+            "rescue_enabled": self.rescue_enabled,
+            "locked": world.is_locked(self.meta.id),
+            "backup_window": self.backup_window,
             "outgoing_traffic": 0,
             "ingoing_traffic": 0,
             "included_traffic": included_traffic(&self.location),
-            "protection": {"delete": false, "rebuild": false},
-            "labels": self.labels,
-            "volumes": [],
+            "protection": self.protection,
+            "labels": self.meta.labels,
+            "volumes": self.volumes,
             "load_balancers": [],
-            "primary_disk_size": server_type.map(|t| t.disk),
-            "placement_group": null,
+            "primary_disk_size": self.primary_disk_size,
+            "placement_group": self.placement_group
+                .and_then(|id| world.placement_groups.get(id))
+                .map(|group| group.view(world)),
         })
     }
 }
 
 impl Server {
     fn public_net(&self, world: &World) -> Value {
-        let ip = |family| primary_ip::of_server(world, self.id, family);
+        let ip = |family| primary_ip::of_server(world, self.meta.id, family);
         let ipv4 = ip(Family::Ipv4).map(|ip| {
-            let pointer = ip.default_pointer(world.slot);
-            json!({"id": ip.id, "ip": ip.ip(world.slot), "blocked": false, "dns_ptr": pointer})
+            let pointer = ip.default_pointer(world.block());
+            json!({"id": ip.meta.id, "ip": ip.ip(world.block()), "blocked": false, "dns_ptr": pointer})
         });
         let ipv6 = ip(Family::Ipv6)
-            .map(|ip| json!({"id": ip.id, "ip": ip.ip(world.slot), "blocked": false, "dns_ptr": []}));
+            .map(|ip| json!({"id": ip.meta.id, "ip": ip.ip(world.block()), "blocked": false, "dns_ptr": []}));
         json!({
             "ipv4": ipv4,
             "ipv6": ipv6,
             "floating_ips": [],
-            "firewalls": firewall::applied_to_server(world, self.id),
+            "firewalls": firewall::applied_to_server(world, self.meta.id),
         })
     }
 }
 
 /// The public IPv4 address of a server.
 pub(crate) fn ipv4(world: &World, id: u64) -> Option<Ipv4Addr> {
-    primary_ip::of_server(world, id, Family::Ipv4).map(|ip| super::address::v4(world.slot, ip.number))
+    primary_ip::of_server(world, id, Family::Ipv4).map(|ip| world.block().v4(ip.number))
 }
 
 /// The first address of the public IPv6 network of a server.
 pub(crate) fn ipv6(world: &World, id: u64) -> Option<Ipv6Addr> {
-    primary_ip::of_server(world, id, Family::Ipv6).map(|ip| super::address::v6(world.slot, ip.number))
+    primary_ip::of_server(world, id, Family::Ipv6).map(|ip| world.block().v6(ip.number))
 }
 
 /// What a server's machine is to be.
@@ -163,12 +184,30 @@ pub(crate) fn machine_spec(world: &World, id: u64) -> Option<MachineSpec> {
     let server = world.servers.get(id)?;
     Some(MachineSpec {
         id,
-        name: server.name.clone(),
+        name: server.meta.name.clone(),
         ipv4: ipv4(world, id),
         ipv6: ipv6(world, id),
+        snapshot: world
+            .images
+            .get(server.image)
+            .filter(|image| image.is_snapshot())
+            .map(|image| image.meta.id),
+        volumes: server.volumes.clone(),
+        networks: server.private_net.iter().filter_map(|net| attachment(world, net)).collect(),
         user_data: server.user_data.clone(),
         ssh_keys: server.ssh_keys.clone(),
-        ..MachineSpec::default()
+    })
+}
+
+/// A machine's place in a private network.
+fn attachment(world: &World, net: &PrivateNet) -> Option<Attachment> {
+    let network = world.networks.get(net.network)?;
+    Some(Attachment {
+        network: net.network,
+        ip_range: network.ip_range,
+        ip: net.ip,
+        alias_ips: net.alias_ips.clone(),
+        routes: network.routes.iter().map(|route| (route.destination, route.gateway)).collect(),
     })
 }
 
@@ -199,7 +238,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
     let location = world.catalog.locations.iter().find(|l| l.name == server.location)?;
     Some(Identity {
         id,
-        name: server.name.clone(),
+        name: server.meta.name.clone(),
         ipv4: ipv4(world, id),
         ipv6: ipv6(world, id),
         region: location.network_zone,
@@ -211,7 +250,7 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
 
 /// The idle servers whose machines a start of the lab makes again, and those it finds on their way down.
 pub(crate) fn to_bring_back(world: &World) -> (Vec<u64>, Vec<u64>) {
-    let busy = |id: u64| world.running().any(|action| action.locks(id));
+    let busy = |id: u64| world.is_working_on(id);
     let (down, idle): (Vec<_>, Vec<_>) =
         world.servers.iter().filter(|(id, _)| !busy(*id)).partition(|(_, server)| server.shutting_down);
     let ids = |servers: Vec<(u64, &Server)>| servers.into_iter().map(|(id, _)| id).collect();
@@ -222,7 +261,7 @@ pub(crate) fn to_bring_back(world: &World) -> (Vec<u64>, Vec<u64>) {
 pub(crate) fn summaries(world: &World) -> Vec<ServerSummary> {
     let line = |(id, server): (u64, &Server)| ServerSummary {
         id,
-        name: server.name.clone(),
+        name: server.meta.name.clone(),
         ipv4: ipv4(world, id),
         status: server.status.as_str().to_owned(),
     };
@@ -230,64 +269,42 @@ pub(crate) fn summaries(world: &World) -> Vec<ServerSummary> {
 }
 
 /// Takes a deleted server out of the world, with what it alone used.
-pub(crate) fn forget(world: &mut World, action: &Action) {
-    let Some(id) = action.target::<Server>() else {
-        return;
-    };
+pub(crate) fn forget(world: &mut World, id: u64) -> Result<(), ApiError> {
     firewall::detach(world, id);
-    primary_ip::release(world, id);
+    primary_ip::release(world, id)?;
     world.servers.remove(id);
+    Ok(())
 }
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/servers", get(list).post(server_create::create))
-        .route("/v1/servers/{id}", get(one).put(update).delete(remove))
-        .merge(action::routes_of::<Server>())
+    resource::routes::<Server>()
+        .route("/v1/servers", post(server_create::create))
+        .route("/v1/servers/{id}", put(update).delete(remove))
 }
 
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| query.list::<Server>(world, |server| query.allows("status", server.status.as_str())))
-}
-
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| Ok(Json(json!({"server": world.servers.find(id)?.view(world)}))))
-}
-
-async fn update(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let (name, labels) = (body.new_name()?, body.labels()?);
-    name.as_deref().map(server_create::check_host_name).transpose()?;
-    let relabelled = labels.is_some();
-    let answer = cloud
-        .change(|world| {
-            world.servers.find(id)?;
-            if let Some(name) = &name {
-                world.servers.check_name_free(name, Some(id))?;
-            }
-            let server = world.servers.find_mut(id)?;
-            server.name = name.unwrap_or_else(|| server.name.clone());
-            server.labels = labels.unwrap_or_else(|| server.labels.clone());
-            Ok(Json(json!({"server": world.servers.find(id)?.view(world)})))
-        })
-        .await?;
+async fn update(project: Project, Path(id): Path<String>, body: Body) -> Result<Json<Value>, ApiError> {
+    let Project(cloud) = project.clone();
+    let relabelled = body.labels()?.is_some();
+    let answer = resource::update::<Server>(project, Path(id.clone()), body).await?;
     if relabelled {
         // firewalls may select it by label
+        let id = cloud.read(|world| world.servers.resolve(&id))?;
         cloud.refilter(id).await.map_err(|e| ApiError::internal(&e))?;
     }
     Ok(answer)
 }
 
-async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
+async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
     cloud
         .change(|world| {
             check_unlocked(world, id)?;
-            world.servers.find_mut(id)?.status = ServerStatus::Deleting;
+            let server = world.servers.find_mut(id)?;
+            if server.protection.delete {
+                return Err(ApiError::protected("server"));
+            }
+            server.status = ServerStatus::Deleting;
             let action = world.act(Command::DeleteServer, vec![Target::of::<Server>(id)]);
-            Ok(Json(json!({"action": world.actions.find(action)?.view(world)})))
+            Ok(Json(json!({"action": world.action_view(action)?})))
         })
         .await
 }

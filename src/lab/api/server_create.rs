@@ -1,21 +1,21 @@
 //! `POST /servers`: everything is checked first, then everything is made at once.
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Cloud;
 use super::action::{Command, Target};
+use super::answer::{Created, created};
 use super::body::{Body, Reference};
 use super::error::ApiError;
-use super::firewall;
 use super::label::Labels;
+use super::meta::Meta;
 use super::primary_ip::{self, Family};
-use super::server::{Server, ServerStatus};
-use super::table::{Resource, Row};
-use super::world::{World, now};
+use super::project::Project;
+use super::resource::Resource;
+use super::server::{Protection, Server, ServerStatus};
+use super::table::Row;
+use super::world::World;
+use super::{firewall, image};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -62,6 +62,8 @@ impl Default for PublicNet {
 #[derive(Debug)]
 struct Found {
     server_type: u64,
+    /// GB.
+    disk: u64,
     image: u64,
     location: String,
     ssh_keys: Vec<String>,
@@ -97,9 +99,7 @@ impl Wish {
         world.servers.check_name_free(&self.name, None)?;
         let server_type =
             world.catalog.server_type(&self.server_type).ok_or_else(|| invalid("server type not found"))?;
-        let image = world
-            .catalog
-            .image(&self.image, server_type.architecture)
+        let image = image::find(world, &self.image, server_type.architecture)
             .ok_or_else(|| invalid("image not found"))?;
         if image.architecture != server_type.architecture {
             return Err(invalid("image and server type have different architectures"));
@@ -117,7 +117,13 @@ impl Wish {
         }
         self.check_public_net(world, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
-        Ok(Found { server_type: server_type.id, image: image.id, location, ssh_keys })
+        Ok(Found {
+            server_type: server_type.id,
+            disk: server_type.disk,
+            image: image.meta.id,
+            location,
+            ssh_keys,
+        })
     }
 
     fn check_public_net(&self, world: &World, location: &str) -> Result<(), ApiError> {
@@ -133,7 +139,7 @@ impl Wish {
                     return Err(ApiError::field("public_net", "an address is given but not enabled"));
                 }
                 Some(id) => primary_ip::check_usable(world, id, family, location)?,
-                None if enabled && !world.has_address(family) => {
+                None if enabled && !world.pool.has(family) => {
                     return Err(ApiError::limit_exceeded("primary_ip_limit"));
                 }
                 None => {}
@@ -144,21 +150,27 @@ impl Wish {
 
     /// Makes the server with its addresses and firewalls.
     fn make(self, world: &mut World, found: Found) -> Result<u64, ApiError> {
-        let Found { server_type, image, location, ssh_keys } = found;
+        let Found { server_type, disk, image, location, ssh_keys } = found;
         let net = &self.public_net;
         let (v4, v6) = (net.enable_ipv4.then_some(net.ipv4), net.enable_ipv6.then_some(net.ipv6));
         let id = world.servers.insert(|id| Server {
-            id,
-            name: self.name,
+            meta: Meta::new(id, self.name, self.labels),
             status: ServerStatus::Initializing,
-            created: now(),
             server_type,
             image,
             location: location.clone(),
-            labels: self.labels,
             user_data: self.user_data,
             ssh_keys,
             shutting_down: false,
+            ipv4: None,
+            ipv6: None,
+            primary_disk_size: disk,
+            protection: Protection::default(),
+            backup_window: None,
+            rescue_enabled: false,
+            volumes: Vec::new(),
+            private_net: Vec::new(),
+            placement_group: None,
         });
         for (family, wanted) in [(Family::Ipv4, v4), (Family::Ipv6, v6)] {
             match wanted {
@@ -189,7 +201,7 @@ fn refuse_unknown(body: &Body) -> Result<(), ApiError> {
 }
 
 fn public_key(world: &World, wanted: &Reference) -> Result<String, ApiError> {
-    let key = world.ssh_keys.iter().map(|(_, key)| key).find(|key| wanted.is(key.id, &key.name));
+    let key = world.ssh_keys.iter().map(|(_, key)| key).find(|key| wanted.is(key.meta.id, &key.meta.name));
     key.map(|key| key.public_key.clone()).ok_or_else(|| ApiError::not_found("SSH key", wanted))
 }
 
@@ -208,15 +220,12 @@ pub(crate) fn check_host_name(name: &str) -> Result<(), ApiError> {
     }
 }
 
-pub(crate) async fn create(
-    State(cloud): State<Cloud>,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+pub(crate) async fn create(Project(cloud): Project, body: Body) -> Created {
     let wish = Wish::read(&body)?;
     cloud.change(|world| answer(world, wish)).await
 }
 
-fn answer(world: &mut World, wish: Wish) -> Result<(StatusCode, Json<Value>), ApiError> {
+fn answer(world: &mut World, wish: Wish) -> Created {
     let found = wish.find(world)?;
     let root_password = found.ssh_keys.is_empty().then(root_password);
     let start = wish.start;
@@ -224,17 +233,16 @@ fn answer(world: &mut World, wish: Wish) -> Result<(StatusCode, Json<Value>), Ap
     let target = vec![Target::of::<Server>(id)];
     let (action, next_actions) = if start {
         let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
-        (create, vec![world.actions.find(start)?.view(world)])
+        (create, vec![world.action_view(start)?])
     } else {
         (world.act(Command::CreateServer, target), Vec::new())
     };
-    let body = json!({
+    created(json!({
         Server::KIND: world.servers.find(id)?.view(world),
-        "action": world.actions.find(action)?.view(world),
+        "action": world.action_view(action)?,
         "next_actions": next_actions,
         "root_password": root_password,
-    });
-    Ok((StatusCode::CREATED, Json(body)))
+    }))
 }
 
 /// Shown as the API shows it; the lab's machines know no passwords.

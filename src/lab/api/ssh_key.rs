@@ -1,35 +1,32 @@
 //! SSH keys: unique by name and by fingerprint.
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::Path;
 use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::routing::{post, put};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Cloud;
+use super::answer::{Created, created};
 use super::body::Body;
 use super::error::ApiError;
-use super::label::Labels;
+use super::meta::Meta;
 use super::path::Id;
+use super::project::Project;
 use super::query::Query;
-use super::sort::SortKey;
-use super::table::{Resource, Row, Table};
-use super::world::{World, now};
+use super::resource::{self, Resource};
+use super::table::{Row, Table};
+use super::world::World;
 
 /// An SSH key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SshKey {
-    pub(crate) id: u64,
-    pub(crate) name: String,
+    pub(crate) meta: Meta,
     fingerprint: String,
     pub(crate) public_key: String,
-    labels: Labels,
-    created: Timestamp,
 }
 
 impl Row for SshKey {
@@ -40,30 +37,36 @@ impl Row for SshKey {
 
 impl Resource for SshKey {
     const PLURAL: &'static str = "ssh_keys";
-    const PATH_TAKES_NAME: bool = false;
 
     fn table(world: &World) -> &Table<Self> {
         &world.ssh_keys
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn table_mut(world: &mut World) -> &mut Table<Self> {
+        &mut world.ssh_keys
     }
 
-    fn labels(&self) -> &Labels {
-        &self.labels
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
 
-    fn sort_key(&self, field: &str) -> Option<SortKey> {
-        match field {
-            "id" => Some(SortKey::Number(self.id)),
-            "name" => Some(SortKey::Text(self.name.clone())),
-            _ => None,
-        }
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn is_wanted(&self, _world: &World, query: &Query) -> bool {
+        query.allows("fingerprint", &self.fingerprint)
     }
 
     fn view(&self, _world: &World) -> Value {
-        json!(self)
+        json!({
+            "id": self.meta.id,
+            "name": self.meta.name,
+            "fingerprint": self.fingerprint,
+            "public_key": self.public_key,
+            "labels": self.meta.labels,
+            "created": self.meta.created,
+        })
     }
 }
 
@@ -81,20 +84,12 @@ fn fingerprint(public_key: &str) -> Option<String> {
 }
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/ssh_keys", get(list).post(create))
-        .route("/v1/ssh_keys/{id}", get(one).put(update).delete(remove))
+    resource::routes::<SshKey>()
+        .route("/v1/ssh_keys", post(create))
+        .route("/v1/ssh_keys/{id}", put(resource::update::<SshKey>).delete(remove))
 }
 
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| query.list::<SshKey>(world, |key| query.allows("fingerprint", &key.fingerprint)))
-}
-
-async fn one(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| Ok(Json(json!({"ssh_key": world.ssh_keys.find(id)?}))))
-}
-
-async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(Project(cloud): Project, body: Body) -> Created {
     let name = body.name()?;
     let public_key: String = body.required("public_key")?;
     let public_key = public_key.trim().to_owned();
@@ -108,35 +103,16 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
                 let message = "SSH key with the same fingerprint already exists";
                 return Err(ApiError::not_unique("public_key", message));
             }
-            let created = now();
-            let id =
-                world.ssh_keys.insert(|id| SshKey { id, name, fingerprint, public_key, labels, created });
-            Ok((StatusCode::CREATED, Json(json!({"ssh_key": world.ssh_keys.find(id)?}))))
+            let id = world.ssh_keys.insert(|id| {
+                let meta = Meta::new(id, name, labels);
+                SshKey { meta, fingerprint, public_key }
+            });
+            created(json!({"ssh_key": world.ssh_keys.find(id)?.view(world)}))
         })
         .await
 }
 
-async fn update(
-    State(cloud): State<Cloud>,
-    Path(Id(id)): Path<Id>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let (name, labels) = (body.new_name()?, body.labels()?);
-    cloud
-        .change(|world| {
-            world.ssh_keys.find(id)?;
-            if let Some(name) = &name {
-                world.ssh_keys.check_name_free(name, Some(id))?;
-            }
-            let key = world.ssh_keys.find_mut(id)?;
-            key.name = name.unwrap_or_else(|| key.name.clone());
-            key.labels = labels.unwrap_or_else(|| key.labels.clone());
-            Ok(Json(json!({"ssh_key": key})))
-        })
-        .await
-}
-
-async fn remove(State(cloud): State<Cloud>, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
+async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
     cloud
         .change(|world| {
             world.ssh_keys.find(id)?;

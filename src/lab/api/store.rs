@@ -10,6 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
+use super::table::PER_PROJECT;
+
 /// One row to write, or to remove where `json` is `None`.
 #[derive(Debug)]
 pub(crate) struct Change {
@@ -24,6 +26,13 @@ pub(crate) struct StoredRow {
     pub(crate) kind: String,
     pub(crate) id: u64,
     pub(crate) json: String,
+}
+
+impl StoredRow {
+    /// The place of the project whose row it is.
+    pub(crate) fn project(&self) -> usize {
+        usize::try_from(self.id / PER_PROJECT).unwrap_or(usize::MAX)
+    }
 }
 
 /// Sends changes to the one task that writes, in the order they are handed in.

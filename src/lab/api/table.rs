@@ -6,13 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-use super::label::Labels;
-use super::sort::SortKey;
+use super::resource::Resource;
 use super::store::Change;
-use super::world::World;
 
 /// What a table can keep.
-pub(crate) trait Row: Serialize + DeserializeOwned {
+pub(crate) trait Row: Clone + Serialize + DeserializeOwned {
     /// The kind in the store, in `resources[].type` of an action and as the JSON key of one: `server`.
     const KIND: &'static str;
     /// The kind as messages name it: `SSH key`.
@@ -21,46 +19,29 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
     const FIRST_ID: u64;
 }
 
-/// A kind of resource that a client names, labels and lists.
-pub(crate) trait Resource: Row + 'static {
-    /// The JSON key of a list, and the path: `servers`.
-    const PLURAL: &'static str;
-    /// Whether paths may have the name for the id.
-    const PATH_TAKES_NAME: bool;
-
-    /// All of the kind.
-    fn table(world: &World) -> &Table<Self>
-    where
-        Self: Sized;
-    /// Its name, where names are unique.
-    fn name(&self) -> &str;
-    /// Its labels.
-    fn labels(&self) -> &Labels;
-    /// What `sort` may order by; `None`: not by this field.
-    fn sort_key(&self, field: &str) -> Option<SortKey>;
-    /// As the API shows it.
-    fn view(&self, world: &World) -> serde_json::Value;
-}
-
 /// All resources of one kind.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
+    /// The first id of the project, which no row has: under it the next id is kept, so that none is given twice.
+    counter: u64,
     next: u64,
     rows: BTreeMap<u64, T>,
     dirty: BTreeSet<u64>,
 }
 
-/// The row that keeps the next id, so that an id is never given twice.
-const COUNTER: u64 = 0;
+/// How many ids a project has: those of different projects never meet, and a row says by its id whose it is.
+pub(crate) const PER_PROJECT: u64 = 10_000_000_000;
 
 impl<T: Row> Table<T> {
-    pub(crate) fn new() -> Self {
-        Self { next: T::FIRST_ID, rows: BTreeMap::new(), dirty: BTreeSet::new() }
+    /// The empty table of the project in this place.
+    pub(crate) fn new(project: usize) -> Self {
+        let counter = project as u64 * PER_PROJECT;
+        Self { counter, next: counter + T::FIRST_ID, rows: BTreeMap::new(), dirty: BTreeSet::new() }
     }
 
     /// Takes in one row from the store.
     pub(crate) fn load(&mut self, id: u64, json: &str) -> serde_json::Result<()> {
-        if id == COUNTER {
+        if id == self.counter {
             self.next = serde_json::from_str(json)?;
         } else {
             self.rows.insert(id, serde_json::from_str(json)?);
@@ -72,7 +53,7 @@ impl<T: Row> Table<T> {
     pub(crate) fn take_changes(&mut self, into: &mut Vec<Change>) -> serde_json::Result<()> {
         for id in std::mem::take(&mut self.dirty) {
             let json = match self.rows.get(&id) {
-                _ if id == COUNTER => Some(self.next.to_string()),
+                _ if id == self.counter => Some(self.next.to_string()),
                 Some(row) => Some(serde_json::to_string(row)?),
                 None => None,
             };
@@ -86,7 +67,7 @@ impl<T: Row> Table<T> {
         let id = self.next;
         self.next += 1;
         self.rows.insert(id, make(id));
-        self.dirty.extend([COUNTER, id]);
+        self.dirty.extend([self.counter, id]);
         id
     }
 
@@ -104,6 +85,21 @@ impl<T: Row> Table<T> {
         let row = self.rows.remove(&id)?;
         self.dirty.insert(id);
         Some(row)
+    }
+
+    /// The id of the next row.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next
+    }
+
+    /// The how manieth id of its project this one is, from 0.
+    pub(crate) fn ordinal(&self, id: u64) -> u64 {
+        id.saturating_sub(self.counter + T::FIRST_ID)
+    }
+
+    /// Puts a row in that is there from the beginning and never stored.
+    pub(crate) fn seed(&mut self, id: u64, row: T) {
+        self.rows.insert(id, row);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
@@ -133,12 +129,12 @@ impl<T: Resource> Table<T> {
 
     /// The id of the row with this name.
     pub(crate) fn named(&self, name: &str) -> Option<u64> {
-        self.rows.iter().find(|(_, row)| row.name() == name).map(|(id, _)| *id)
+        self.rows.iter().find(|(_, row)| row.meta().name == name).map(|(id, _)| *id)
     }
 
     /// Refuses a name that another row than `except` has.
     pub(crate) fn check_name_free(&self, name: &str, except: Option<u64>) -> Result<(), ApiError> {
-        match self.named(name) {
+        match self.named(name).filter(|_| T::NAME_IS_UNIQUE) {
             Some(id) if Some(id) != except => {
                 Err(ApiError::not_unique("name", format!("{} name is already used", T::TITLE)))
             }

@@ -1,23 +1,29 @@
 //! Everything the cloud knows. Plain memory; who holds it decides when it is written down.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::action::{Action, ActionStatus, Command, Delays, Target};
-use super::address::Addresses;
+use super::action::{Action, ActionStatus, Command, Target};
+use super::address::{Block, Pool};
+use super::api_date::ApiDate;
 use super::catalog::Catalog;
+use super::delays::Delays;
+use super::error::ApiError;
 use super::firewall::Firewall;
-use super::primary_ip::{Family, PrimaryIp};
+use super::image::{self, Image};
+use super::network::Network;
+use super::placement_group::PlacementGroup;
+use super::primary_ip::PrimaryIp;
 use super::server::Server;
 use super::ssh_key::SshKey;
 use super::store::{Change, StoredRow};
 use super::table::{Row, Table};
+use super::volume::Volume;
 use super::zone::Zone;
-
-/// The kind under which the free addresses are stored.
-const ADDRESSES: &str = "addresses";
 
 /// The time to the second, as the API tells it.
 pub(crate) fn now() -> Timestamp {
@@ -27,52 +33,67 @@ pub(crate) fn now() -> Timestamp {
 /// The cloud of one project.
 #[derive(Debug)]
 pub(crate) struct World {
-    /// The lab's number on this computer, 0 to 15; in each address.
-    pub(crate) slot: u8,
+    /// The addresses of all projects of the lab.
+    pub(crate) pool: Pool,
     pub(crate) delays: Delays,
-    /// What cannot be changed: locations, server types, images.
+    pub(crate) api_date: ApiDate,
+    /// What cannot be changed: locations, server types.
     pub(crate) catalog: Catalog,
     pub(crate) servers: Table<Server>,
     pub(crate) actions: Table<Action>,
     pub(crate) firewalls: Table<Firewall>,
     pub(crate) ssh_keys: Table<SshKey>,
+    pub(crate) images: Table<Image>,
     pub(crate) primary_ips: Table<PrimaryIp>,
+    pub(crate) volumes: Table<Volume>,
+    pub(crate) networks: Table<Network>,
+    pub(crate) placement_groups: Table<PlacementGroup>,
     pub(crate) zones: Table<Zone>,
-    addresses: Addresses,
-    addresses_changed: bool,
     /// The actions that run, so that nobody has to search all for them.
     running: BTreeSet<u64>,
+    /// How many of them lock a server.
+    locks: BTreeMap<u64, usize>,
     /// The actions whose work nobody has begun yet.
     to_begin: Vec<u64>,
 }
 
 impl World {
-    /// An empty cloud.
-    pub(crate) fn new(slot: u8, delays: Delays) -> Self {
+    /// The empty cloud of the project in this place.
+    pub(crate) fn new(project: usize, pool: Pool, delays: Delays, api_date: ApiDate) -> Self {
+        let mut images = Table::new(project);
+        image::system().into_iter().for_each(|image| images.seed(image.meta.id, image));
         Self {
-            slot,
+            pool,
             delays,
+            api_date,
             catalog: Catalog::new(),
-            servers: Table::new(),
-            actions: Table::new(),
-            firewalls: Table::new(),
-            ssh_keys: Table::new(),
-            primary_ips: Table::new(),
-            zones: Table::new(),
-            addresses: Addresses::new(),
-            addresses_changed: false,
+            servers: Table::new(project),
+            actions: Table::new(project),
+            firewalls: Table::new(project),
+            ssh_keys: Table::new(project),
+            images,
+            primary_ips: Table::new(project),
+            volumes: Table::new(project),
+            networks: Table::new(project),
+            placement_groups: Table::new(project),
+            zones: Table::new(project),
             running: BTreeSet::new(),
+            locks: BTreeMap::new(),
             to_begin: Vec::new(),
         }
     }
 
     /// Takes in what was stored. Actions that were running are running again, but nobody works on them yet.
-    pub(crate) fn load(&mut self, rows: &[StoredRow]) -> Result<()> {
+    pub(crate) fn load<'a>(&mut self, rows: impl Iterator<Item = &'a StoredRow>) -> Result<()> {
         for row in rows {
             self.load_row(row).with_context(|| format!("stored {} {} is unreadable", row.kind, row.id))?;
         }
+        for (_, ip) in self.primary_ips.iter() {
+            self.pool.mark(ip.family, ip.number);
+        }
         let running = |action: &Action| action.status == ActionStatus::Running;
-        self.running = self.actions.iter().filter(|(_, action)| running(action)).map(|(id, _)| id).collect();
+        let running = self.actions.iter().filter(|(_, action)| running(action)).map(|(id, _)| id);
+        running.collect::<Vec<u64>>().into_iter().for_each(|id| self.runs(id));
         Ok(())
     }
 
@@ -82,10 +103,13 @@ impl World {
             Action::KIND => self.actions.load(*id, json)?,
             Firewall::KIND => self.firewalls.load(*id, json)?,
             SshKey::KIND => self.ssh_keys.load(*id, json)?,
+            Image::KIND => self.images.load(*id, json)?,
             PrimaryIp::KIND => self.primary_ips.load(*id, json)?,
+            Volume::KIND => self.volumes.load(*id, json)?,
+            Network::KIND => self.networks.load(*id, json)?,
+            PlacementGroup::KIND => self.placement_groups.load(*id, json)?,
             Zone::KIND => self.zones.load(*id, json)?,
-            ADDRESSES => self.addresses = serde_json::from_str(json)?,
-            other => bail!("unknown kind {other:?}, written by a newer version"),
+            other => bail!("kind {other:?} is not known to this version"),
         }
         Ok(())
     }
@@ -97,32 +121,23 @@ impl World {
         self.actions.take_changes(&mut changes)?;
         self.firewalls.take_changes(&mut changes)?;
         self.ssh_keys.take_changes(&mut changes)?;
+        self.images.take_changes(&mut changes)?;
         self.primary_ips.take_changes(&mut changes)?;
+        self.volumes.take_changes(&mut changes)?;
+        self.networks.take_changes(&mut changes)?;
+        self.placement_groups.take_changes(&mut changes)?;
         self.zones.take_changes(&mut changes)?;
-        if std::mem::take(&mut self.addresses_changed) {
-            let json = Some(serde_json::to_string(&self.addresses)?);
-            changes.push(Change { kind: ADDRESSES, id: 0, json });
-        }
         Ok(changes)
+    }
+
+    /// The addresses that there are.
+    pub(crate) fn block(&self) -> Block {
+        self.pool.block
     }
 
     /// The actions whose work is to begin now.
     pub(crate) fn take_to_begin(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.to_begin)
-    }
-
-    /// The pool of addresses, to take from or give back.
-    pub(crate) fn addresses(&mut self) -> &mut Addresses {
-        self.addresses_changed = true;
-        &mut self.addresses
-    }
-
-    /// Whether an address of a family is free.
-    pub(crate) fn has_address(&self, family: Family) -> bool {
-        match family {
-            Family::Ipv4 => self.addresses.has_v4(),
-            Family::Ipv6 => self.addresses.has_v6(),
-        }
     }
 
     /// Sets an action going.
@@ -147,13 +162,29 @@ impl World {
 
     fn act_later(&mut self, command: Command, resources: Vec<Target>, then: Option<u64>) -> u64 {
         let id = self.actions.insert(|id| Action::new(id, command, resources, then));
-        self.running.insert(id);
+        self.runs(id);
         id
+    }
+
+    fn runs(&mut self, id: u64) {
+        self.running.insert(id);
+        for server in self.actions.get(id).into_iter().flat_map(Action::locked) {
+            *self.locks.entry(server).or_default() += 1;
+        }
     }
 
     /// Ends an action, and begins or gives up the one that waits for it.
     pub(crate) fn finish(&mut self, id: u64, outcome: Result<(), String>) {
-        self.running.remove(&id);
+        if self.running.remove(&id) {
+            for server in self.actions.get(id).into_iter().flat_map(Action::locked) {
+                if let Entry::Occupied(mut locks) = self.locks.entry(server) {
+                    *locks.get_mut() -= 1;
+                    if *locks.get() == 0 {
+                        locks.remove();
+                    }
+                }
+            }
+        }
         let Some(action) = self.actions.get_mut(id) else {
             return;
         };
@@ -180,18 +211,32 @@ impl World {
 
     /// Whether a server is busy, so that another action on it is refused.
     pub(crate) fn is_locked(&self, server: u64) -> bool {
-        self.servers.get(server).is_some_and(|s| s.shutting_down)
-            || self.running().any(|action| action.locks(server))
+        self.servers.get(server).is_some_and(|s| s.shutting_down) || self.is_working_on(server)
+    }
+
+    /// Whether an action that locks a server runs.
+    pub(crate) fn is_working_on(&self, server: u64) -> bool {
+        self.locks.contains_key(&server)
+    }
+
+    /// An action as the API shows it, or 404.
+    pub(crate) fn action_view(&self, id: u64) -> Result<Value, ApiError> {
+        Ok(self.actions.find(id)?.view(self))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An empty one.
+    pub(crate) fn world() -> World {
+        World::new(0, Pool::new(Block::of_api()), Delays::none(), ApiDate::default())
+    }
 
     #[test]
     fn what_waits_for_a_failed_action_fails_with_it() {
-        let mut world = World::new(0, Delays::LAB);
+        let mut world = world();
         let (create, start) =
             world.act_twice(Command::CreateServer, Command::StartServer, vec![Target::of::<Server>(7)]);
         assert_eq!(world.take_to_begin(), [create]);
@@ -206,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_restart_begins_with_the_first_of_two_actions() {
-        let mut world = World::new(0, Delays::LAB);
+        let mut world = world();
         let target = vec![Target::of::<Server>(7)];
         let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
         world.begin_again();

@@ -1,25 +1,24 @@
 //! DNS zones. Their records are `rrset`.
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::get;
+use axum::extract::Path;
+use axum::routing::{post, put};
 use axum::{Json, Router};
 use hickory_proto::rr::Name;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Cloud;
-use super::action::{self, Command, Target};
+use super::action::{Command, Target};
+use super::answer::{Created, acted, created};
 use super::body::Body;
 use super::error::ApiError;
-use super::label::Labels;
+use super::meta::Meta;
+use super::project::Project;
 use super::query::Query;
+use super::resource::{self, Resource};
 use super::rrset::{self, Rrset};
-use super::sort::SortKey;
-use super::table::{Resource, Row, Table};
-use super::world::{World, now};
+use super::table::{Row, Table};
+use super::world::World;
 use crate::lab::dns::ZoneData;
 
 /// Seconds that a record may be kept where nobody says otherwise.
@@ -31,10 +30,7 @@ pub(crate) const NAME_SERVERS: [&str; 3] =
 /// A zone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Zone {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    created: Timestamp,
-    labels: Labels,
+    pub(crate) meta: Meta,
     /// Seconds, for the records that have none of their own.
     pub(crate) ttl: u32,
     pub(crate) rrsets: Vec<Rrset>,
@@ -54,31 +50,30 @@ impl Resource for Zone {
         &world.zones
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn table_mut(world: &mut World) -> &mut Table<Self> {
+        &mut world.zones
     }
 
-    fn labels(&self) -> &Labels {
-        &self.labels
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
 
-    fn sort_key(&self, field: &str) -> Option<SortKey> {
-        match field {
-            "id" => Some(SortKey::Number(self.id)),
-            "name" => Some(SortKey::Text(self.name.clone())),
-            "created" => Some(SortKey::Time(Some(self.created))),
-            _ => None,
-        }
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn is_wanted(&self, _world: &World, query: &Query) -> bool {
+        query.allows("mode", "primary")
     }
 
     fn view(&self, _world: &World) -> Value {
         json!({
-            "id": self.id,
-            "name": self.name,
+            "id": self.meta.id,
+            "name": self.meta.name,
             "mode": "primary",
-            "created": self.created,
+            "created": self.meta.created,
             "primary_nameservers": [],
-            "labels": self.labels,
+            "labels": self.meta.labels,
             "protection": {"delete": false},
             "ttl": self.ttl,
             "status": "ok",
@@ -86,7 +81,7 @@ impl Resource for Zone {
             "authoritative_nameservers": {
                 "assigned": NAME_SERVERS,
                 "delegated": NAME_SERVERS,
-                "delegation_last_check": self.created,
+                "delegation_last_check": self.meta.created,
                 "delegation_status": "valid",
             },
             "registrar": "other",
@@ -118,31 +113,19 @@ pub(crate) fn all_data(world: &World) -> Vec<ZoneData> {
 impl Zone {
     /// `None` for a name that cannot be one in DNS, which `check_zone_name` keeps out.
     fn data(&self) -> Option<ZoneData> {
-        let origin = Name::from_ascii(format!("{}.", self.name)).ok()?;
+        let origin = Name::from_ascii(format!("{}.", self.meta.name)).ok()?;
         let records = self.rrsets.iter().flat_map(|set| set.dns_records(&origin, self.ttl)).collect();
         Some(ZoneData { name: origin, records })
     }
 }
 
 pub(crate) fn routes() -> Router<Cloud> {
-    Router::new()
-        .route("/v1/zones", get(list).post(create))
-        .route("/v1/zones/{id}", get(one).put(update).delete(remove))
-        .merge(action::routes_of::<Zone>())
+    resource::routes::<Zone>()
+        .route("/v1/zones", post(create))
+        .route("/v1/zones/{id}", put(update).delete(remove))
 }
 
-async fn list(State(cloud): State<Cloud>, query: Query) -> Result<Response, ApiError> {
-    cloud.read(|world| query.list::<Zone>(world, |_| query.allows("mode", "primary")))
-}
-
-async fn one(State(cloud): State<Cloud>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    cloud.read(|world| {
-        let id = world.zones.resolve(&id)?;
-        Ok(Json(json!({"zone": world.zones.find(id)?.view(world)})))
-    })
-}
-
-async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(Project(cloud): Project, body: Body) -> Created {
     let name = body.name()?;
     check_zone_name(&name)?;
     if body.required::<String>("mode")? != "primary" {
@@ -160,19 +143,18 @@ async fn create(State(cloud): State<Cloud>, body: Body) -> Result<(StatusCode, J
         .change(|world| {
             world.zones.check_name_free(&name, None)?;
             let ttl = ttl.unwrap_or(DEFAULT_TTL);
-            let id = world.zones.insert(|id| Zone { id, name, created: now(), labels, ttl, rrsets });
+            let id = world.zones.insert(|id| Zone { meta: Meta::new(id, name, labels), ttl, rrsets });
             let action = world.act(Command::CreateZone, vec![Target::of::<Zone>(id)]);
-            let answer = json!({
+            created(json!({
                 "zone": world.zones.find(id)?.view(world),
-                "action": world.actions.find(action)?.view(world),
-            });
-            Ok((StatusCode::CREATED, Json(answer)))
+                "action": world.action_view(action)?,
+            }))
         })
         .await
 }
 
 async fn update(
-    State(cloud): State<Cloud>,
+    Project(cloud): Project,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
@@ -181,22 +163,18 @@ async fn update(
         .change(|world| {
             let id = world.zones.resolve(&id)?;
             let zone = world.zones.find_mut(id)?;
-            zone.labels = labels.unwrap_or_else(|| zone.labels.clone());
-            Ok(Json(json!({"zone": world.zones.find(id)?.view(world)})))
+            zone.meta.labels = labels.unwrap_or_else(|| zone.meta.labels.clone());
+            resource::answer::<Zone>(world, id)
         })
         .await
 }
 
-async fn remove(
-    State(cloud): State<Cloud>,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn remove(Project(cloud): Project, Path(id): Path<String>) -> Created {
     cloud
         .change(|world| {
             let id = world.zones.resolve(&id)?;
             world.zones.remove(id);
-            let action = world.act(Command::DeleteZone, vec![Target::of::<Zone>(id)]);
-            Ok((StatusCode::CREATED, Json(json!({"action": world.actions.find(action)?.view(world)}))))
+            acted(world, Command::DeleteZone, vec![Target::of::<Zone>(id)])
         })
         .await
 }

@@ -80,7 +80,7 @@ impl Environment {
         environment.name(&format!("http://127.0.0.1:{}/v1", record["port"]), "$LAB");
         environment.name(&front.endpoint(), "$API");
         environment.set("HCLOUD_ENDPOINT", &front.endpoint());
-        environment.set("HCLOUD_TOKEN", record["token"].as_str().unwrap());
+        environment.set("HCLOUD_TOKEN", record["projects"][0]["token"].as_str().unwrap());
         environment.lab = Some(Lab { child, front });
         environment
     }
