@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::lab::api::{ApiDate, Delays, HOURLY};
 use crate::lab::dir::LabDir;
+use crate::lab::scripted::Script;
 use crate::lab::status::{Status, environment, status};
 use crate::lab::supervisor::{self, Kind, Options};
 use crate::lab::viewpoint::{self, Viewpoint};
@@ -25,7 +26,7 @@ pub(super) struct Lab {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Bring the lab up, with the servers it had
-    Up(Start),
+    Up(Up),
     /// Play Hetzner's API alone: no root, no machines
     Api(Start),
     /// Take the lab down; its servers come back with the next `up`
@@ -84,6 +85,27 @@ struct Start {
     projects: Vec<String>,
 }
 
+#[derive(Args, Clone, Debug)]
+struct Up {
+    #[command(flatten)]
+    start: Start,
+    /// Who plays the servers; a lab's directory is for one of them for ever
+    #[arg(long, value_enum, default_value_t)]
+    machines: Machines,
+    /// A file that says what scripted machines do, and what goes wrong
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Machines {
+    /// Debian machines: root, and about 1 GB of memory for each gateway
+    #[default]
+    Real,
+    /// SSH and HTTPS endpoints that do as if, a thousand in one process
+    Scripted,
+}
+
 #[derive(ValueEnum, Clone, Copy, Debug, Default)]
 enum Speed {
     /// As measured at Hetzner: create 8 s, start 2 s, delete 3 s
@@ -129,7 +151,7 @@ impl fmt::Display for RateLimit {
 }
 
 impl Start {
-    fn options(&self) -> Result<Options> {
+    fn options(&self, hosts: Script) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
             (Some(file), _) => {
                 let text = std::fs::read_to_string(file)
@@ -144,6 +166,7 @@ impl Start {
             delays,
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
+            hosts,
             projects: self.projects.clone(),
         })
     }
@@ -164,8 +187,8 @@ impl Lab {
     /// Whatever the lab could not do.
     pub(super) async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
-            Command::Up(start) => up(start, Kind::Machines, out).await,
-            Command::Api(start) => up(start, Kind::Api, out).await,
+            Command::Up(up) => up.run(out).await,
+            Command::Api(start) => bring_up(start, Kind::Api, Script::read("")?, out).await,
             Command::Down(place) => down(&place.lab()?, out).await,
             Command::Status(place) => show(&status(&place.lab()?)?, json, out),
             Command::Env { place, project } => export(&place.lab()?, &project, out),
@@ -189,13 +212,34 @@ impl Place {
     }
 }
 
-async fn up(start: Start, kind: Kind, out: &mut (dyn Write + Send)) -> Result<()> {
+impl Up {
+    async fn run(self, out: &mut (dyn Write + Send)) -> Result<()> {
+        let script = match &self.hosts {
+            Some(_) if self.machines == Machines::Real => {
+                bail!("--hosts is about scripted machines: add --machines scripted")
+            }
+            Some(file) => {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                Script::read(&text).with_context(|| format!("{} is wrong", file.display()))?
+            }
+            None => Script::read("")?,
+        };
+        let kind = match self.machines {
+            Machines::Real => Kind::Machines,
+            Machines::Scripted => Kind::Scripted,
+        };
+        bring_up(self.start, kind, script, out).await
+    }
+}
+
+async fn bring_up(start: Start, kind: Kind, hosts: Script, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
     if dir.runs() {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }
-    let (hint, options) = (next(&dir)?, start.options()?);
+    let (hint, options) = (next(&dir)?, start.options(hosts)?);
     // A story that nobody hears any more is no reason to end.
     let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     if start.detach {

@@ -15,6 +15,7 @@ use super::dir::{LabDir, Record};
 use super::dns::Resolvers;
 use super::machine::Machines;
 use super::nspawn::Nspawn;
+use super::scripted::{Claim, Scripted};
 use super::slot::Slot;
 use super::supervisor::{Options, Say};
 use super::{dns, image, mirror, namespace, network, pebble, trust};
@@ -27,6 +28,8 @@ pub(super) struct Up {
     /// The cloud that the API shows.
     pub(super) cloud: Cloud,
     services: JoinSet<Result<()>>,
+    /// The addresses of scripted hosts.
+    _claim: Option<Claim>,
 }
 
 impl Up {
@@ -43,16 +46,21 @@ impl Up {
 /// Brings the lab of that record up; its servers are for the cloud to resume.
 pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
+    let claim = match record.loopback {
+        Some(loopback) => Some(loopback.claim().await?),
+        None => None,
+    };
     let machines = match record.slot {
-        None => Machines::None,
         Some(slot) => real_machines(dir, slot, &mut services, say).await?,
+        None if claim.is_some() => Machines::Scripted(Arc::new(Scripted::open(dir, options.hosts.clone())?)),
+        None => Machines::None,
     };
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
     dir.keep(&Record { port, ..record.clone() })?;
     let settings = Settings {
         dir: dir.path().to_owned(),
-        block: record.slot.map_or_else(Block::of_api, |slot| Block::of_slot(slot.number())),
+        block: block(&record),
         projects: record.projects.clone(),
         machines,
         delays: options.delays.clone(),
@@ -64,7 +72,16 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
     if let Some(slot) = record.slot {
         serve_machines(&cloud, slot, &mut services).await?;
     }
-    Ok(Up { cloud, services })
+    Ok(Up { cloud, services, _claim: claim })
+}
+
+/// The addresses of a lab's servers.
+fn block(record: &Record) -> Block {
+    match (record.slot, record.loopback) {
+        (Some(slot), _) => Block::of_slot(slot.number()),
+        (None, Some(loopback)) => Block::of_loopback(loopback.number()),
+        (None, None) => Block::of_api(),
+    }
 }
 
 /// What machines need before the first of them: image, network, certificates, Node.

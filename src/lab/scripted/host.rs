@@ -138,7 +138,7 @@ impl Host {
 
     /// Switches it off.
     pub(super) fn power_off(&self) {
-        self.change(|state| power_off(state, &self.script));
+        self.change(|state| state.power_off());
         self.changed.notify_waiters();
     }
 
@@ -270,8 +270,8 @@ impl Host {
 
     /// What stands in a place of a text.
     fn fill(&self, state: &State, place: &str) -> String {
-        let (parts, now) = (&self.script.parts, now());
-        let standing = state.set_up.standing(parts, now);
+        let now = now();
+        let standing = state.set_up.standing(now);
         match place {
             "id" => self.id.to_string(),
             "name" => state.name.clone(),
@@ -280,8 +280,8 @@ impl Host {
             "running" => if standing == Some(Standing::Running) { "yes" } else { "no" }.to_owned(),
             "now" => (now / 1000).to_string(),
             "expires" => (now + LINK).to_string(),
-            "progress" => state.set_up.progress(parts, now),
-            "cloud_init" => state.set_up.cloud_init(parts, now).to_owned(),
+            "progress" => state.set_up.progress(now),
+            "cloud_init" => state.set_up.cloud_init(now).to_owned(),
             "log" => match standing {
                 Some(Standing::Failed(log)) => log,
                 _ => String::new(),
@@ -316,13 +316,6 @@ impl Host {
 /// Where a host's state is, in its directory.
 pub(super) fn file(dir: &Path) -> PathBuf {
     dir.join("host.json")
-}
-
-/// What switching off does to a state.
-pub(super) fn power_off(state: &mut State, script: &Script) {
-    if state.on.take().is_some() {
-        state.set_up.cut(&script.parts, now());
-    }
 }
 
 fn applies(which: Option<&regex::Regex>, command: &str) -> bool {

@@ -2,12 +2,12 @@
 //! machines judge what things mean, these judge numbers.
 
 mod authority;
-mod block;
 mod clock;
 mod door;
 mod fault;
 mod host;
 mod https;
+mod loopback;
 mod script;
 mod set_up;
 mod ssh;
@@ -28,10 +28,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use ssh_key::{Algorithm, PrivateKey};
 
 use self::authority::Authority;
-pub(super) use self::block::Block;
 use self::door::{Door, Service};
 use self::host::Host;
-use self::script::Script;
+pub(super) use self::loopback::{Claim, Loopback};
+pub use self::script::Script;
 use self::state::State;
 use super::dir::LabDir;
 use super::machine::{Accept, MachineSpec};
@@ -66,17 +66,17 @@ struct Place {
 }
 
 impl Scripted {
-    /// The hosts in a lab's directory, as its script has them.
+    /// The hosts in a lab's directory, which do from now on as the script says.
     ///
     /// # Errors
-    /// A script that is wrong; a directory that cannot be written.
-    pub(super) fn open(dir: &LabDir) -> Result<Self> {
+    /// A directory that cannot be read or written.
+    pub(super) fn open(dir: &LabDir, script: Script) -> Result<Self> {
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a key")?;
         let common = Common { authority: Authority::ensure(dir)?, wrong_key: ssh::config(key) };
         most_files();
         Ok(Self {
             dir: dir.machines(),
-            script: Arc::new(script(dir)?),
+            script: Arc::new(script),
             common: Arc::new(common),
             places: Mutex::new(BTreeMap::new()),
         })
@@ -188,34 +188,12 @@ fn most_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// The script of a lab: a file in its directory, or the default.
-fn script(dir: &LabDir) -> Result<Script> {
-    let file = dir.hosts();
-    match fs::read_to_string(&file) {
-        Ok(text) => Script::read(&text).with_context(|| file.display().to_string()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Script::read(""),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
-    }
-}
-
-/// Keeps a script for a lab's hosts, from its next `up` on.
-///
-/// # Errors
-/// A file that cannot be read or is wrong: with line and column, and what is allowed.
-pub fn keep_script(dir: &LabDir, file: &Path) -> Result<()> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Script::read(&text).with_context(|| file.display().to_string())?;
-    dir.make()?;
-    fs::write(dir.hosts(), text).with_context(|| format!("cannot write {}", dir.hosts().display()))
-}
-
-/// Switches the hosts of a lab off that does not run any more.
-pub(super) fn power_off(dir: &LabDir, hosts: &[(u64, PathBuf)]) -> Result<()> {
-    let script = script(dir)?;
-    for (_, path) in hosts {
-        let file = host::file(path);
+/// Switches the hosts off of a lab that does not run any more.
+pub(super) fn power_off(hosts: &[(u64, PathBuf)]) -> Result<()> {
+    for (_, dir) in hosts {
+        let file = host::file(dir);
         if let Some(mut state) = State::load(&file)? {
-            host::power_off(&mut state, &script);
+            state.power_off();
             state.save(&file)?;
         }
     }

@@ -21,7 +21,7 @@ pub(super) const DOMAIN: &str = "domain";
 
 /// A script, checked.
 #[derive(Clone, Debug)]
-pub(super) struct Script {
+pub struct Script {
     /// From power on until SSH answers.
     pub(super) boot: Duration,
     /// From there until the set-up begins.
@@ -126,7 +126,7 @@ impl Script {
     ///
     /// # Errors
     /// What is wrong with the text, with line and column.
-    pub(super) fn read(text: &str) -> Result<Self> {
+    pub fn read(text: &str) -> Result<Self> {
         let file: File = toml::from_str(text)?;
         let default: File = toml::from_str(DEFAULT)?;
         let parts = if file.part.is_empty() { default.part } else { file.part };

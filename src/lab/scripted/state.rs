@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::clock::millis;
+use super::clock::{millis, now};
 use super::fault::Met;
 use super::script::{DOMAIN, Script, VERSION};
 use super::set_up::SetUp;
@@ -55,6 +55,13 @@ impl State {
         written.with_context(|| format!("cannot write {}", file.display()))
     }
 
+    /// What a switch-off does.
+    pub(super) fn power_off(&mut self) {
+        if self.on.take().is_some() {
+            self.set_up.cut(now());
+        }
+    }
+
     /// A value, empty where it has none.
     pub(super) fn value(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)
@@ -80,13 +87,13 @@ impl State {
 
     /// From when on 443 answers.
     pub(super) fn certified(&self, script: &Script) -> Option<u64> {
-        let set_up = self.set_up.ends(&script.parts)?.saturating_add(millis(script.certificate));
+        let set_up = self.set_up.ends()?.saturating_add(millis(script.certificate));
         Some(set_up.max(self.booted(script)?))
     }
 
     /// From when on the gateway is ready.
     pub(super) fn ready(&self, script: &Script) -> Option<u64> {
-        let set_up = self.set_up.ends(&script.parts)?;
+        let set_up = self.set_up.ends()?;
         let begins = set_up.max(self.booted(script)?).max(self.restarted.unwrap_or_default());
         Some(begins.saturating_add(millis(script.ready)).saturating_add(self.late))
     }

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 /// Below are the addresses that programs give themselves (127.0.0.53, 127.0.1.1).
@@ -19,7 +18,7 @@ const CLAIM: u16 = 18_022;
 
 /// `127.N.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Block(u8);
+pub(crate) struct Loopback(u8);
 
 /// The proof that a running lab has a block; the kernel takes it back when the process ends, however it ends.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub(crate) struct Claim {
     _listener: TcpListener,
 }
 
-impl Block {
+impl Loopback {
     /// A block that no running lab has, for the lab in that directory: usually the same one again.
     pub(crate) fn find(dir: &Path) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
@@ -49,15 +48,18 @@ impl Block {
     /// Another lab runs in it; ports 22 or 443 cannot be had.
     pub(crate) async fn claim(self) -> Result<Claim> {
         let Some(listener) = self.listen()? else {
-            bail!("another lab runs in {}: take it down, or begin this one in another directory", self.net());
+            bail!(
+                "another lab runs in 127.{}.0.0/16: take it down, or begin this one in another directory",
+                self.0
+            );
         };
         super::door::check(self.last()).await.context("scripted hosts cannot run here")?;
         Ok(Claim { _listener: listener })
     }
 
-    /// Its addresses.
-    pub(crate) fn net(self) -> Ipv4Net {
-        Ipv4Net::new_assert(Ipv4Addr::new(127, self.0, 0, 0), 16)
+    /// N.
+    pub(crate) fn number(self) -> u8 {
+        self.0
     }
 
     /// The address that no server gets.
@@ -81,12 +83,11 @@ mod tests {
     #[tokio::test]
     async fn a_claimed_block_is_not_found_again() {
         let dir = Path::new("/a/lab/of/this/test");
-        let block = Block::find(dir).unwrap();
+        let block = Loopback::find(dir).unwrap();
         let claim = TcpListener::bind((block.last(), CLAIM)).unwrap();
-        let other = Block::find(dir).unwrap();
+        let other = Loopback::find(dir).unwrap();
         assert_ne!(block, other);
         assert!(block.claim().await.unwrap_err().to_string().starts_with("another lab runs in 127."));
         drop(claim);
-        assert!(block.net().contains(&block.last()) && !other.net().contains(&block.last()));
     }
 }
