@@ -15,6 +15,7 @@ mod cli;
 mod examples;
 mod lab_api;
 mod lab_machines;
+mod lab_scripted;
 mod machines;
 mod registry;
 mod render;

@@ -121,7 +121,10 @@ impl Answers {
     /// How a conversation ends is told by the requests, not here.
     fn answer(&self, host: &Arc<Host>, stream: TcpStream, callers: &mut JoinSet<Result<()>>) {
         match self {
-            Self::Ssh { .. } if host.refuses() => drop(stream.set_zero_linger()),
+            Self::Ssh { .. } if host.refuses() => {
+                // with it, the drop is a reset
+                let _ = stream.set_zero_linger();
+            }
             Self::Ssh { right, wrong } => {
                 let config = if host.shows_wrong_key() { wrong } else { right };
                 callers.spawn(ssh::answer(Arc::clone(host), Arc::clone(config), stream));

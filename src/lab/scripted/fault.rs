@@ -15,8 +15,7 @@ use super::script::{Pattern, length};
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultEntry {
     pub(super) kind: Spanned<Kind>,
-    #[serde(default = "everybody")]
-    hosts: Hosts,
+    hosts: Option<Hosts>,
     count: Option<u32>,
     probability: Option<Share>,
     #[serde(default)]
@@ -81,7 +80,8 @@ pub(super) enum Harm {
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) harm: Harm,
-    hosts: Regex,
+    /// None: all.
+    hosts: Option<Regex>,
     count: Option<u32>,
     probability: f64,
     seed: u64,
@@ -92,6 +92,21 @@ pub(super) struct Fault {
 pub(super) struct Met {
     chances: u32,
     hits: u32,
+}
+
+impl Harm {
+    /// Whether it is about commands, and about this one.
+    pub(super) fn concerns(&self, command: &str) -> bool {
+        match self {
+            Self::SshReset(which)
+            | Self::Slow(which, _)
+            | Self::Hang(which)
+            | Self::ExecFails { command: which, .. } => {
+                which.as_ref().is_none_or(|which| which.is_match(command))
+            }
+            Self::SshRefused | Self::WrongHostKey | Self::PartFailed { .. } | Self::Unready(_) => false,
+        }
+    }
 }
 
 impl FaultEntry {
@@ -131,7 +146,7 @@ impl FaultEntry {
             Some((field, _)) => Err(format!("a fault of this kind takes no `{field}`")),
             None => {
                 let probability = probability.map_or(1.0, |share| share.0);
-                Ok(Fault { harm, hosts: hosts.0, count, probability, seed })
+                Ok(Fault { harm, hosts: hosts.map(|hosts| hosts.0), count, probability, seed })
             }
         }
     }
@@ -141,7 +156,8 @@ impl Fault {
     /// Whether this host meets the fault now; notes the occasion. The same host meets it at the same occasions
     /// whenever all is done again.
     pub(super) fn befalls(&self, name: &str, met: &mut Met) -> bool {
-        if !self.hosts.is_match(name) || self.count.is_some_and(|count| met.hits >= count) {
+        let spared = self.hosts.as_ref().is_some_and(|hosts| !hosts.is_match(name));
+        if spared || self.count.is_some_and(|count| met.hits >= count) {
             return false;
         }
         let mut hasher = DefaultHasher::new();
@@ -158,11 +174,6 @@ impl Fault {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Hosts(Regex);
-
-fn everybody() -> Hosts {
-    #[expect(clippy::unwrap_used, reason = "a constant")]
-    Hosts::try_from("*".to_owned()).unwrap()
-}
 
 impl TryFrom<String> for Hosts {
     type Error = regex::Error;

@@ -205,26 +205,21 @@ impl Host {
     /// What goes wrong with a command.
     pub(super) fn mishap(&self, command: &str) -> Mishap {
         let mut mishap = Mishap::default();
-        let concerns = |harm: &Harm| {
-            let (Harm::SshReset(which) | Harm::Slow(which, _) | Harm::Hang(which)) = harm else {
-                return match harm {
-                    Harm::ExecFails { command: which, .. } => applies(which.as_ref(), command),
-                    _ => false,
-                };
-            };
-            applies(which.as_ref(), command)
-        };
         self.change(|state| {
-            self.befall(state, concerns, |harm| match harm {
-                Harm::SshReset(_) => mishap.cut = true,
-                Harm::Slow(_, delay) => mishap.delay += *delay,
-                Harm::Hang(_) => mishap.hang = true,
-                Harm::ExecFails { status, stderr, .. } => {
-                    mishap.instead =
-                        Some(Output { stdout: String::new(), stderr: stderr.clone(), status: *status });
-                }
-                Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
-            });
+            self.befall(
+                state,
+                |harm| harm.concerns(command),
+                |harm| match harm {
+                    Harm::SshReset(_) => mishap.cut = true,
+                    Harm::Slow(_, delay) => mishap.delay += *delay,
+                    Harm::Hang(_) => mishap.hang = true,
+                    Harm::ExecFails { status, stderr, .. } => {
+                        mishap.instead =
+                            Some(Output { stdout: String::new(), stderr: stderr.clone(), status: *status });
+                    }
+                    Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
+                },
+            );
         });
         mishap
     }
@@ -241,6 +236,10 @@ impl Host {
     /// Carries a command out as its rule says.
     pub(super) fn run(&self, rule: &Rule, command: &str) -> Output {
         let output = self.change(|state| {
+            if state.on.is_none() {
+                // nobody is there to hear it
+                return Output::default();
+            }
             if let Some(groups) = rule.command.0.captures(command) {
                 for (name, template) in &rule.set {
                     let mut value = String::new();
@@ -316,10 +315,6 @@ impl Host {
 /// Where a host's state is, in its directory.
 pub(super) fn file(dir: &Path) -> PathBuf {
     dir.join("host.json")
-}
-
-fn applies(which: Option<&regex::Regex>, command: &str) -> bool {
-    which.is_none_or(|which| which.is_match(command))
 }
 
 /// A server as it is created: off, with nothing set up.

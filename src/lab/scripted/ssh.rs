@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 use russh::keys::ssh_key::PrivateKey;
-use russh::server::{Auth, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
+use russh::server::{Auth, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::server::{ChannelOpenHandle, run_stream};
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Pty, SshId};
 use ssh_key::PublicKey;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::host::{Host, Output};
 
 /// A shell's status for a command that it does not find.
 const NOT_FOUND: u32 = 127;
+/// Longest wait for a client's word that it has read what was sent.
+const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// What a host shows to its callers.
 pub(super) fn config(key: PrivateKey) -> Arc<Config> {
@@ -33,32 +36,31 @@ pub(super) fn config(key: PrivateKey) -> Arc<Config> {
 
 /// Serves one connection to its end.
 pub(super) async fn answer(host: Arc<Host>, config: Arc<Config>, stream: TcpStream) -> Result<()> {
-    let line = Arc::new(Line::of(&stream.into_std()?)?);
-    let stream = TcpStream::from_std(line.0.try_clone()?)?;
-    let login = Login { host, line: Arc::clone(&line), channels: HashMap::new() };
-    // the session runs by itself: `line` ends it, also when this is dropped
-    Ok(run_stream(config, stream, login).await?.await?)
+    let stream = stream.into_std()?;
+    let line = Line(Arc::new(stream.try_clone()?));
+    let login = Login { host, line: Arc::clone(&line.0), channels: HashMap::new() };
+    // the session is a task of its own: it ends with the line, which this holds
+    Ok(run_stream(config, TcpStream::from_std(stream)?, login).await?.await?)
 }
 
-/// The connection below a session, to end it from outside.
-#[derive(Debug)]
-struct Line(std::net::TcpStream);
+/// The connection below a session, which is cut when this is dropped: the port is closed then.
+struct Line(Arc<std::net::TcpStream>);
 
-impl Line {
-    fn of(stream: &std::net::TcpStream) -> std::io::Result<Self> {
-        stream.try_clone().map(Self)
+impl Drop for Line {
+    fn drop(&mut self) {
+        cut(&self.0);
     }
+}
 
-    fn cut(&self) {
-        // it may be at its end already
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
+fn cut(line: &std::net::TcpStream) {
+    // it may be at its end already
+    let _ = line.shutdown(Shutdown::Both);
 }
 
 /// Who calls.
 struct Login {
     host: Arc<Host>,
-    line: Arc<Line>,
+    line: Arc<std::net::TcpStream>,
     /// Opened, with nothing running yet.
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
@@ -106,7 +108,8 @@ impl Handler for Login {
         };
         session.channel_success(id)?;
         let command = String::from_utf8_lossy(command).into_owned();
-        tokio::spawn(run(Arc::clone(&self.host), Arc::clone(&self.line), channel, command));
+        let line = Arc::clone(&self.line);
+        tokio::spawn(run(Arc::clone(&self.host), line, session.handle(), channel, command));
         Ok(())
     }
 
@@ -139,7 +142,13 @@ impl Handler for Login {
 }
 
 /// Runs one command. That its caller goes away is not its business.
-async fn run(host: Arc<Host>, line: Arc<Line>, mut channel: Channel<Msg>, command: String) {
+async fn run(
+    host: Arc<Host>,
+    line: Arc<std::net::TcpStream>,
+    session: Handle,
+    mut channel: Channel<Msg>,
+    command: String,
+) {
     let mishap = host.mishap(&command);
     if mishap.hang {
         while channel.wait().await.is_some() {}
@@ -158,7 +167,9 @@ async fn run(host: Arc<Host>, line: Arc<Line>, mut channel: Channel<Msg>, comman
     if mishap.cut {
         let half: String = output.stdout.chars().take(output.stdout.chars().count() / 2).collect();
         let _ = channel.data_bytes(half).await;
-        line.cut();
+        // a client's answer, which is no to this, shows that the half has arrived
+        let _ = timeout(ARRIVAL, session.channel_open_agent()).await;
+        cut(&line);
         return;
     }
     let _ = tell(&channel, output).await;
