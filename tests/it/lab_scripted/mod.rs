@@ -2,7 +2,8 @@
 
 mod bed;
 
-use std::process::Stdio;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bed::{Bed, answer, ended, read, until};
@@ -48,6 +49,47 @@ fn strangers_clients_meet_a_server() {
     let status: Value = serde_json::from_str(&bed.ok(&bed.lab(&["status", "--json"]))).unwrap();
     let machines: Vec<_> = status["machines"].as_array().unwrap().iter().map(|m| &m["running"]).collect();
     assert_eq!(machines, [&json!(true), &json!(true)]);
+}
+
+#[test]
+fn a_script_can_describe_an_update() {
+    let rule = "[[rule]]\nmatch = '^cat >/opt/openclaw/(\\S+)[.]tar$'\ninput = true\nset = { version = '$1' }\n\
+                do = 'restart'\nstdout = \"{{version}} at {{host}}\\n\"\n";
+    let bed = Bed::new(&format!("{QUICK}{rule}"));
+    let server = bed.create("web", SET_UP);
+    until("readiness", || bed.curl(&server.address, "/readyz").0 == "200");
+    let mut upload = bed.ssh(&server, "cat >/opt/openclaw/2026.9.7.tar");
+    let mut upload = upload.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = upload.stdin.take().unwrap();
+    input.write_all(&vec![0; 5 << 20]).unwrap();
+    assert!(upload.try_wait().unwrap().is_none(), "it waits for the end of its input");
+    drop(input);
+    let output = upload.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("2026.9.7 at {}\n", server.address));
+    until("the new page", || bed.curl(&server.address, "/").1.contains("build-id=\"2026.9.7-release-"));
+}
+
+#[test]
+fn without_root_low_ports_must_be_free_for_all() {
+    let up = |more: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let lab = dir.path().join("lab");
+        let script = format!(
+            "ip link set lo up && {more} exec setpriv --bounding-set=-all --inh-caps=-all \
+             sh -c '\"$0\" lab up --machines scripted --detach --dir \"$1\" && \"$0\" lab down --dir \"$1\"' \"$@\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_clawberth")]).arg(&lab);
+        let (status, stdout, stderr) = answer(command);
+        (
+            status,
+            format!("{stdout}{stderr}{}", std::fs::read_to_string(lab.join("lab.log")).unwrap_or_default()),
+        )
+    };
+    let (status, said) = up("");
+    assert!(status == 1 && said.contains("sysctl net.ipv4.ip_unprivileged_port_start=22"), "{said}");
+    let (status, said) = up("sysctl -qw net.ipv4.ip_unprivileged_port_start=22 &&");
+    assert!(status == 0 && said.contains("is down"), "{said}");
 }
 
 #[test]
