@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -95,6 +96,9 @@ struct Up {
     /// A file that says what scripted machines do, and what goes wrong
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
+    /// Let the rate limits of Let's Encrypt pass N times as fast as in real time
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    acme_speed: NonZeroU32,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,7 +155,7 @@ impl fmt::Display for RateLimit {
 }
 
 impl Start {
-    fn options(&self, hosts: Script) -> Result<Options> {
+    fn options(&self) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
             (Some(file), _) => {
                 let text = std::fs::read_to_string(file)
@@ -166,8 +170,9 @@ impl Start {
             delays,
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
-            hosts,
+            hosts: Script::read("")?,
             projects: self.projects.clone(),
+            acme_speed: NonZeroU32::MIN,
         })
     }
 }
@@ -188,7 +193,10 @@ impl Lab {
     pub(super) async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
             Command::Up(up) => up.run(out).await,
-            Command::Api(start) => bring_up(start, Kind::Api, Script::read("")?, out).await,
+            Command::Api(start) => {
+                let options = start.options()?;
+                bring_up(start, Kind::Api, &options, out).await
+            }
             Command::Down(place) => down(&place.lab()?, out).await,
             Command::Status(place) => show(&status(&place.lab()?)?, json, out),
             Command::Env { place, project } => export(&place.lab()?, &project, out),
@@ -214,39 +222,38 @@ impl Place {
 
 impl Up {
     async fn run(self, out: &mut (dyn Write + Send)) -> Result<()> {
-        let script = match &self.hosts {
-            Some(_) if self.machines == Machines::Real => {
-                bail!("--hosts is about scripted machines: add --machines scripted")
-            }
-            Some(file) => {
-                let text = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read {}", file.display()))?;
-                Script::read(&text).with_context(|| format!("{} is wrong", file.display()))?
-            }
-            None => Script::read("")?,
-        };
+        let mut options = self.start.options()?;
+        options.acme_speed = self.acme_speed;
         let kind = match self.machines {
             Machines::Real => Kind::Machines,
             Machines::Scripted => Kind::Scripted,
         };
-        bring_up(self.start, kind, script, out).await
+        if let Some(file) = &self.hosts {
+            if kind == Kind::Machines {
+                bail!("--hosts is about scripted machines: add --machines scripted");
+            }
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            options.hosts = Script::read(&text).with_context(|| format!("{} is wrong", file.display()))?;
+        }
+        bring_up(self.start, kind, &options, out).await
     }
 }
 
-async fn bring_up(start: Start, kind: Kind, hosts: Script, out: &mut (dyn Write + Send)) -> Result<()> {
+async fn bring_up(start: Start, kind: Kind, options: &Options, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
     if dir.runs() {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }
-    let (hint, options) = (next(&dir)?, start.options(hosts)?);
+    let hint = next(&dir)?;
     // A story that nobody hears any more is no reason to end.
     let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     if start.detach {
         supervisor::detach(&dir, kind, &again(), &mut say).await?;
     } else {
         let mut said = |line: &str| say(line);
-        supervisor::run(&dir, kind, &options, &hint, &mut said).await?;
+        supervisor::run(&dir, kind, options, &hint, &mut said).await?;
     }
     Ok(())
 }

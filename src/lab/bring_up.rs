@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
+use super::acme::Limits;
 use super::api::{Block, Cloud, Settings};
 use super::cache::Cache;
 use super::dir::{LabDir, Record};
@@ -51,7 +52,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
         None => None,
     };
     let machines = match record.slot {
-        Some(slot) => real_machines(dir, slot, &mut services, say).await?,
+        Some(slot) => real_machines(dir, slot, options, &mut services, say).await?,
         None if claim.is_some() => Machines::Scripted(Arc::new(Scripted::open(dir, options.hosts.clone())?)),
         None => Machines::None,
     };
@@ -88,6 +89,7 @@ fn block(record: &Record) -> Block {
 async fn real_machines(
     dir: &LabDir,
     slot: Slot,
+    options: &Options,
     services: &mut JoinSet<Result<()>>,
     say: Say<'_>,
 ) -> Result<Machines> {
@@ -99,6 +101,8 @@ async fn real_machines(
     network::up(slot).await?;
     let trust = trust::ensure(dir, slot.stranger().0.into())?;
     pebble::start(dir, slot, &package, &trust).await?;
+    let limits = Limits::open(dir, slot, &trust, options.acme_speed).await?;
+    services.spawn(limits.serve());
     let mirror = bound(slot, (slot.services().0, MIRROR_PORT).into()).await?;
     serve(services, mirror, mirror::router(node));
     let machines = Nspawn::new(slot, dir.machines(), image, trust.root);

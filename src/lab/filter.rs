@@ -22,7 +22,7 @@ add rule inet cloud passing ct state established,related accept
 add rule inet cloud passing ct state invalid drop
 add rule inet cloud passing ip daddr vmap @by4
 add rule inet cloud passing ip6 daddr vmap @by6
-add rule inet cloud passing iifname != \"host\" ip daddr {management} tcp dport 15000 drop
+add rule inet cloud passing iifname != \"host\" ip daddr {management} tcp dport {{ 14001, 15000 }} drop
 "
     )
 }

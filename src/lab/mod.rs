@@ -1,5 +1,6 @@
 //! The local cloud: Hetzner API, DNS, ACME, metadata and machines on this computer. Imports nothing of the rest.
 
+mod acme;
 pub mod api;
 mod bring_up;
 mod cache;

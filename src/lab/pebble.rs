@@ -1,10 +1,12 @@
 //! Pebble, Let's Encrypt's own test server: the real ACME protocol, from a stranger's point of view.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use axum::http::header::USER_AGENT;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -20,7 +22,13 @@ use super::trust::{self, Trust};
 const SUITE: &str = "unstable";
 /// A few seconds with a near mirror.
 const FETCH: Duration = Duration::from_secs(5 * 60);
+/// An ACME server refuses whoever does not say who asks (RFC 8555, 6.1).
+pub(super) const AGENT: &str = "clawberth-lab";
 const START: Duration = Duration::from_secs(20);
+/// Pebble gives itself a minute for a request.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How long one look during the start may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h.
 const PROFILES: [(&str, &str, u32); 2] =
     [("default", "90 days", 7_776_000), ("shortlived", "160 hours, also for IP addresses", 576_000)];
@@ -41,7 +49,36 @@ pub(super) async fn prepare(cache: &Cache) -> Result<PathBuf> {
 
 /// Where ACME clients begin.
 pub(super) fn directory(slot: Slot) -> String {
-    format!("https://{}:14000/dir", slot.stranger().0)
+    format!("https://{}/dir", public(slot))
+}
+
+/// Where clients find Let's Encrypt's limits, and Pebble behind them.
+pub(super) fn public(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 14000).into()
+}
+
+/// Where Pebble itself listens; the router lets only this computer through, see `filter`.
+pub(super) fn behind(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 14001).into()
+}
+
+/// Where Pebble tells its root, as guarded.
+fn management(slot: Slot) -> SocketAddr {
+    (slot.stranger().0, 15000).into()
+}
+
+/// A client that trusts Pebble's certificate and takes answers as they are.
+pub(super) fn client(trust: &Trust) -> Result<reqwest::Client> {
+    // Whoever runs first installs the provider; it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = reqwest::Certificate::from_pem(trust.root.as_bytes())?;
+    let client = reqwest::Client::builder()
+        .tls_certs_only([authority])
+        .no_proxy()
+        .no_gzip()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(ANSWER);
+    Ok(client.build()?)
 }
 
 /// Starts Pebble, unless it still runs, and publishes its root, which is another one after each start.
@@ -84,15 +121,14 @@ fn pid(dir: &LabDir) -> PathBuf {
 }
 
 fn configuration(dir: &LabDir, slot: Slot) -> Value {
-    let address = slot.stranger().0;
     let profile = |(name, description, seconds): (&str, &str, u32)| {
         (name.to_owned(), json!({ "description": description, "validityPeriod": seconds }))
     };
     let profiles: serde_json::Map<String, Value> = PROFILES.into_iter().map(profile).collect();
     let [_, certificate, key] = trust::FILES.map(|name| dir.file(name));
     json!({ "pebble": {
-        "listenAddress": format!("{address}:14000"),
-        "managementListenAddress": format!("{address}:15000"),
+        "listenAddress": behind(slot),
+        "managementListenAddress": management(slot),
         "certificate": certificate,
         "privateKey": key,
         "httpPort": 80,
@@ -106,15 +142,7 @@ fn configuration(dir: &LabDir, slot: Slot) -> Value {
 
 /// The root, once the server answers and has both profiles.
 async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
-    // Whoever runs first installs the provider; it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let authority = reqwest::Certificate::from_pem(trust.root.as_bytes())?;
-    let client = reqwest::Client::builder()
-        .tls_certs_only([authority])
-        .no_proxy()
-        .user_agent("clawberth-lab")
-        .timeout(Duration::from_secs(5));
-    let client = client.build()?;
+    let client = client(trust)?;
     let until = Instant::now() + START;
     loop {
         match ask(&client, slot).await {
@@ -130,11 +158,14 @@ async fn answer(dir: &LabDir, slot: Slot, trust: &Trust) -> Result<String> {
 }
 
 async fn ask(client: &reqwest::Client, slot: Slot) -> Result<String> {
-    let directory: Value = client.get(directory(slot)).send().await?.error_for_status()?.json().await?;
+    let get = async |url: String| {
+        let request = client.get(url).header(USER_AGENT, AGENT).timeout(ATTEMPT);
+        request.send().await?.error_for_status()
+    };
+    let directory: Value = get(format!("https://{}/dir", behind(slot))).await?.json().await?;
     for (name, _, _) in PROFILES {
         let known = directory.pointer("/meta/profiles").and_then(|profiles| profiles.get(name));
         known.with_context(|| format!("this Pebble has no profile {name}"))?;
     }
-    let root = format!("https://{}:15000/roots/0", slot.stranger().0);
-    Ok(client.get(root).send().await?.error_for_status()?.text().await?)
+    Ok(get(format!("https://{}/roots/0", management(slot))).await?.text().await?)
 }

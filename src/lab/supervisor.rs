@@ -1,6 +1,7 @@
 //! The lab as a process: everything up, until it is told to go down; and the way down for whatever another left.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ pub struct Options {
     pub hosts: Script,
     /// The projects that it is to have besides those it has.
     pub projects: Vec<String>,
+    /// How many times as fast as real time Let's Encrypt's limits pass.
+    pub acme_speed: NonZeroU32,
 }
 
 /// The project that each lab has.

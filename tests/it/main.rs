@@ -13,6 +13,7 @@
 mod arrows;
 mod cli;
 mod examples;
+mod lab_acme;
 mod lab_api;
 mod lab_machines;
 mod lab_scripted;

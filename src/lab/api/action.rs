@@ -135,7 +135,7 @@ pub(crate) struct Action {
 }
 
 impl Action {
-    pub(crate) fn new(id: u64, command: Command, resources: Vec<Target>, then: Option<u64>) -> Self {
+    pub(crate) fn new(id: u64, command: Command, resources: Vec<Target>) -> Self {
         Self {
             id,
             command,
@@ -144,7 +144,7 @@ impl Action {
             finished: None,
             resources,
             error: None,
-            then,
+            then: None,
         }
     }
 

@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::label::{self, Labels};
 
 /// A JSON object; unknown fields are ignored, `null` counts as absent.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Body(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
@@ -22,7 +22,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large")
         })?;
         let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "json_error", "invalid json in request body");
-        serde_json::from_slice(&bytes).map(Self).map_err(|_| wrong())
+        serde_json::from_slice(&bytes).map_err(|_| wrong())
     }
 }
 

@@ -48,6 +48,11 @@ impl ApiError {
         Self::new(StatusCode::LOCKED, "locked", format!("{kind} is locked"))
     }
 
+    /// 409: the resource is being changed; whoever asks again later may succeed.
+    pub(crate) fn conflict(kind: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", format!("{kind} is being changed, please retry"))
+    }
+
     /// 423: the resource is protected from what was asked.
     pub(crate) fn protected(kind: &str) -> Self {
         Self::new(StatusCode::LOCKED, "protected", format!("{kind} is protected"))

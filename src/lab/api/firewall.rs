@@ -117,6 +117,11 @@ pub(crate) fn attach(world: &mut World, firewall: u64, server: u64) -> Result<()
     Ok(())
 }
 
+/// Refuses a firewall on a server that has private addresses only; the API has a code for each endpoint.
+pub(crate) fn no_public_interface(code: &'static str) -> ApiError {
+    ApiError::unprocessable(code, "server has no public interface")
+}
+
 /// Takes all firewalls off a server that is gone.
 pub(crate) fn detach(world: &mut World, server: u64) {
     let place = Place::server(server);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::action::Target;
 use super::error::ApiError;
 use super::label::Selector;
-use super::server::Server;
+use super::server::{self, Server};
 use super::world::World;
 
 /// Where a firewall is, in the API's own words.
@@ -82,6 +82,14 @@ impl Place {
                 }
                 Selector::parse(selector).map(|_| ())
             }
+        }
+    }
+
+    /// Whether this is a server without a public address.
+    pub(crate) fn is_private(&self, world: &World) -> bool {
+        match self {
+            Self::Server { server } => server::addresses(world, server.id).is_empty(),
+            Self::LabelSelector { .. } => false,
         }
     }
 

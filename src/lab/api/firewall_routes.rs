@@ -10,7 +10,7 @@ use super::action::{Command, Target};
 use super::answer::{Created, created};
 use super::body::Body;
 use super::error::ApiError;
-use super::firewall::{Firewall, on_server};
+use super::firewall::{Firewall, no_public_interface, on_server};
 use super::firewall_place::Place;
 use super::meta::Meta;
 use super::path::Id;
@@ -63,6 +63,11 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
 fn check_places(world: &World, places: &[Place], firewall: Option<&Firewall>) -> Result<(), ApiError> {
     for (i, place) in places.iter().enumerate() {
         place.check(world)?;
+        if place.is_private(world) {
+            let code =
+                if firewall.is_some() { "private_net_only_server" } else { "incompatible_network_type" };
+            return Err(no_public_interface(code));
+        }
         if firewall.is_some_and(|f| f.applied_to.contains(place)) {
             let message = "firewall is already applied to the resource";
             return Err(ApiError::unprocessable("firewall_already_applied", message));

@@ -13,8 +13,8 @@ use super::error::ApiError;
 use super::project::Index;
 use super::request_log::Entry;
 use super::{
-    Cloud, action, catalog, firewall_routes, image, primary_ip_routes, rrset_routes, server, server_power,
-    ssh_key, zone,
+    Cloud, action, catalog, firewall_routes, image, network_routes, placement_group, primary_ip_routes,
+    rrset_routes, server, server_network, server_power, ssh_key, volume_routes, zone,
 };
 
 /// All routes, with what holds for each of them.
@@ -24,11 +24,15 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .merge(catalog::routes())
         .merge(firewall_routes::routes())
         .merge(image::routes())
+        .merge(network_routes::routes())
+        .merge(placement_group::routes())
         .merge(primary_ip_routes::routes())
         .merge(rrset_routes::routes())
         .merge(server::routes())
+        .merge(server_network::routes())
         .merge(server_power::routes())
         .merge(ssh_key::routes())
+        .merge(volume_routes::routes())
         .merge(zone::routes())
         .route("/v1/datacenters", any(datacenters))
         .route("/v1/datacenters/{id}", any(datacenters))

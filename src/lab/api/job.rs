@@ -1,7 +1,7 @@
 //! The work behind actions. What is to be done follows from the action alone, so that a lab that was killed in the
 //! middle does it again; all that machines are asked for is safe to ask twice.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Cloud;
 use super::action::{Action, Command};
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::image::Image;
 use super::server::{Server, ServerStatus};
 use super::world::World;
-use super::{firewall, network, server};
+use super::{firewall, network, private_net, server, volume};
 
 /// Begins an action's work, unless the lab is being halted: then the next start does it.
 pub(crate) fn begin(cloud: &Cloud, id: u64) {
@@ -74,7 +74,7 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             Some(id),
         ) => connect(cloud, id).await,
         (Command::AddRoute | Command::DeleteRoute | Command::ChangeIpRange, _) => {
-            for id in cloud.read(|world| network::members(world, action)) {
+            for id in cloud.read(|world| network::machines_of(world, action)) {
                 connect(cloud, id).await?;
             }
             Ok(())
@@ -116,13 +116,51 @@ async fn connect(cloud: &Cloud, id: u64) -> Result<()> {
     }
 }
 
+/// Connects servers anew that a request without an action has disconnected. What fails is logged; the next start of
+/// the server does it again.
+pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
+    let own = cloud.clone();
+    afterwards(cloud, async move {
+        for id in servers {
+            if own.read(|world| server::has_machine(world, id)) {
+                connect(&own, id).await.with_context(|| format!("server {id} was not connected anew"))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Removes what a deleted volume held.
+pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
+    let own = cloud.clone();
+    afterwards(cloud, async move {
+        let removed = own.machines().remove_volume(id).await;
+        removed.with_context(|| format!("what volume {id} held was not removed"))
+    });
+}
+
+/// Does what the answer of a request does not wait for.
+fn afterwards(cloud: &Cloud, work: impl Future<Output = Result<()>> + Send + 'static) {
+    let Some(busy) = cloud.busy() else {
+        return;
+    };
+    tokio::spawn(async move {
+        if let Err(error) = work.await {
+            tracing::error!("{error:#}");
+        }
+        drop(busy);
+    });
+}
+
 /// What the end of an action changes in memory.
 fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiError> {
+    volume::settle(world, action, success)?;
+    private_net::settle(world, action, success)?;
     let Some(server) = action.target::<Server>().filter(|id| world.servers.get(*id).is_some()) else {
         return Ok(());
     };
     match (action.command, success) {
-        (Command::CreateServer, true) if action.then.is_some() => {
+        (Command::CreateServer, true) if starts_next(world, action) => {
             set(world, server, ServerStatus::Starting)
         }
         (Command::CreateServer | Command::StopServer, true)
@@ -139,6 +177,11 @@ fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiEr
         }
         _ => Ok(()),
     }
+}
+
+fn starts_next(world: &World, action: &Action) -> bool {
+    let next = action.then.and_then(|id| world.actions.get(id));
+    next.is_some_and(|next| next.command == Command::StartServer)
 }
 
 fn set(world: &mut World, server: u64, status: ServerStatus) -> Result<(), ApiError> {

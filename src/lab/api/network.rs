@@ -6,13 +6,20 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::Action;
+use super::action::{Action, Command};
 use super::body::Body;
 use super::error::ApiError;
+use super::gateway_route::Route;
 use super::meta::Meta;
+use super::private_net::PrivateNet;
 use super::resource::Resource;
+use super::server;
+use super::subnet::{Subnet, first_host};
 use super::table::{Row, Table};
 use super::world::World;
+
+/// The longest prefix, which is the smallest network.
+const PREFIX_MAX: u8 = 24;
 
 /// A network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,33 +30,6 @@ pub(crate) struct Network {
     pub(crate) routes: Vec<Route>,
     pub(crate) protected: bool,
     pub(crate) expose_routes_to_vswitch: bool,
-}
-
-/// A part of a network, in which servers get addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Subnet {
-    /// `cloud`, `server` or `vswitch`.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) ip_range: Ipv4Net,
-    pub(crate) network_zone: String,
-    pub(crate) vswitch_id: Option<u64>,
-}
-
-/// Where packets for a destination beyond the network go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Route {
-    pub(crate) destination: Ipv4Net,
-    pub(crate) gateway: Ipv4Addr,
-}
-
-/// A server's place in a network.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct PrivateNet {
-    pub(crate) network: u64,
-    pub(crate) ip: Ipv4Addr,
-    pub(crate) alias_ips: Vec<Ipv4Addr>,
-    pub(crate) mac_address: String,
 }
 
 impl Row for Network {
@@ -84,15 +64,12 @@ impl Resource for Network {
     }
 
     fn view(&self, world: &World) -> Value {
-        let member = |net: &PrivateNet| net.network == self.meta.id;
-        let servers = world.servers.iter().filter(|(_, server)| server.private_net.iter().any(member));
-        let servers: Vec<u64> = servers.map(|(id, _)| id).collect();
         let subnet = |subnet: &Subnet| {
             json!({
                 "type": subnet.kind,
                 "ip_range": subnet.ip_range,
                 "network_zone": subnet.network_zone,
-                "gateway": self.gateway(),
+                "gateway": subnet.gateway(self),
                 "vswitch_id": subnet.vswitch_id,
             })
         };
@@ -104,7 +81,7 @@ impl Resource for Network {
             "ip_range": self.ip_range,
             "subnets": self.subnets.iter().map(subnet).collect::<Vec<_>>(),
             "routes": self.routes,
-            "servers": servers,
+            "servers": members(world, self.meta.id),
             "load_balancers": [],
             "protection": {"delete": self.protected},
             "expose_routes_to_vswitch": self.expose_routes_to_vswitch,
@@ -115,14 +92,56 @@ impl Resource for Network {
 impl Network {
     /// The first address of the whole range.
     pub(crate) fn gateway(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.ip_range.network()).saturating_add(1))
+        first_host(self.ip_range)
     }
 }
 
-/// The servers in the network of an action.
-pub(crate) fn members(world: &World, action: &Action) -> Vec<u64> {
-    let network = action.target::<Network>();
-    let member = |net: &PrivateNet| Some(net.network) == network;
+/// Whether a range is one of those that RFC 1918 sets apart.
+pub(crate) fn is_private(range: Ipv4Net) -> bool {
+    range.network().is_private() && range.broadcast().is_private()
+}
+
+/// Whether two ranges have an address in common.
+pub(crate) fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
+}
+
+/// Refuses what cannot be the range of a network.
+pub(crate) fn check_range(range: Ipv4Net) -> Result<(), ApiError> {
+    let wrong = |why| Err(ApiError::field("ip_range", why));
+    if range.trunc() != range {
+        wrong("has bits beyond its netmask")
+    } else if !is_private(range) {
+        wrong("is not a private range of RFC 1918")
+    } else if range.prefix_len() > PREFIX_MAX {
+        wrong("must be at least a /24")
+    } else {
+        Ok(())
+    }
+}
+
+/// 404 for a network that is not there, 409 for one that is being changed.
+pub(crate) fn check_settled(world: &World, id: u64) -> Result<(), ApiError> {
+    world.networks.find(id)?;
+    let changes = |action: &Action| {
+        let attaches = matches!(
+            action.command,
+            Command::AttachToNetwork | Command::DetachFromNetwork | Command::ChangeAliasIps
+        );
+        !attaches && action.concerns(Network::KIND, id)
+    };
+    if world.running().any(changes) { Err(ApiError::conflict("network")) } else { Ok(()) }
+}
+
+/// The servers in a network.
+pub(crate) fn members(world: &World, network: u64) -> Vec<u64> {
+    let member = |net: &PrivateNet| net.network == network;
     let members = world.servers.iter().filter(|(_, server)| server.private_net.iter().any(member));
     members.map(|(id, _)| id).collect()
+}
+
+/// The machines in the network of an action.
+pub(crate) fn machines_of(world: &World, action: &Action) -> Vec<u64> {
+    let members = action.target::<Network>().map_or_else(Vec::new, |id| members(world, id));
+    members.into_iter().filter(|id| server::has_machine(world, *id)).collect()
 }

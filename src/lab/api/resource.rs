@@ -55,11 +55,13 @@ pub(crate) trait Resource: Row + Send + Sync + 'static {
 
 /// `GET` of all and of one, and the actions; the kinds add `POST` and `DELETE`, and `PUT` with [`update`].
 pub(crate) fn routes<T: Resource>() -> Router<Cloud> {
+    look_ups::<T>().merge(action::routes_of::<T>())
+}
+
+/// The same for a kind whose actions nobody can ask for.
+pub(crate) fn look_ups<T: Resource>() -> Router<Cloud> {
     let all = format!("/v1/{}", T::PLURAL);
-    Router::new()
-        .route(&all, get(list::<T>))
-        .route(&format!("{all}/{{id}}"), get(one::<T>))
-        .merge(action::routes_of::<T>())
+    Router::new().route(&all, get(list::<T>)).route(&format!("{all}/{{id}}"), get(one::<T>))
 }
 
 async fn list<T: Resource>(Project(cloud): Project, query: Query) -> Result<Response, ApiError> {

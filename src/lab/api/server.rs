@@ -12,16 +12,16 @@ use super::action::{Command, Target};
 use super::body::{Body, Reference};
 use super::error::ApiError;
 use super::meta::Meta;
-use super::network::PrivateNet;
 use super::path::Id;
 use super::pricing::included_traffic;
 use super::primary_ip::{Family, PrimaryIp};
+use super::private_net::PrivateNet;
 use super::project::Project;
 use super::query::Query;
 use super::resource::{self, Resource};
 use super::table::{Row, Table};
 use super::world::World;
-use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create};
+use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create, volume};
 use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
@@ -272,6 +272,7 @@ pub(crate) fn summaries(world: &World) -> Vec<ServerSummary> {
 pub(crate) fn forget(world: &mut World, id: u64) -> Result<(), ApiError> {
     firewall::detach(world, id);
     primary_ip::release(world, id)?;
+    volume::release(world, id)?;
     world.servers.remove(id);
     Ok(())
 }
@@ -318,4 +319,30 @@ pub(crate) fn check_unlocked(world: &World, id: u64) -> Result<(), ApiError> {
 /// The primary IPs of a server.
 pub(crate) fn addresses(world: &World, id: u64) -> Vec<&PrimaryIp> {
     [Family::Ipv4, Family::Ipv6].into_iter().filter_map(|f| primary_ip::of_server(world, id, f)).collect()
+}
+
+#[cfg(test)]
+impl Server {
+    /// One that is off and has nothing.
+    pub(crate) fn off(id: u64, location: &str) -> Self {
+        Self {
+            meta: Meta::new(id, format!("server-{id}"), Default::default()),
+            status: ServerStatus::Off,
+            server_type: 114,
+            image: 310_557_660,
+            location: location.to_owned(),
+            user_data: None,
+            ssh_keys: Vec::new(),
+            shutting_down: false,
+            ipv4: None,
+            ipv6: None,
+            primary_disk_size: 40,
+            protection: Protection::default(),
+            backup_window: None,
+            rescue_enabled: false,
+            volumes: Vec::new(),
+            private_net: Vec::new(),
+            placement_group: None,
+        }
+    }
 }

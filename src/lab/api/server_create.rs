@@ -1,21 +1,25 @@
 //! `POST /servers`: everything is checked first, then everything is made at once.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::action::{Command, Target};
 use super::answer::{Created, created};
 use super::body::{Body, Reference};
 use super::error::ApiError;
+use super::image::{self, Image};
 use super::label::Labels;
 use super::meta::Meta;
 use super::primary_ip::{self, Family};
+use super::private_net::{self, PrivateNet};
 use super::project::Project;
 use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
 use super::table::Row;
 use super::world::World;
-use super::{firewall, image};
+use super::{firewall, network, placement_group, volume};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -30,6 +34,9 @@ struct Wish {
     start: bool,
     ssh_keys: Vec<Reference>,
     firewalls: Vec<u64>,
+    volumes: Vec<u64>,
+    networks: Vec<u64>,
+    placement_group: Option<u64>,
     user_data: Option<String>,
     labels: Labels,
     public_net: PublicNet,
@@ -67,13 +74,15 @@ struct Found {
     image: u64,
     location: String,
     ssh_keys: Vec<String>,
+    private_net: Vec<PrivateNet>,
 }
 
 impl Wish {
     fn read(body: &Body) -> Result<Self, ApiError> {
         let name = body.name()?;
         check_host_name(&name)?;
-        refuse_unknown(body)?;
+        // the lab's machines mount every volume, whether they are asked to or not
+        body.optional::<bool>("automount")?;
         let user_data: Option<String> = body.optional("user_data")?;
         if user_data.as_ref().is_some_and(|data| data.len() > USER_DATA_MAX) {
             return Err(ApiError::field("user_data", "is too long"));
@@ -87,6 +96,9 @@ impl Wish {
             start: body.optional("start_after_create")?.unwrap_or(true),
             ssh_keys: body.optional("ssh_keys")?.unwrap_or_default(),
             firewalls: firewalls.into_iter().map(|f| f.firewall).collect(),
+            volumes: body.optional("volumes")?.unwrap_or_default(),
+            networks: body.optional("networks")?.unwrap_or_default(),
+            placement_group: body.optional("placement_group")?,
             user_data: user_data.filter(|data| !data.is_empty()),
             labels: body.labels()?.unwrap_or_default(),
             public_net: body.optional("public_net")?.unwrap_or_default(),
@@ -116,6 +128,9 @@ impl Wish {
             world.firewalls.find(*id)?;
         }
         self.check_public_net(world, &location)?;
+        self.check_volumes(world, &location)?;
+        let private_net = self.find_private_net(world, &location)?;
+        self.placement_group.map(|group| placement_group::check_room(world, group)).transpose()?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
             server_type: server_type.id,
@@ -123,13 +138,39 @@ impl Wish {
             image: image.meta.id,
             location,
             ssh_keys,
+            private_net,
         })
+    }
+
+    fn check_volumes(&self, world: &World, location: &str) -> Result<(), ApiError> {
+        volume::check_count(self.volumes.len())?;
+        if self.volumes.iter().collect::<BTreeSet<_>>().len() < self.volumes.len() {
+            return Err(ApiError::field("volumes", "names a volume twice"));
+        }
+        self.volumes.iter().try_for_each(|id| volume::check_attachable(world, *id, location))
+    }
+
+    fn find_private_net(&self, world: &World, location: &str) -> Result<Vec<PrivateNet>, ApiError> {
+        let mut places = Vec::new();
+        for network in &self.networks {
+            network::check_settled(world, *network)?;
+            let wish = private_net::Wish { network: *network, ..Default::default() };
+            let place = wish.find(world, location, &places)?;
+            places.push(place);
+        }
+        Ok(places)
     }
 
     fn check_public_net(&self, world: &World, location: &str) -> Result<(), ApiError> {
         let net = &self.public_net;
         if !net.enable_ipv4 && !net.enable_ipv6 {
-            return Err(ApiError::field("public_net", "a server without a public address needs a network"));
+            if self.networks.is_empty() {
+                let why = "a server without a public address needs a network";
+                return Err(ApiError::field("public_net", why));
+            }
+            if !self.firewalls.is_empty() {
+                return Err(firewall::no_public_interface("incompatible_network_type"));
+            }
         }
         for (enabled, family, given) in
             [(net.enable_ipv4, Family::Ipv4, net.ipv4), (net.enable_ipv6, Family::Ipv6, net.ipv6)]
@@ -150,7 +191,7 @@ impl Wish {
 
     /// Makes the server with its addresses and firewalls.
     fn make(self, world: &mut World, found: Found) -> Result<u64, ApiError> {
-        let Found { server_type, disk, image, location, ssh_keys } = found;
+        let Found { server_type, disk, image, location, ssh_keys, private_net } = found;
         let net = &self.public_net;
         let (v4, v6) = (net.enable_ipv4.then_some(net.ipv4), net.enable_ipv6.then_some(net.ipv6));
         let id = world.servers.insert(|id| Server {
@@ -169,8 +210,8 @@ impl Wish {
             backup_window: None,
             rescue_enabled: false,
             volumes: Vec::new(),
-            private_net: Vec::new(),
-            placement_group: None,
+            private_net,
+            placement_group: self.placement_group,
         });
         for (family, wanted) in [(Family::Ipv4, v4), (Family::Ipv6, v6)] {
             match wanted {
@@ -182,21 +223,10 @@ impl Wish {
         for firewall in self.firewalls {
             firewall::attach(world, firewall, id)?;
         }
-        Ok(id)
-    }
-}
-
-/// Volumes, networks and placement groups cannot be made yet, so none that is named can exist.
-fn refuse_unknown(body: &Body) -> Result<(), ApiError> {
-    for (field, kind) in [("volumes", "volume"), ("networks", "network")] {
-        let named: Vec<u64> = body.optional(field)?.unwrap_or_default();
-        if let Some(id) = named.first() {
-            return Err(ApiError::not_found(kind, id));
+        for volume in self.volumes {
+            volume::attach(world, volume, id)?;
         }
-    }
-    match body.optional::<u64>("placement_group")? {
-        Some(id) => Err(ApiError::not_found("placement group", id)),
-        None => Ok(()),
+        Ok(id)
     }
 }
 
@@ -228,21 +258,35 @@ pub(crate) async fn create(Project(cloud): Project, body: Body) -> Created {
 fn answer(world: &mut World, wish: Wish) -> Created {
     let found = wish.find(world)?;
     let root_password = found.ssh_keys.is_empty().then(root_password);
-    let start = wish.start;
+    let (start, image) = (wish.start, found.image);
     let id = wish.make(world, found)?;
-    let target = vec![Target::of::<Server>(id)];
-    let (action, next_actions) = if start {
-        let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
-        (create, vec![world.action_view(start)?])
-    } else {
-        (world.act(Command::CreateServer, target), Vec::new())
-    };
+    let targets = vec![Target::of::<Server>(id), Target::of::<Image>(image)];
+    let action = world.act(Command::CreateServer, targets);
+    let next_actions = act_on(world, id, action, start)?;
     created(json!({
         Server::KIND: world.servers.find(id)?.view(world),
         "action": world.action_view(action)?,
         "next_actions": next_actions,
         "root_password": root_password,
     }))
+}
+
+/// What follows a server's create, in the API's order.
+fn act_on(world: &mut World, id: u64, create: u64, start: bool) -> Result<Vec<Value>, ApiError> {
+    let server = world.servers.find(id)?;
+    let start = start.then(|| (Command::StartServer, vec![Target::of::<Server>(id)]));
+    let volumes = server.volumes.iter().map(|v| (Command::AttachVolume, volume::targets(*v, Some(id))));
+    let networks = server.private_net.iter();
+    let networks = networks.map(|net| (Command::AttachToNetwork, private_net::targets(id, net.network)));
+    let steps: Vec<_> = start.into_iter().chain(volumes).chain(networks).collect();
+    let mut last = create;
+    steps
+        .into_iter()
+        .map(|(command, targets)| {
+            last = world.act_after(last, command, targets);
+            world.action_view(last)
+        })
+        .collect()
 }
 
 /// Shown as the API shows it; the lab's machines know no passwords.

@@ -142,26 +142,22 @@ impl World {
 
     /// Sets an action going.
     pub(crate) fn act(&mut self, command: Command, resources: Vec<Target>) -> u64 {
-        let id = self.act_later(command, resources, None);
+        let id = self.act_later(command, resources);
         self.to_begin.push(id);
         id
     }
 
-    /// Sets an action going, and then another one on the same resources.
-    pub(crate) fn act_twice(
-        &mut self,
-        first: Command,
-        second: Command,
-        resources: Vec<Target>,
-    ) -> (u64, u64) {
-        let second = self.act_later(second, resources.clone(), None);
-        let first = self.act_later(first, resources, Some(second));
-        self.to_begin.push(first);
-        (first, second)
+    /// Sets an action going once another one, that has just been set going, has succeeded.
+    pub(crate) fn act_after(&mut self, before: u64, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.act_later(command, resources);
+        if let Some(before) = self.actions.get_mut(before) {
+            before.then = Some(id);
+        }
+        id
     }
 
-    fn act_later(&mut self, command: Command, resources: Vec<Target>, then: Option<u64>) -> u64 {
-        let id = self.actions.insert(|id| Action::new(id, command, resources, then));
+    fn act_later(&mut self, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.actions.insert(|id| Action::new(id, command, resources));
         self.runs(id);
         id
     }
@@ -237,8 +233,9 @@ pub(crate) mod tests {
     #[test]
     fn what_waits_for_a_failed_action_fails_with_it() {
         let mut world = world();
-        let (create, start) =
-            world.act_twice(Command::CreateServer, Command::StartServer, vec![Target::of::<Server>(7)]);
+        let target = vec![Target::of::<Server>(7)];
+        let create = world.act(Command::CreateServer, target.clone());
+        let start = world.act_after(create, Command::StartServer, target);
         assert_eq!(world.take_to_begin(), [create]);
         assert!(world.is_locked(7));
         world.finish(create, Err("no disk".to_owned()));
@@ -253,7 +250,8 @@ pub(crate) mod tests {
     fn a_restart_begins_with_the_first_of_two_actions() {
         let mut world = world();
         let target = vec![Target::of::<Server>(7)];
-        let (create, start) = world.act_twice(Command::CreateServer, Command::StartServer, target);
+        let create = world.act(Command::CreateServer, target.clone());
+        let start = world.act_after(create, Command::StartServer, target);
         world.begin_again();
         assert_eq!(world.take_to_begin(), [create]);
         world.finish(create, Ok(()));

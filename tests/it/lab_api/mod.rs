@@ -8,8 +8,11 @@ mod firewalls;
 mod http;
 mod keys;
 mod machines;
+mod networks;
+mod placement_groups;
 mod restart;
 mod servers;
+mod volumes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
