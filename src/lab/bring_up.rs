@@ -16,7 +16,7 @@ use super::dir::{LabDir, Record};
 use super::dns::Resolvers;
 use super::machine::Machines;
 use super::nspawn::Nspawn;
-use super::scripted::{Claim, Scripted};
+use super::scripted::Scripted;
 use super::slot::Slot;
 use super::supervisor::{Options, Say};
 use super::{dns, image, mirror, namespace, network, pebble, trust};
@@ -29,8 +29,6 @@ pub(super) struct Up {
     /// The cloud that the API shows.
     pub(super) cloud: Cloud,
     services: JoinSet<Result<()>>,
-    /// The addresses of scripted hosts.
-    _claim: Option<Claim>,
 }
 
 impl Up {
@@ -47,14 +45,12 @@ impl Up {
 /// Brings the lab of that record up; its servers are for the cloud to resume.
 pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
-    let claim = match record.loopback {
-        Some(loopback) => Some(loopback.claim().await?),
-        None => None,
-    };
-    let machines = match record.slot {
-        Some(slot) => real_machines(dir, slot, options, &mut services, say).await?,
-        None if claim.is_some() => Machines::Scripted(Arc::new(Scripted::open(dir, options.hosts.clone())?)),
-        None => Machines::None,
+    let machines = match (record.slot, record.loopback) {
+        (Some(slot), _) => real_machines(dir, slot, options, &mut services, say).await?,
+        (None, Some(loopback)) => {
+            Machines::Scripted(Arc::new(Scripted::open(dir, loopback, options.hosts.clone()).await?))
+        }
+        (None, None) => Machines::None,
     };
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
@@ -73,7 +69,7 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
     if let Some(slot) = record.slot {
         serve_machines(&cloud, slot, &mut services).await?;
     }
-    Ok(Up { cloud, services, _claim: claim })
+    Ok(Up { cloud, services })
 }
 
 /// The addresses of a lab's servers.

@@ -15,7 +15,7 @@ use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record};
 use super::process::Process;
-use super::scripted::{self, Loopback, Script};
+use super::scripted::{self, Claim, Loopback, Script};
 use super::slot::Slot;
 use super::story::Story;
 use super::{network, nspawn, pebble, platform};
@@ -75,7 +75,7 @@ pub async fn run(dir: &LabDir, kind: Kind, options: &Options, ready: &str, say: 
     let me = Process::of(std::process::id()).context("this process is not in /proc")?;
     me.save(&dir.pid())?;
     remove(&dir.ready())?;
-    let record = recorded(dir, kind, &options.projects)?;
+    let (record, _claim) = recorded(dir, kind, &options.projects)?;
     let outcome = live(dir, record, options, &mut end, ready, say).await;
     say("taking the lab down");
     let down = take_down(dir).await;
@@ -229,15 +229,19 @@ impl End {
     }
 }
 
-/// The record of the lab, made at the first `up`.
-fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<Record> {
-    let mut record = match dir.record()? {
-        Some(record) if record.kind() == kind => record,
+/// The record of the lab, made at the first `up`, and the proof that its loopback addresses are this process's.
+fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<(Record, Option<Claim>)> {
+    let (mut record, claim) = match dir.record()? {
+        Some(record) if record.kind() == kind => {
+            let claim = record.loopback.map(Loopback::claim).transpose()?;
+            (record, claim)
+        }
         Some(_) => bail!("{} holds a lab of another kind; name another with --dir", dir.path().display()),
         None => {
             let slot = (kind == Kind::Machines).then(|| Slot::claim(dir.path())).transpose()?;
-            let loopback = (kind == Kind::Scripted).then(|| Loopback::find(dir.path())).transpose()?;
-            Record { slot, loopback, projects: Vec::new(), port: 0 }
+            let claimed = (kind == Kind::Scripted).then(|| Loopback::claim_any(dir.path())).transpose()?;
+            let (loopback, claim) = claimed.unzip();
+            (Record { slot, loopback, projects: Vec::new(), port: 0 }, claim)
         }
     };
     for name in std::iter::once(PROJECT).chain(projects.iter().map(String::as_str)) {
@@ -247,5 +251,5 @@ fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<Record> {
         }
     }
     dir.keep(&record)?;
-    Ok(record)
+    Ok((record, claim))
 }

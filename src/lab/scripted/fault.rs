@@ -152,6 +152,13 @@ impl FaultEntry {
     }
 }
 
+#[cfg(test)]
+impl Met {
+    pub(super) fn of(chances: u32, hits: u32) -> Self {
+        Self { chances, hits }
+    }
+}
+
 impl Fault {
     /// Whether this host meets the fault now; notes the occasion. The same host meets it at the same occasions
     /// whenever all is done again.

@@ -1,5 +1,6 @@
 //! One host: what it does and answers at a moment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::clock::{millis, now};
 use super::fault::Harm;
-use super::script::{Deed, Rule, Script};
+use super::script::{Deed, Pattern, Rule, Script};
 use super::set_up::{SetUp, Standing};
 use super::state::State;
 use super::text::TOKEN;
@@ -142,48 +143,32 @@ impl Host {
         self.changed.notify_waiters();
     }
 
+    /// Begins a run of the set-up, unless one is under way.
     fn begin_set_up(&self, state: &mut State, begins: u64, now: u64) {
-        let mut fails = None;
-        self.befall(
-            state,
-            |harm| matches!(harm, Harm::PartFailed { .. }),
-            |harm| {
-                if let (Harm::PartFailed { part, log }, None) = (harm, &fails) {
-                    fails = Some((part.clone(), log.clone()));
-                }
-            },
-        );
-        if state.set_up.begin(&self.script.parts, begins, now, fails) {
-            state.late = self.lateness(state);
+        if state.set_up.is_under_way(now) {
+            return;
         }
+        let fails = self.met(state, |harm| matches!(harm, Harm::PartFailed { .. }));
+        let fails = fails.into_iter().find_map(|harm| match harm {
+            Harm::PartFailed { part, log } => Some((part.clone(), log.clone())),
+            _ => None,
+        });
+        state.set_up.begin(&self.script.parts, begins, now, fails);
+        state.late = self.lateness(state);
     }
 
+    /// By how much a gateway that starts now is late.
     fn lateness(&self, state: &mut State) -> u64 {
-        let mut late = 0;
-        self.befall(
-            state,
-            |harm| matches!(harm, Harm::Unready(_)),
-            |harm| {
-                if let Harm::Unready(delay) = harm {
-                    late += millis(*delay);
-                }
-            },
-        );
-        late
+        let delay = |harm: &Harm| if let Harm::Unready(delay) = harm { millis(*delay) } else { 0 };
+        self.met(state, |harm| matches!(harm, Harm::Unready(_))).into_iter().map(delay).sum()
     }
 
-    /// Does what those of the faults do that this host meets now.
-    fn befall<'a>(
-        &'a self,
-        state: &mut State,
-        which: impl Fn(&Harm) -> bool,
-        mut harm: impl FnMut(&'a Harm),
-    ) {
-        for (place, fault) in self.script.faults.iter().enumerate().filter(|(_, fault)| which(&fault.harm)) {
-            if fault.befalls(&state.name, state.met.entry(place).or_default()) {
-                harm(&fault.harm);
-            }
-        }
+    /// What of some kinds of harm this host meets now.
+    fn met(&self, state: &mut State, which: impl Fn(&Harm) -> bool) -> Vec<&Harm> {
+        let faults = self.script.faults.iter().enumerate().filter(|(_, fault)| which(&fault.harm));
+        let met =
+            faults.filter(|(place, fault)| fault.befalls(&state.name, state.met.entry(*place).or_default()));
+        met.map(|(_, fault)| &fault.harm).collect()
     }
 
     /// Whether a connection to port 22 is refused.
@@ -197,30 +182,24 @@ impl Host {
     }
 
     fn meets(&self, which: impl Fn(&Harm) -> bool) -> bool {
-        let mut met = false;
-        self.change(|state| self.befall(state, which, |_| met = true));
-        met
+        self.change(|state| !self.met(state, which).is_empty())
     }
 
     /// What goes wrong with a command.
     pub(super) fn mishap(&self, command: &str) -> Mishap {
         let mut mishap = Mishap::default();
-        self.change(|state| {
-            self.befall(
-                state,
-                |harm| harm.concerns(command),
-                |harm| match harm {
-                    Harm::SshReset(_) => mishap.cut = true,
-                    Harm::Slow(_, delay) => mishap.delay += *delay,
-                    Harm::Hang(_) => mishap.hang = true,
-                    Harm::ExecFails { status, stderr, .. } => {
-                        mishap.instead =
-                            Some(Output { stdout: String::new(), stderr: stderr.clone(), status: *status });
-                    }
-                    Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
-                },
-            );
-        });
+        for harm in self.change(|state| self.met(state, |harm| harm.concerns(command))) {
+            match harm {
+                Harm::SshReset(_) => mishap.cut = true,
+                Harm::Slow(_, delay) => mishap.delay += *delay,
+                Harm::Hang(_) => mishap.hang = true,
+                Harm::ExecFails { status, stderr, .. } => {
+                    let stderr = stderr.clone();
+                    mishap.instead = Some(Output { stdout: String::new(), stderr, status: *status });
+                }
+                Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
+            }
+        }
         mishap
     }
 
@@ -319,12 +298,17 @@ pub(super) fn file(dir: &Path) -> PathBuf {
 
 /// A server as it is created: off, with nothing set up.
 fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
-    let text = user_data::text(spec.user_data.as_deref().unwrap_or_default())?;
-    let key = match user_data::host_key(&text)? {
-        Some(key) => key,
-        None => PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a host key")?,
+    // what cloud-init cannot read it leaves out, and boots
+    let left_out = |error: anyhow::Error| tracing::warn!("server {}: {error:#}", spec.id);
+    let given = spec.user_data.as_deref().unwrap_or_default();
+    let text = user_data::text(given).map_err(left_out).unwrap_or_default();
+    let key = match user_data::host_key(&text).map_err(left_out) {
+        Ok(Some(key)) => key,
+        Ok(None) | Err(()) => {
+            PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a host key")?
+        }
     };
-    let fact = |(name, pattern): (&String, &super::script::Pattern)| {
+    let fact = |(name, pattern): (&String, &Pattern)| {
         let found = pattern.0.captures(&text)?.get(1)?;
         Some((name.clone(), found.as_str().to_owned()))
     };
@@ -338,6 +322,63 @@ fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
         set_up: SetUp::default(),
         restarted: None,
         late: 0,
-        met: std::collections::BTreeMap::new(),
+        met: BTreeMap::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::scripted::fault::Met;
+
+    const USER_DATA: &str = "#cloud-config\nwrite_files:\n- content: |\n    openclaw=2026.9.6\n";
+
+    fn host(dir: &Path, script: &str, user_data: &str) -> Host {
+        let spec = MachineSpec {
+            id: 7,
+            name: "web".to_owned(),
+            ipv4: Some([127, 64, 0, 2].into()),
+            user_data: Some(user_data.to_owned()),
+            ..MachineSpec::default()
+        };
+        Host::ensure(dir, &spec, &Arc::new(Script::read(script).unwrap())).unwrap()
+    }
+
+    fn asked(host: &Host, command: &str) -> String {
+        host.run(host.rule(command).unwrap(), command).stdout
+    }
+
+    #[test]
+    fn what_a_host_knows_outlives_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            "[[rule]]\nmatch = '^use (\\S+)$'\nset = { version = '$1' }\nstdout = '{{id}} {{version}}'";
+        let first = host(dir.path(), script, USER_DATA);
+        first.power_on();
+        assert_eq!(asked(&first, "use 2026.9.7"), "7 2026.9.7");
+        let known = first.look(State::clone);
+        assert_eq!(host(dir.path(), script, "other").look(State::clone), known);
+        first.forget();
+        first.power_off();
+        assert_eq!(host(dir.path(), script, "other").look(State::clone), known, "it writes no more");
+    }
+
+    #[test]
+    fn a_count_is_not_used_up_by_what_does_not_happen() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "[[fault]]\nkind = 'part_failed'\npart = 'node'\ncount = 2";
+        let host = host(dir.path(), script, USER_DATA);
+        host.power_on();
+        asked(&host, "systemd-run --collect /usr/local/lib/clawberth/setup");
+        assert_eq!(host.look(|state| state.met[&0]), Met::of(1, 1), "one run is under way");
+    }
+
+    #[test]
+    fn user_data_that_cannot_be_read_is_left_out() {
+        for user_data in ["#cloud-config\nssh_keys: [\n", "H4sIAAAA", ""] {
+            let dir = tempfile::tempdir().unwrap();
+            let host = host(dir.path(), "", user_data);
+            assert!(host.key().is_ok() && !host.look(State::has_gateway), "{user_data:?}");
+        }
+    }
 }

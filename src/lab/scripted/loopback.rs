@@ -27,34 +27,40 @@ pub(crate) struct Claim {
 }
 
 impl Loopback {
-    /// A block that no running lab has, for the lab in that directory: usually the same one again.
-    pub(crate) fn find(dir: &Path) -> Result<Self> {
+    /// Takes a block that no running lab has for this process, the lab in that directory.
+    pub(crate) fn claim_any(dir: &Path) -> Result<(Self, Claim)> {
         let mut hasher = DefaultHasher::new();
         dir.hash(&mut hasher);
-        // below COUNT
+        // below COUNT. Labs that are down hold no claim: they are kept apart by where they begin to look
         let wish = (hasher.finish() % u64::from(COUNT)) as u8;
         for step in 0..COUNT {
             let block = Self(FIRST + (wish + step) % COUNT);
-            if block.listen()?.is_some() {
-                return Ok(block);
+            if let Some(claim) = block.listen()? {
+                return Ok((block, claim));
             }
         }
         bail!("all {COUNT} address blocks of scripted labs are taken; take another lab down")
     }
 
-    /// Takes the block for this process, and sees that hosts can listen in it.
+    /// Takes the block for this process.
     ///
     /// # Errors
-    /// Another lab runs in it; ports 22 or 443 cannot be had.
-    pub(crate) async fn claim(self) -> Result<Claim> {
-        let Some(listener) = self.listen()? else {
-            bail!(
-                "another lab runs in 127.{}.0.0/16: take it down, or begin this one in another directory",
-                self.0
-            );
-        };
-        super::door::check(self.last()).await.context("scripted hosts cannot run here")?;
-        Ok(Claim { _listener: listener })
+    /// Another lab runs in it.
+    pub(crate) fn claim(self) -> Result<Claim> {
+        let block = self.0;
+        self.listen()?.with_context(|| {
+            format!(
+                "another lab runs in 127.{block}.0.0/16: take it down, or begin this one in another directory"
+            )
+        })
+    }
+
+    /// Whether hosts can listen in the block.
+    ///
+    /// # Errors
+    /// Ports 22 or 443 cannot be had.
+    pub(super) async fn check(self) -> Result<()> {
+        super::door::check(self.last()).await.context("scripted hosts cannot run here")
     }
 
     /// N.
@@ -67,9 +73,9 @@ impl Loopback {
         Ipv4Addr::new(127, self.0, 255, 254)
     }
 
-    fn listen(self) -> Result<Option<TcpListener>> {
+    fn listen(self) -> Result<Option<Claim>> {
         match TcpListener::bind((self.last(), CLAIM)) {
-            Ok(listener) => Ok(Some(listener)),
+            Ok(listener) => Ok(Some(Claim { _listener: listener })),
             Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot listen on {}:{CLAIM}", self.last())),
         }
@@ -80,14 +86,15 @@ impl Loopback {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_claimed_block_is_not_found_again() {
+    #[test]
+    fn a_block_is_one_running_lab_s() {
         let dir = Path::new("/a/lab/of/this/test");
-        let block = Loopback::find(dir).unwrap();
-        let claim = TcpListener::bind((block.last(), CLAIM)).unwrap();
-        let other = Loopback::find(dir).unwrap();
+        let (block, claim) = Loopback::claim_any(dir).unwrap();
+        let (other, _claim) = Loopback::claim_any(dir).unwrap();
         assert_ne!(block, other);
-        assert!(block.claim().await.unwrap_err().to_string().starts_with("another lab runs in 127."));
+        let taken = block.claim().unwrap_err().to_string();
+        assert!(taken.starts_with("another lab runs in 127."), "{taken}");
         drop(claim);
+        block.claim().unwrap();
     }
 }

@@ -69,8 +69,9 @@ impl Scripted {
     /// The hosts in a lab's directory, which do from now on as the script says.
     ///
     /// # Errors
-    /// A directory that cannot be read or written.
-    pub(super) fn open(dir: &LabDir, script: Script) -> Result<Self> {
+    /// Ports 22 or 443 cannot be had in the block; a directory that cannot be read or written.
+    pub(super) async fn open(dir: &LabDir, block: Loopback, script: Script) -> Result<Self> {
+        block.check().await?;
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a key")?;
         let common = Common { authority: Authority::ensure(dir)?, wrong_key: ssh::config(key) };
         most_files();

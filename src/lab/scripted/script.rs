@@ -226,6 +226,7 @@ mod tests {
         let all = script.parts.iter().map(|part| part.takes).sum::<Duration>();
         let all = all + script.boot + script.packages + script.certificate + script.ready;
         assert!((2..4).contains(&all.as_secs()), "{all:?}");
+        Script::read(DEFAULT).unwrap();
     }
 
     #[test]
