@@ -101,7 +101,7 @@ async fn real_machines(
     services.spawn(limits.serve());
     let mirror = bound(slot, (slot.services().0, MIRROR_PORT).into()).await?;
     serve(services, mirror, mirror::router(node));
-    let machines = Nspawn::new(slot, dir.machines(), image, trust.root);
+    let machines = Nspawn::open(slot, dir, image, trust.root)?;
     Ok(Machines::Nspawn(Arc::new(machines)))
 }
 

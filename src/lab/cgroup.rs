@@ -7,9 +7,18 @@ use anyhow::{Context, Result};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Moves the shell into the groups named before `--`, then becomes the program.
-pub(super) const JOIN: &str =
-    r#"while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
+/// Runs systemd-nspawn in the groups of `$0`, again and again while the machine reboots itself: without systemd's help
+/// nspawn leaves that to others, and says so with exit code 133. With it there are no groups, and the shell becomes nspawn.
+pub(super) const LAUNCH: &str = r#"
+[ -n "$0" ] || exec "$@"
+trap 'ending=1; kill "$nspawn"' TERM
+code=133
+while [ "$code" = 133 ] && [ -z "$ending" ]; do
+    (for group in $0; do echo 0 > "$group/cgroup.procs" || exit; done; exec "$@") & nspawn=$!
+    while kill -0 "$nspawn" 2> /dev/null; do wait "$nspawn"; code=$?; done
+done
+exit "$code"
+"#;
 
 /// The groups of one machine, one per hierarchy that systemd-nspawn writes to. Without them two machines would
 /// share one `payload` group, and their two systemds would end each other's services.
@@ -61,4 +70,36 @@ fn remove(path: &Path) -> std::io::Result<()> {
         }
     }
     fs::remove_dir(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Launches a shell script in a group that is no more than a directory.
+    fn launch(dir: &Path, script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", LAUNCH]).arg(dir).args(["sh", "-c", script]).current_dir(dir);
+        command
+    }
+
+    #[test]
+    fn a_machine_that_reboots_itself_is_started_again_in_its_groups() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "cat cgroup.procs >>starts; [ $(wc -l <starts) = 3 ] && exit 7; exit 133";
+        let status = launch(dir.path(), script).status().unwrap();
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(fs::read_to_string(dir.path().join("starts")).unwrap(), "0\n0\n0\n");
+    }
+
+    #[test]
+    fn a_machine_that_is_told_to_stop_has_time_to_and_is_not_started_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "trap 'sleep 0.2; echo orderly >end; exit 133' TERM; kill $PPID; sleep 10 & wait";
+        let status = launch(dir.path(), script).status().unwrap();
+        assert_eq!(status.code(), Some(133));
+        assert_eq!(fs::read_to_string(dir.path().join("end")).unwrap(), "orderly\n");
+    }
 }

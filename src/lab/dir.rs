@@ -114,6 +114,16 @@ impl LabDir {
         self.file("machines")
     }
 
+    /// One directory per snapshot.
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.file("snapshots")
+    }
+
+    /// One directory per volume.
+    pub(super) fn volumes(&self) -> PathBuf {
+        self.file("volumes")
+    }
+
     /// Takes the lab's lock; `None` if a process has it, which is then the running lab.
     pub(super) fn lock(&self) -> Result<Option<Lock>> {
         let path = self.file("lock");
@@ -165,6 +175,21 @@ impl LabDir {
     pub(super) fn slot_of(path: &Path) -> Option<Slot> {
         Self { root: path.to_owned() }.record().ok()??.slot
     }
+}
+
+/// The entries of a directory that are named by a number, in its order; none if there is no directory.
+pub(super) fn numbered(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        found.extend(id.map(|id| (id, path)));
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// A directory of the user's: from the environment, else under the home directory.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod forward;
+mod reverse;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,13 +124,15 @@ impl Server {
         fit(&question, answer, transport)
     }
 
-    /// What the zones say; `None` for names outside of them.
+    /// What the zones and the reverse names of addresses say; `None` for names outside of them.
     fn own_answer(&self, question: &Message) -> Option<Message> {
         if question.metadata.op_code != OpCode::Query || question.queries.len() != 1 {
             return Some(refusal(question, ResponseCode::NotImp));
         }
         let asked = question.queries.first()?;
-        self.cloud.with_zones(|zones| answer::from_zones(zones, asked)).map(|found| found.message(question))
+        let found = self.cloud.with_zones(|zones| answer::from_zones(zones, asked));
+        let found = found.or_else(|| reverse::from_pointers(asked, |address| self.cloud.pointer(address)));
+        found.map(|found| found.message(question))
     }
 
     async fn forward(&self, question: &Message, bytes: &[u8], transport: Transport) -> Option<Vec<u8>> {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
+use serde_json::Value;
 
 use super::machine::{Accept, MachineSpec};
 
@@ -27,12 +28,54 @@ add rule inet cloud passing iifname != \"host\" ip daddr {management} tcp dport 
     )
 }
 
-/// Sets what may reach a machine, in one transaction.
+/// An address, and the machine's chain that whatever is for it goes through.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    address: IpNet,
+    chain: String,
+}
+
+impl Entry {
+    /// As an element of its map.
+    fn element(&self) -> String {
+        match self.address {
+            IpNet::V4(net) => format!("by4 {{ {}", net.addr()),
+            IpNet::V6(net) => format!("by6 {{ {net}"),
+        }
+    }
+}
+
+/// Reads what `nft -j list maps inet` says about the router.
+pub(super) fn entries(listing: &str) -> Result<Vec<Entry>> {
+    let listing: Value = serde_json::from_str(listing).context("nft describes no maps")?;
+    let objects = listing.pointer("/nftables").and_then(Value::as_array).into_iter().flatten();
+    let elements = objects.filter_map(|object| object.pointer("/map/elem")?.as_array()).flatten();
+    elements
+        .map(|element| entry(element).with_context(|| format!("no element of the cloud: {element}")))
+        .collect()
+}
+
+fn entry(element: &Value) -> Option<Entry> {
+    let prefix = |part| element.pointer(&format!("/0/prefix/{part}"));
+    let chain = element.pointer("/1/goto/target")?.as_str()?.to_owned();
+    let address = match element.pointer("/0")?.as_str() {
+        Some(address) => IpNet::from(address.parse::<IpAddr>().ok()?),
+        None => format!("{}/{}", prefix("addr")?.as_str()?, prefix("len")?).parse().ok()?,
+    };
+    Some(Entry { address, chain })
+}
+
+/// Sets what may reach a machine, in one transaction. An address may have been another machine's, and one that was
+/// this one's may be nobody's now.
 ///
 /// # Errors
 /// A source that is no CIDR block, a protocol the cloud does not have.
-pub(super) fn of_machine(spec: &MachineSpec, accepts: Option<&[Accept]>) -> Result<String> {
-    let chain = format!("s{}", spec.id);
+pub(super) fn of_machine(
+    spec: &MachineSpec,
+    accepts: Option<&[Accept]>,
+    entries: &[Entry],
+) -> Result<String> {
+    let chain = chain(spec.id);
     let mut text = format!("add chain inet cloud {chain}\nflush chain inet cloud {chain}\n");
     match accepts {
         None => writeln!(text, "add rule inet cloud {chain} accept")?,
@@ -43,27 +86,34 @@ pub(super) fn of_machine(spec: &MachineSpec, accepts: Option<&[Accept]>) -> Resu
             writeln!(text, "add rule inet cloud {chain} drop")?;
         }
     }
-    if let Some(address) = spec.ipv4 {
-        writeln!(text, "add element inet cloud by4 {{ {address} : goto {chain} }}")?;
+    let v4 = spec.ipv4.map(|address| IpNet::V4(address.into()));
+    let v6 = spec.ipv6.map(|prefix| Ipv6Net::new(prefix, 64).map(IpNet::V6)).transpose()?;
+    let own: Vec<IpNet> = v4.into_iter().chain(v6).collect();
+    for entry in entries.iter().filter(|entry| own.contains(&entry.address) != (entry.chain == chain)) {
+        writeln!(text, "delete element inet cloud {} }}", entry.element())?;
     }
-    if let Some(prefix) = spec.ipv6 {
-        writeln!(text, "add element inet cloud by6 {{ {prefix}/64 : goto {chain} }}")?;
+    for address in own {
+        let entry = Entry { address, chain: chain.clone() };
+        writeln!(text, "add element inet cloud {} : goto {chain} }}", entry.element())?;
     }
     Ok(text)
 }
 
-/// Removes a machine's chain and what points to it; the addresses must have been set before.
-pub(super) fn without_machine(spec: &MachineSpec) -> Result<String> {
-    let mut text = of_machine(spec, None)?;
-    if let Some(address) = spec.ipv4 {
-        writeln!(text, "delete element inet cloud by4 {{ {address} }}")?;
+/// Removes a machine's chain and what points to it, if they are there.
+pub(super) fn without_machine(id: u64, entries: &[Entry]) -> Result<String> {
+    let chain = chain(id);
+    let mut text = String::new();
+    for entry in entries.iter().filter(|entry| entry.chain == chain) {
+        writeln!(text, "delete element inet cloud {} }}", entry.element())?;
     }
-    if let Some(prefix) = spec.ipv6 {
-        writeln!(text, "delete element inet cloud by6 {{ {prefix}/64 }}")?;
+    for verb in ["add", "flush", "delete"] {
+        writeln!(text, "{verb} chain inet cloud {chain}")?;
     }
-    let chain = format!("s{}", spec.id);
-    writeln!(text, "flush chain inet cloud {chain}\ndelete chain inet cloud {chain}")?;
     Ok(text)
+}
+
+fn chain(id: u64) -> String {
+    format!("s{id}")
 }
 
 fn rules(text: &mut String, chain: &str, accept: &Accept) -> Result<()> {
@@ -122,7 +172,7 @@ mod tests {
             accept("icmp", None, &["192.0.2.7/24", "2001:db8::/32"]),
         ];
         assert_eq!(
-            of_machine(&spec(), Some(&accepts)).unwrap(),
+            of_machine(&spec(), Some(&accepts), &[]).unwrap(),
             "add chain inet cloud s7
 flush chain inet cloud s7
 add rule inet cloud s7 meta nfproto ipv4 tcp dport 443-443 accept
@@ -139,7 +189,7 @@ add element inet cloud by6 { 2001:db8:0:2::/64 : goto s7 }
 
     #[test]
     fn without_a_firewall_everything_passes() {
-        let text = of_machine(&spec(), None).unwrap();
+        let text = of_machine(&spec(), None, &[]).unwrap();
         assert!(text.contains("s7 accept") && !text.contains("drop"), "{text}");
     }
 
@@ -147,7 +197,41 @@ add element inet cloud by6 { 2001:db8:0:2::/64 : goto s7 }
     fn what_is_no_block_or_protocol_is_refused() {
         let bad = [accept("tcp", None, &["1.2.3.4; drop"]), accept("sctp", None, &["0.0.0.0/0"])];
         for accept in bad {
-            assert!(of_machine(&spec(), Some(&[accept])).is_err());
+            assert!(of_machine(&spec(), Some(&[accept]), &[]).is_err());
         }
+    }
+
+    /// As nft 1.0.6 shows it; 9 has had the address of 7, and 7 another network.
+    const LISTING: &str = r#"{"nftables": [
+        {"metainfo": {"version": "1.0.6", "json_schema_version": 1}},
+        {"map": {"family": "inet", "name": "by4", "table": "cloud", "type": "ipv4_addr", "map": "verdict",
+            "elem": [["198.18.0.2", {"goto": {"target": "s9"}}], ["198.18.0.4", {"goto": {"target": "s8"}}]]}},
+        {"map": {"family": "inet", "name": "by6", "table": "cloud", "type": "ipv6_addr", "flags": ["interval"],
+            "elem": [[{"prefix": {"addr": "2001:db8:0:9::", "len": 64}}, {"goto": {"target": "s7"}}]]}}]}"#;
+
+    #[test]
+    fn an_address_moves_from_machine_to_machine() {
+        let text = of_machine(&spec(), None, &entries(LISTING).unwrap()).unwrap();
+        assert_eq!(
+            text.split_once("accept\n").unwrap().1,
+            "delete element inet cloud by4 { 198.18.0.2 }
+delete element inet cloud by6 { 2001:db8:0:9::/64 }
+add element inet cloud by4 { 198.18.0.2 : goto s7 }
+add element inet cloud by6 { 2001:db8:0:2::/64 : goto s7 }
+"
+        );
+    }
+
+    #[test]
+    fn a_machine_goes_with_all_that_points_to_it() {
+        assert_eq!(
+            without_machine(9, &entries(LISTING).unwrap()).unwrap(),
+            "delete element inet cloud by4 { 198.18.0.2 }
+add chain inet cloud s9
+flush chain inet cloud s9
+delete chain inet cloud s9
+"
+        );
+        assert!(entries(r#"{"nftables": []}"#).unwrap().is_empty(), "a router without maps");
     }
 }

@@ -47,10 +47,19 @@ pub struct Attachment {
     pub ip_range: Ipv4Net,
     /// The machine's address in it, as a /32.
     pub ip: Ipv4Addr,
+    /// The address of the machine's interface in it.
+    pub mac_address: String,
     /// More addresses of the machine.
     pub alias_ips: Vec<Ipv4Addr>,
     /// Destinations beyond the network, and the member that leads there.
     pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
+}
+
+impl Attachment {
+    /// The first address of the network's range.
+    pub fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.ip_range.network()).saturating_add(1))
+    }
 }
 
 /// One accept rule of the cloud firewall; what no rule accepts is dropped.

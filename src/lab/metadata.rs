@@ -3,6 +3,8 @@
 //! `/hetzner/v1/…` is what Hetzner serves. `/lab/…` is the same for cloud-init's NoCloud source, because its
 //! Hetzner source looks for a BIOS that a container has not.
 
+mod private_network;
+
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -12,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+
+pub(crate) use self::private_network::PrivateNetwork;
 
 use super::api::{Cloud, Identity};
 
@@ -25,7 +29,7 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route("/metadata/local-ipv4", answer(|_| String::new()))
         .route("/metadata/region", answer(|server| server.region.to_owned()))
         .route("/metadata/availability-zone", answer(|server| server.availability_zone.to_owned()))
-        .route("/metadata/private-networks", answer(|_| "[]\n".to_owned()))
+        .route("/metadata/private-networks", answer(|server| private_network::list(&server.private_networks)))
         .route("/metadata/public-keys", answer(|server| list(&server.public_keys)))
         .route("/metadata/network-config", answer(network_config))
         .route("/metadata/vendor_data", answer(|_| String::new()))

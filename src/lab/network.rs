@@ -10,7 +10,7 @@ use super::forwarding;
 use super::machine::MachineSpec;
 use super::process::Process;
 use super::slot::Slot;
-use super::{filter, tool};
+use super::{filter, private_network, tool};
 
 /// How long a killed process may take to be gone.
 const KILLED: Duration = Duration::from_secs(10);
@@ -63,11 +63,12 @@ pub(super) async fn attach(slot: Slot, spec: &MachineSpec) -> Result<()> {
     Ok(())
 }
 
-/// Disconnects a machine.
+/// Disconnects a machine, from private networks, too.
 pub(super) async fn detach(slot: Slot, id: u64) -> Result<()> {
-    remove_namespace(&slot.machine(id)).await?;
-    // Processes that linger in a namespace keep it alive without its name, and its end of the link with it.
-    remove_link(Some(&slot.router()), &format!("m{id}")).await
+    private_network::disconnect(slot, id).await?;
+    // Not left to the namespace's end: processes that linger keep it alive without its name.
+    remove_link(Some(&slot.router()), &format!("m{id}")).await?;
+    remove_namespace(&slot.machine(id)).await
 }
 
 /// Whether this host itself speaks IPv6; without that the operator sees machines by IPv4 only.
@@ -163,14 +164,16 @@ async fn address(ip: &str, link: &str, (v4, v6): (std::net::Ipv4Addr, std::net::
     tool::ip(&format!("{ip} link set {link} up")).await.map(drop)
 }
 
-async fn make_namespace(name: &str) -> Result<()> {
+/// Makes a namespace, if it is not there.
+pub(super) async fn make_namespace(name: &str) -> Result<()> {
     if !Path::new("/run/netns").join(name).exists() {
         tool::ip(&format!("netns add {name}")).await?;
     }
     tool::ip(&format!("-n {name} link set lo up")).await.map(drop)
 }
 
-async fn remove_namespace(name: &str) -> Result<()> {
+/// Removes a namespace, if it is there.
+pub(super) async fn remove_namespace(name: &str) -> Result<()> {
     if Path::new("/run/netns").join(name).exists() {
         tool::ip(&format!("netns delete {name}")).await?;
     }
@@ -184,11 +187,12 @@ async fn has_link(namespace: Option<&str>, link: &str) -> bool {
 
 /// Removes one end of a link, and so the other.
 pub(super) async fn remove_link(namespace: Option<&str>, link: &str) -> Result<()> {
-    if has_link(namespace, link).await {
-        let within = namespace.map(|name| format!("-n {name} ")).unwrap_or_default();
-        tool::ip(&format!("{within}link delete {link}")).await?;
+    let within = namespace.map(|name| format!("-n {name} ")).unwrap_or_default();
+    match tool::ip(&format!("{within}link delete {link}")).await {
+        // the kernel may be taking it away itself, with its other end
+        Err(error) if has_link(namespace, link).await => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The named network namespaces of the host.

@@ -2,17 +2,25 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::cgroup::{self, Groups};
-use super::disk::Disk;
+use super::dir::LabDir;
+use super::disk::{Birth, Disk};
+use super::frozen::{self, Frozen};
+use super::layers::Layers;
 use super::machine::{Accept, MachineSpec};
 use super::process::Process;
 use super::slot::Slot;
-use super::{cache, filter, network, tool};
+use super::snapshot::Snapshots;
+use super::volume::Volumes;
+use super::{cache, filter, network, private_network, tool};
 
 /// A power button's patience, as Hetzner's.
 const SHUTDOWN: Duration = Duration::from_secs(30);
@@ -25,6 +33,9 @@ pub struct Nspawn {
     slot: Slot,
     /// One directory per machine.
     machines: PathBuf,
+    snapshots: Arc<Snapshots>,
+    volumes: Volumes,
+    filters: Mutex<()>,
     /// The image of new machines.
     image: PathBuf,
     /// The root certificate that machines trust, PEM.
@@ -32,25 +43,44 @@ pub struct Nspawn {
 }
 
 impl Nspawn {
-    /// The machines below a directory; new ones get that image.
-    pub(super) fn new(slot: Slot, machines: PathBuf, image: PathBuf, root: String) -> Self {
-        Self { slot, machines, image, root }
+    /// The machines of a lab; new ones get that image.
+    pub(super) fn open(slot: Slot, dir: &LabDir, image: PathBuf, root: String) -> Result<Self> {
+        let snapshots = Arc::new(Snapshots::open(dir.snapshots())?);
+        let volumes = Volumes::at(dir.volumes());
+        let filters = Mutex::new(());
+        Ok(Self { slot, machines: dir.machines(), snapshots, volumes, filters, image, root })
     }
 
     pub(super) fn create(&self, spec: &MachineSpec) -> Result<()> {
-        let resolver = self.slot.services().0;
-        self.disk(spec.id).seed(spec, &self.image, &self.root, resolver)
+        let _layers_stay = self.snapshots.hold();
+        let disk = self.disk(spec.id);
+        if disk.spec()?.is_some() {
+            return Ok(());
+        }
+        let layers = match spec.snapshot {
+            Some(snapshot) => self.snapshots.layers(snapshot)?,
+            None => Layers::of_image(self.image.clone()),
+        };
+        let lower = self.snapshots.paths(&layers);
+        disk.seed(&Birth { spec, root: &self.root, resolver: self.slot.services().0 }, layers, &lower)
     }
 
     pub(super) async fn start(&self, spec: &MachineSpec) -> Result<()> {
-        if self.running(spec.id).is_some() {
-            return Ok(());
+        if let Some(process) = self.running(spec.id) {
+            // it stands still if a lab was killed while it took a snapshot
+            if let Some(init) = init_of(&process) {
+                frozen::thaw(init);
+            }
+            return self.connect(spec).await;
         }
         // Whatever a machine that died left behind would be in the way.
         self.stop(spec.id).await?;
         let disk = self.disk(spec.id);
-        let root = disk.mount().await?;
+        let layers = disk.layers()?.with_context(|| format!("{} has no disk", spec.name))?;
+        let root = disk.mount(&self.snapshots.paths(&layers)).await?;
+        self.volumes.connect(&disk.mnt(), &spec.volumes).await?;
         network::attach(self.slot, spec).await?;
+        private_network::connect(self.slot, spec).await?;
         let process = self.boot(spec, &root)?;
         process.save(&self.pid(spec.id))?;
         self.init_runs(spec, &process).await
@@ -62,40 +92,71 @@ impl Nspawn {
 
     pub(super) async fn delete(&self, id: u64) -> Result<()> {
         self.stop(id).await?;
-        let disk = self.disk(id);
-        if let Some(spec) = disk.spec()? {
-            tool::nft(Some(&self.slot.router()), &filter::without_machine(&spec)?).await?;
-        }
-        // tens of thousands of files: not on a thread that answers requests
-        tokio::task::spawn_blocking(move || disk.remove()).await?
+        self.refilter(|entries| filter::without_machine(id, entries)).await?;
+        self.remove_disk(self.disk(id)).await
     }
 
-    pub(super) async fn connect(&self, _spec: &MachineSpec) -> Result<()> {
-        Ok(())
+    pub(super) async fn connect(&self, spec: &MachineSpec) -> Result<()> {
+        if self.running(spec.id).is_none() {
+            return Ok(());
+        }
+        self.volumes.connect(&self.disk(spec.id).mnt(), &spec.volumes).await?;
+        private_network::connect(self.slot, spec).await
     }
 
     pub(super) async fn erase(&self, id: u64) -> Result<()> {
         self.stop(id).await?;
+        self.remove_disk(self.disk(id)).await
+    }
+
+    pub(super) async fn snapshot(&self, id: u64, snapshot: u64) -> Result<()> {
+        if self.snapshots.has(snapshot) {
+            return Ok(());
+        }
         let disk = self.disk(id);
-        tokio::task::spawn_blocking(move || disk.remove()).await?
+        let below = disk.layers()?.with_context(|| format!("server {id} has no disk"))?;
+        let frozen = match self.running(id) {
+            Some(process) => Some(Frozen::hold(init_of(&process).context("the machine has no init")?).await?),
+            None => None,
+        };
+        let copied = self.snapshots.copy(snapshot, &disk.upper()).await;
+        drop(frozen);
+        copied?.keep(&below)
     }
 
-    pub(super) async fn snapshot(&self, _id: u64, _snapshot: u64) -> Result<()> {
-        Ok(())
+    pub(super) async fn remove_snapshot(&self, snapshot: u64) -> Result<()> {
+        self.snapshots.give_up(snapshot)?;
+        self.collect().await
     }
 
-    pub(super) async fn remove_snapshot(&self, _snapshot: u64) -> Result<()> {
-        Ok(())
+    pub(super) async fn remove_volume(&self, volume: u64) -> Result<()> {
+        let volumes = self.volumes.clone();
+        spawn_blocking(move || volumes.remove(volume)).await?
     }
 
-    pub(super) async fn remove_volume(&self, _volume: u64) -> Result<()> {
-        Ok(())
+    async fn remove_disk(&self, disk: Disk) -> Result<()> {
+        // tens of thousands of files: not on a thread that answers requests
+        spawn_blocking(move || disk.remove()).await??;
+        self.collect().await
+    }
+
+    /// Removes the snapshots that nobody needs any more.
+    async fn collect(&self) -> Result<()> {
+        let (snapshots, machines) = (self.snapshots.clone(), self.machines.clone());
+        spawn_blocking(move || snapshots.collect(&machines)).await?
     }
 
     pub(super) async fn filter(&self, spec: &MachineSpec, accepts: Option<&[Accept]>) -> Result<()> {
-        let commands = filter::of_machine(spec, accepts)?;
-        let loaded = tool::nft(Some(&self.slot.router()), &commands).await;
-        loaded.with_context(|| format!("cannot filter {}", spec.name))
+        let filtered = self.refilter(|entries| filter::of_machine(spec, accepts, entries)).await;
+        filtered.with_context(|| format!("cannot filter {}", spec.name))
+    }
+
+    /// Changes the router's rules, knowing what they are.
+    async fn refilter(&self, change: impl FnOnce(&[filter::Entry]) -> Result<String>) -> Result<()> {
+        let _one_at_a_time = self.filters.lock().await;
+        let router = self.slot.router();
+        let entries = filter::entries(&tool::shell_inside(&router, "nft -j list maps inet").await?)?;
+        tool::nft(Some(&router), &change(&entries)?).await
     }
 
     fn disk(&self, id: u64) -> Disk {
@@ -112,11 +173,10 @@ impl Nspawn {
 
     fn boot(&self, spec: &MachineSpec, root: &Path) -> Result<Process> {
         let name = self.slot.machine(spec.id);
-        let mut words = vec!["-c".to_owned(), cgroup::JOIN.to_owned(), "sh".to_owned()];
-        words.extend(Groups::of(&name).make()?);
+        let groups = Groups::of(&name).make()?.join(" ");
+        let mut words = vec!["-c".to_owned(), cgroup::LAUNCH.to_owned(), groups];
         words.extend(
             [
-                "--",
                 "systemd-nspawn",
                 "--boot",
                 "--register=no",
@@ -127,6 +187,7 @@ impl Nspawn {
             .map(str::to_owned),
         );
         words.extend(["--console=pipe".to_owned(), format!("--directory={}", root.display())]);
+        words.push(format!("--bind={}:/mnt", self.disk(spec.id).mnt().display()));
         words.push(format!("--network-namespace-path=/run/netns/{name}"));
         words.push(format!("--machine={name}"));
         words.push(format!("--hostname={}", spec.name));
@@ -139,7 +200,7 @@ impl Nspawn {
 
     async fn init_runs(&self, spec: &MachineSpec, process: &Process) -> Result<()> {
         let until = Instant::now() + BOOT;
-        while !has_init(process) {
+        while init_of(process).is_none() {
             if !process.runs() || Instant::now() >= until {
                 let log = self.machines.join(spec.id.to_string()).join("console.log");
                 let story = fs::read_to_string(&log).unwrap_or_default();
@@ -158,10 +219,15 @@ impl Nspawn {
 /// Stops the machine in a directory and takes everything back that is not disk: process, groups, namespace, mount.
 pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
     let name = slot.machine(id);
-    if let Some(process) = Process::load(&dir.join("pid"))
-        && !process.end(SHUTDOWN).await
-    {
-        process.kill();
+    if let Some(process) = Process::load(&dir.join("pid")) {
+        // it hears nothing while it stands still
+        if let Some(init) = init_of(&process) {
+            frozen::thaw(init);
+        }
+        if !process.end(SHUTDOWN).await {
+            process.children().iter().for_each(Process::kill);
+            process.kill();
+        }
     }
     // A machine outlives a killed nspawn.
     network::end_processes(&name).await?;
@@ -172,13 +238,9 @@ pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
     Disk::at(dir.to_owned()).unmount().await
 }
 
-/// Whether nspawn's payload has become systemd.
-fn has_init(nspawn: &Process) -> bool {
-    let id = nspawn.id();
-    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    let is_init = |child: &str| {
-        let name = fs::read_to_string(format!("/proc/{child}/comm"));
-        name.is_ok_and(|name| name.trim() == "systemd")
-    };
-    children.split_whitespace().any(is_init)
+/// The machine's first process, once it has become systemd. Above it is nspawn, and above that may be its shell.
+fn init_of(process: &Process) -> Option<i32> {
+    let children = process.children();
+    let nspawn = children.iter().flat_map(Process::children);
+    nspawn.chain(children.iter().copied()).find(|child| child.name() == "systemd").map(|init| init.id())
 }

@@ -61,6 +61,19 @@ impl Process {
         self.pid
     }
 
+    /// What its program is called, up to 15 bytes of it; nothing once it is gone.
+    pub(super) fn name(&self) -> String {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
+        name.trim_end().to_owned()
+    }
+
+    /// The processes that it has started.
+    pub(super) fn children(&self) -> Vec<Self> {
+        let id = self.pid;
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|child| Self::of(child.parse().ok()?)).collect()
+    }
+
     /// Whether it still runs; a zombie does not.
     pub(super) fn runs(&self) -> bool {
         started(self.pid) == Some(self.start)

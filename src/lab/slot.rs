@@ -70,6 +70,16 @@ impl Slot {
         format!("cb{}-m{id}", self.0)
     }
 
+    /// The namespace that routes within a private network.
+    pub(super) fn network(self, id: u64) -> String {
+        format!("{}{id}", self.network_prefix())
+    }
+
+    /// What the namespaces of private networks begin with.
+    pub(super) fn network_prefix(self) -> String {
+        format!("cb{}-n", self.0)
+    }
+
     /// The machines' IPv4 block. Of 198.18.0.0/15, the benchmark range: software does not take it for private.
     pub(super) fn machines4(self) -> String {
         format!("198.18.{}.0/24", self.0)

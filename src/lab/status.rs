@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::bring_up::MIRROR_PORT;
-use super::dir::{LabDir, Record};
+use super::dir::{LabDir, Record, numbered};
 use super::disk::Disk;
 use super::process::Process;
 use super::slot::Slot;
 use super::supervisor::Kind;
-use super::{network, pebble, scripted, supervisor};
+use super::{network, pebble, scripted};
 
 /// A lab, for people and machines.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ pub fn status(dir: &LabDir) -> Result<Status> {
     let record = dir.record()?;
     let mut machines = Vec::new();
     let scripted = record.as_ref().is_some_and(|record| record.kind() == Kind::Scripted);
-    for (id, path) in supervisor::machines(dir)? {
+    for (id, path) in numbered(&dir.machines())? {
         if scripted {
             let summary = scripted::summary(&path)?;
             machines.extend(summary.map(|(name, ipv4, on)| {

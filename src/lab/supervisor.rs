@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
-use super::dir::{LabDir, Record};
+use super::dir::{LabDir, Record, numbered};
 use super::process::Process;
 use super::scripted::{self, Claim, Loopback, Script};
 use super::slot::Slot;
@@ -126,7 +126,7 @@ async fn serve(dir: &LabDir, up: &mut Up, ready: &str, say: Say<'_>) -> Result<(
 /// Something could not be removed. What came after it is still there; the next call goes on.
 async fn take_down(dir: &LabDir) -> Result<()> {
     let record = dir.record()?;
-    let machines = machines(dir)?;
+    let machines = numbered(&dir.machines())?;
     if let Some(slot) = record.as_ref().and_then(|record| record.slot) {
         try_join_all(machines.iter().map(|(id, path)| nspawn::stop(slot, path, *id))).await?;
         pebble::stop(dir).await;
@@ -192,21 +192,6 @@ pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) ->
     }
     story.tell(say);
     Ok(())
-}
-
-/// The machines on disk, with their directories.
-pub(super) fn machines(dir: &LabDir) -> Result<Vec<(u64, PathBuf)>> {
-    let Ok(entries) = fs::read_dir(dir.machines()) else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        found.extend(id.map(|id| (id, path)));
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// The signals that end a lab: `lab down` sends the first, a terminal the others.

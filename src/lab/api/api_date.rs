@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The month whose API is played.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +17,15 @@ pub enum ApiDate {
     #[default]
     #[serde(rename = "2026-11")]
     November2026,
+}
+
+impl ApiDate {
+    /// Adds a field that only the older API has.
+    pub(crate) fn add_old(self, view: &mut Value, field: &str, value: impl FnOnce() -> Value) {
+        if let (Self::June2026, Some(view)) = (self, view.as_object_mut()) {
+            view.insert(field.to_owned(), value());
+        }
+    }
 }
 
 impl FromStr for ApiDate {

@@ -116,10 +116,11 @@ impl std::fmt::Display for Reference {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn body(text: &str) -> Body {
+    /// The body of a request.
+    pub(crate) fn body(text: &str) -> Body {
         Body(serde_json::from_str(text).unwrap())
     }
 

@@ -11,7 +11,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     message: String,
-    details: Value,
+    pub(crate) details: Value,
 }
 
 impl ApiError {
@@ -30,6 +30,11 @@ impl ApiError {
     /// 422 with one of the codes that belong to a resource.
     pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 422 for a state that the API has no code of its own for.
+    pub(crate) fn service(message: impl Into<String>) -> Self {
+        Self::unprocessable("service_error", message)
     }
 
     /// 404 for a resource of a kind (`server`, `primary IP`, …).

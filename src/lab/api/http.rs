@@ -6,45 +6,44 @@ use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use jiff::Timestamp;
 
 use super::error::ApiError;
 use super::project::Index;
 use super::request_log::Entry;
 use super::{
-    Cloud, action, catalog, firewall_routes, image, network_routes, placement_group, primary_ip_routes,
-    rrset_routes, server, server_network, server_power, ssh_key, volume_routes, zone,
+    Cloud, absent, action, datacenter, firewall_routes, image_routes, location, metrics, network_routes,
+    placement_group, pricing, primary_ip_routes, rrset_routes, server, server_actions, server_network,
+    server_type, ssh_key, volume_routes, zone,
 };
 
 /// All routes, with what holds for each of them.
 pub(crate) fn router(cloud: Cloud) -> Router {
     Router::new()
         .merge(action::routes())
-        .merge(catalog::routes())
+        .merge(absent::routes())
+        .merge(datacenter::routes())
         .merge(firewall_routes::routes())
-        .merge(image::routes())
+        .merge(image_routes::routes())
+        .merge(location::routes())
+        .merge(metrics::routes())
         .merge(network_routes::routes())
         .merge(placement_group::routes())
+        .merge(pricing::routes())
         .merge(primary_ip_routes::routes())
         .merge(rrset_routes::routes())
         .merge(server::routes())
+        .merge(server_actions::routes())
         .merge(server_network::routes())
-        .merge(server_power::routes())
+        .merge(server_type::routes())
         .merge(ssh_key::routes())
         .merge(volume_routes::routes())
         .merge(zone::routes())
-        .route("/v1/datacenters", any(datacenters))
-        .route("/v1/datacenters/{id}", any(datacenters))
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn(authorize))
         .fallback(unknown_route)
         .layer(from_fn_with_state(cloud.clone(), observe))
         .with_state(cloud)
-}
-
-async fn datacenters() -> ApiError {
-    ApiError::gone("datacenters are no longer available, use locations")
 }
 
 async fn unknown_route() -> ApiError {

@@ -1,18 +1,19 @@
-//! The images that servers are made from: Hetzner's own, all played by the lab's one Debian, and snapshots.
+//! The images that servers are made from: Hetzner's own, all played by the lab's one Debian, and those made of servers.
 
-use axum::Router;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Cloud;
-use super::body::Reference;
-use super::label::Labels;
+use super::body::{Body, Reference};
+use super::deprecation::Deprecation;
+use super::error::ApiError;
 use super::meta::Meta;
 use super::query::Query;
-use super::resource::{self, Resource};
+use super::resource::Resource;
 use super::table::{Row, Table};
 use super::world::World;
+
+/// GB: about what a server with nothing but its system takes. Nobody measures.
+const SIZE: f64 = 1.5;
 
 /// What an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Snapshot => "snapshot",
@@ -45,6 +46,19 @@ pub(crate) struct Image {
     pub(crate) architecture: String,
     /// GB that a server needs to be made from it.
     pub(crate) disk_size: u64,
+    /// The server that it was made of, and that server's name then.
+    pub(crate) created_from: Option<Origin>,
+    /// Not all of it is there yet.
+    pub(crate) creating: bool,
+    pub(crate) protected: bool,
+    pub(crate) deprecation: Option<Deprecation>,
+}
+
+/// What an image was made of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) id: u64,
+    pub(crate) name: String,
 }
 
 impl Row for Image {
@@ -75,70 +89,82 @@ impl Resource for Image {
     }
 
     fn is_wanted(&self, _world: &World, query: &Query) -> bool {
+        let bound_to = self.bound_to().map(|id| id.to_string()).unwrap_or_default();
         query.allows("architecture", &self.architecture)
             && query.allows("type", self.kind.as_str())
-            && query.allows("status", "available")
-            && query.first("bound_to").is_none()
+            && query.allows("status", self.status())
+            && query.allows("bound_to", &bound_to)
+            && (self.deprecation.is_none() || query.first("include_deprecated") == Some("true"))
     }
 
-    fn view(&self, _world: &World) -> Value {
+    /// A backup may become a snapshot, which outlives its server.
+    fn amend(&mut self, body: &Body) -> Result<(), ApiError> {
+        self.check_own()?;
+        match body.optional::<String>("type")?.as_deref() {
+            None => {}
+            Some("snapshot") => self.kind = Kind::Snapshot,
+            Some(_) => return Err(ApiError::field("type", "must be snapshot")),
+        }
+        self.description = body.optional("description")?.unwrap_or_else(|| self.description.clone());
+        Ok(())
+    }
+
+    fn view(&self, world: &World) -> Value {
         let system = self.kind == Kind::System;
-        json!({
+        let mut view = json!({
             "id": self.meta.id,
             "type": self.kind,
-            "status": "available",
+            "status": self.status(),
             "name": system.then_some(&self.meta.name),
             "description": self.description,
-            "image_size": null,
+            "image_size": (!system && !self.creating).then_some(SIZE),
             "disk_size": self.disk_size,
             "created": self.meta.created,
-            "created_from": null,
-            "bound_to": null,
+            "created_from": self.created_from,
+            "bound_to": self.bound_to(),
             "os_flavor": self.os_flavor,
             "os_version": self.os_version,
             "rapid_deploy": system,
-            "protection": {"delete": false},
-            "deprecation": null,
+            "protection": {"delete": self.protected},
+            "deprecation": self.deprecation,
             "deleted": null,
             "labels": self.meta.labels,
             "architecture": self.architecture,
-        })
+        });
+        let deprecated = || json!(self.deprecation.map(|deprecation| deprecation.announced));
+        world.api_date.add_old(&mut view, "deprecated", deprecated);
+        view
     }
 }
 
 impl Image {
-    /// Whether it was made from a server.
+    /// Whether it was made of a server.
     pub(crate) fn is_snapshot(&self) -> bool {
         match self.kind {
             Kind::System => false,
             Kind::Snapshot | Kind::Backup => true,
         }
     }
-}
 
-/// Hetzner's own images.
-pub(crate) fn system() -> Vec<Image> {
-    let image = |id, name: &str, description: &str, created: i64, architecture: &str| {
-        let (os_flavor, os_version) = name.split_once('-').unwrap_or((name, ""));
-        let created = Timestamp::from_second(created).unwrap_or_default();
-        Image {
-            meta: Meta { id, name: name.to_owned(), labels: Labels::new(), created },
-            kind: Kind::System,
-            description: description.to_owned(),
-            os_flavor: os_flavor.to_owned(),
-            os_version: os_version.to_owned(),
-            architecture: architecture.to_owned(),
-            disk_size: 5,
+    /// Refuses Hetzner's own images, which nobody changes.
+    pub(crate) fn check_own(&self) -> Result<(), ApiError> {
+        match self.kind {
+            Kind::System => {
+                Err(ApiError::unprocessable("unsupported_error", "system images cannot be changed"))
+            }
+            Kind::Snapshot | Kind::Backup => Ok(()),
         }
-    };
-    vec![
-        image(114_690_387, "debian-12", "Debian 12", 1_686_636_000, "x86"),
-        image(114_690_389, "debian-12", "Debian 12", 1_686_636_000, "arm"),
-        image(161_547_269, "ubuntu-24.04", "Ubuntu 24.04", 1_714_050_000, "x86"),
-        image(161_547_270, "ubuntu-24.04", "Ubuntu 24.04", 1_714_050_000, "arm"),
-        image(310_557_660, "debian-13", "Debian 13", 1_754_892_000, "x86"),
-        image(310_557_661, "debian-13", "Debian 13", 1_754_892_000, "arm"),
-    ]
+    }
+
+    fn status(&self) -> &'static str {
+        if self.creating { "creating" } else { "available" }
+    }
+
+    /// The server that a backup goes with.
+    pub(crate) fn bound_to(&self) -> Option<u64> {
+        let origin = self.created_from.as_ref().filter(|_| self.kind == Kind::Backup);
+        origin.map(|origin| origin.id)
+    }
 }
 
 /// The image that a request names; by name, the one for the architecture.
@@ -152,8 +178,23 @@ pub(crate) fn find<'a>(world: &'a World, reference: &Reference, architecture: &s
     by_id.or_else(|| world.images.iter().map(|(_, image)| image).find(named))
 }
 
-pub(crate) fn routes() -> Router<Cloud> {
-    resource::routes::<Image>()
+/// The same, if a server with such a disk (GB) can be made from it.
+pub(crate) fn find_usable<'a>(
+    world: &'a World,
+    reference: &Reference,
+    architecture: &str,
+    disk: u64,
+) -> Result<&'a Image, ApiError> {
+    let invalid = |message: &str| Err(ApiError::unprocessable("invalid_input", message));
+    match find(world, reference, architecture) {
+        None => invalid("image not found"),
+        Some(image) if image.architecture != architecture => {
+            invalid("image and server type have different architectures")
+        }
+        Some(image) if image.creating => invalid("image is not available yet"),
+        Some(image) if image.disk_size > disk => invalid("image disk is bigger than server type disk"),
+        Some(image) => Ok(image),
+    }
 }
 
 #[cfg(test)]

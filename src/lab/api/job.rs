@@ -1,7 +1,7 @@
 //! The work behind actions. What is to be done follows from the action alone, so that a lab that was killed in the
 //! middle does it again; all that machines are asked for is safe to ask twice.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Cloud;
 use super::action::{Action, Command};
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::image::Image;
 use super::server::{Server, ServerStatus};
 use super::world::World;
-use super::{firewall, network, private_net, server, volume};
+use super::{firewall, network, private_net, server, snapshot, volume};
 
 /// Begins an action's work, unless the lab is being halted: then the next start does it.
 pub(crate) fn begin(cloud: &Cloud, id: u64) {
@@ -60,6 +60,8 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
             cloud.machines().erase(id).await?;
             start(cloud, id).await
         }
+        // its machine has all that this computer has, before and after
+        (Command::ChangeServerType, Some(id)) => start(cloud, id).await,
         (Command::DeleteServer, Some(id)) => cloud.machines().delete(id).await,
         (Command::CreateImage, Some(id)) => match action.target::<Image>() {
             Some(image) => cloud.machines().snapshot(id, image).await,
@@ -88,6 +90,22 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
         // sent with the shutdown's success, see `power_down`; the rest lives in memory only
         _ => Ok(()),
     }
+}
+
+/// Removes what machines keep for snapshots that are no more.
+pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
+    let Some(busy) = cloud.busy().filter(|_| !snapshots.is_empty()) else {
+        return;
+    };
+    let cloud = cloud.clone();
+    tokio::spawn(async move {
+        for id in snapshots {
+            if let Err(error) = cloud.machines().remove_snapshot(id).await {
+                tracing::error!("snapshot {id} was not removed: {error:#}");
+            }
+        }
+        drop(busy);
+    });
 }
 
 /// Makes a server's machine, filtered from its first moment on.
@@ -122,11 +140,14 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
     let own = cloud.clone();
     afterwards(cloud, async move {
         for id in servers {
-            if own.read(|world| server::has_machine(world, id)) {
-                connect(&own, id).await.with_context(|| format!("server {id} was not connected anew"))?;
+            let connected = match own.read(|world| server::has_machine(world, id)) {
+                true => connect(&own, id).await,
+                false => Ok(()),
+            };
+            if let Err(error) = connected {
+                tracing::error!("server {id} was not connected anew: {error:#}");
             }
         }
-        Ok(())
     });
 }
 
@@ -134,22 +155,20 @@ pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
 pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
     let own = cloud.clone();
     afterwards(cloud, async move {
-        let removed = own.machines().remove_volume(id).await;
-        removed.with_context(|| format!("what volume {id} held was not removed"))
+        if let Err(error) = own.machines().remove_volume(id).await {
+            tracing::error!("what volume {id} held was not removed: {error:#}");
+        }
     });
 }
 
-/// Does what the answer of a request does not wait for.
-fn afterwards(cloud: &Cloud, work: impl Future<Output = Result<()>> + Send + 'static) {
-    let Some(busy) = cloud.busy() else {
-        return;
-    };
-    tokio::spawn(async move {
-        if let Err(error) = work.await {
-            tracing::error!("{error:#}");
-        }
-        drop(busy);
-    });
+/// Does what the answer of a request does not wait for, but a halt does.
+fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
+    if let Some(busy) = cloud.busy() {
+        tokio::spawn(async move {
+            work.await;
+            drop(busy);
+        });
+    }
 }
 
 /// What the end of an action changes in memory.
@@ -166,10 +185,19 @@ fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiEr
         (Command::CreateServer | Command::StopServer, true)
         | (Command::CreateServer | Command::StartServer, false)
         | (Command::RebootServer | Command::ResetServer | Command::RebuildServer, false)
+        | (Command::ChangeServerType, false)
         // still there, to be deleted again
         | (Command::DeleteServer, false) => set(world, server, ServerStatus::Off),
-        (Command::StartServer | Command::RebootServer | Command::ResetServer | Command::RebuildServer, true)
-        | (Command::StopServer, false) => set(world, server, ServerStatus::Running),
+        (Command::StartServer | Command::RebootServer | Command::ResetServer, true)
+        | (Command::RebuildServer | Command::ChangeServerType, true) => {
+            world.servers.find_mut(server)?.rescue_enabled = false;
+            set(world, server, ServerStatus::Running)
+        }
+        (Command::StopServer, false) => set(world, server, ServerStatus::Running),
+        (Command::CreateImage, _) => {
+            action.target::<Image>().into_iter().for_each(|image| snapshot::settle(world, image, success));
+            Ok(())
+        }
         (Command::DeleteServer, true) => server::forget(world, server),
         (Command::ShutdownServer, _) => {
             world.servers.find_mut(server)?.shutting_down = true;

@@ -1,12 +1,15 @@
 //! Hetzner's API as of 2026-11, played on this computer: a stranger's client cannot tell the difference.
 
+mod absent;
 mod action;
 mod address;
 mod answer;
 mod api_date;
 mod body;
 mod catalog;
+mod datacenter;
 mod delays;
+mod deprecation;
 mod error;
 mod filter;
 mod firewall;
@@ -16,30 +19,40 @@ mod firewall_rule;
 mod gateway_route;
 mod http;
 mod image;
+mod image_routes;
+mod image_system;
 mod job;
 mod label;
+mod location;
 mod meta;
+mod metrics;
 mod network;
 mod network_routes;
+mod password;
 mod path;
 mod placement_group;
+mod pointer;
 mod pricing;
 mod primary_ip;
 mod primary_ip_routes;
 mod private_net;
 mod project;
 mod query;
+mod quota;
 mod rate_limit;
 mod request_log;
 mod resource;
 mod rrset;
 mod rrset_routes;
 mod server;
+mod server_actions;
 mod server_create;
 mod server_network;
-mod server_power;
+mod server_type;
+mod snapshot;
 mod sort;
 mod ssh_key;
+mod stock;
 mod store;
 mod subnet;
 mod table;
@@ -74,6 +87,7 @@ use self::store::Store;
 use self::world::World;
 use super::dns::ZoneData;
 use super::machine::Machines;
+use super::metadata::PrivateNetwork;
 
 /// How many machines boot or stop side by side: more would only wait for the same cores.
 const SIDE_BY_SIDE: usize = 4;
@@ -171,6 +185,7 @@ pub(crate) struct Identity {
     pub(crate) availability_zone: &'static str,
     pub(crate) public_keys: Vec<String>,
     pub(crate) user_data: Option<String>,
+    pub(crate) private_networks: Vec<PrivateNetwork>,
 }
 
 impl Cloud {
@@ -325,6 +340,7 @@ impl Cloud {
             for action in world.take_to_begin() {
                 job::begin(self, action);
             }
+            job::remove_snapshots(self, std::mem::take(&mut world.discarded_snapshots));
             (outcome, written)
         };
         written.await.map_err(|e| ApiError::internal(&e))?;
@@ -341,6 +357,11 @@ impl Cloud {
     pub(crate) fn with_zones<T>(&self, look: impl FnOnce(&[ZoneData]) -> T) -> T {
         let zones: Vec<ZoneData> = self.projects().flat_map(|project| project.read(zone::all_data)).collect();
         look(&zones)
+    }
+
+    /// The reverse name of an address, if it has one.
+    pub(crate) fn pointer(&self, address: IpAddr) -> Option<String> {
+        self.projects().find_map(|project| project.read(|world| primary_ip::pointer(world, address)))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

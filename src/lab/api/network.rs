@@ -17,6 +17,7 @@ use super::server;
 use super::subnet::{Subnet, first_host};
 use super::table::{Row, Table};
 use super::world::World;
+use crate::lab::metadata::PrivateNetwork;
 
 /// The longest prefix, which is the smallest network.
 const PREFIX_MAX: u8 = 24;
@@ -131,6 +132,22 @@ pub(crate) fn check_settled(world: &World, id: u64) -> Result<(), ApiError> {
         !attaches && action.concerns(Network::KIND, id)
     };
     if world.running().any(changes) { Err(ApiError::conflict("network")) } else { Ok(()) }
+}
+
+/// What a server may know about its place in a network.
+pub(crate) fn identity(world: &World, net: &PrivateNet) -> Option<PrivateNetwork> {
+    let network = world.networks.get(net.network)?;
+    let subnet = network.subnets.iter().map(|subnet| subnet.ip_range).find(|range| range.contains(&net.ip));
+    Some(PrivateNetwork {
+        ip: net.ip,
+        alias_ips: net.alias_ips.clone(),
+        mac_address: net.mac_address.clone(),
+        network_id: net.network,
+        network_name: network.meta.name.clone(),
+        network: network.ip_range,
+        subnet: subnet.unwrap_or(network.ip_range),
+        gateway: network.gateway(),
+    })
 }
 
 /// The servers in a network.

@@ -12,6 +12,7 @@ use super::answer::{Created, acted, created};
 use super::body::Body;
 use super::error::ApiError;
 use super::gateway_route::Route;
+use super::label::Labels;
 use super::meta::Meta;
 use super::network::{Network, check_range, check_settled, members};
 use super::path::Id;
@@ -34,35 +35,61 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route("/v1/networks/{id}/actions/change_protection", post(protect))
 }
 
+/// What a create asks for; only its form is checked.
+#[derive(Debug)]
+struct Draft {
+    name: String,
+    labels: Labels,
+    ip_range: Ipv4Net,
+    subnets: Vec<Wish>,
+    routes: Vec<Route>,
+    expose_routes_to_vswitch: bool,
+}
+
+impl Draft {
+    fn read(body: &Body) -> Result<Self, ApiError> {
+        let ip_range = body.required("ip_range")?;
+        check_range(ip_range)?;
+        let subnets: Vec<Body> = body.optional("subnets")?.unwrap_or_default();
+        let routes: Vec<Body> = body.optional("routes")?.unwrap_or_default();
+        Ok(Self {
+            name: body.name()?,
+            labels: body.labels()?.unwrap_or_default(),
+            ip_range,
+            subnets: subnets.iter().map(Wish::read).collect::<Result<_, _>>()?,
+            routes: routes.iter().map(Route::read).collect::<Result<_, _>>()?,
+            expose_routes_to_vswitch: body.optional("expose_routes_to_vswitch")?.unwrap_or(false),
+        })
+    }
+
+    /// The network that this makes, each part checked against those before it.
+    fn build(self, world: &World) -> Result<Network, ApiError> {
+        world.networks.check_name_free(&self.name, None)?;
+        let mut network = Network {
+            meta: Meta::new(world.networks.next_id(), self.name, self.labels),
+            ip_range: self.ip_range,
+            subnets: Vec::new(),
+            routes: Vec::new(),
+            protected: false,
+            expose_routes_to_vswitch: self.expose_routes_to_vswitch,
+        };
+        for wish in self.subnets {
+            let subnet = wish.fit(world, &network)?;
+            network.subnets.push(subnet);
+        }
+        for route in self.routes {
+            route.check(&network)?;
+            network.routes.push(route);
+        }
+        Ok(network)
+    }
+}
+
 async fn create(Project(cloud): Project, body: Body) -> Created {
-    let name = body.name()?;
-    let labels = body.labels()?.unwrap_or_default();
-    let ip_range = body.required("ip_range")?;
-    check_range(ip_range)?;
-    let subnets: Vec<Body> = body.optional("subnets")?.unwrap_or_default();
-    let subnets = subnets.iter().map(Wish::read).collect::<Result<Vec<_>, _>>()?;
-    let routes: Vec<Body> = body.optional("routes")?.unwrap_or_default();
-    let routes = routes.iter().map(Route::read).collect::<Result<Vec<_>, _>>()?;
-    let expose_routes_to_vswitch = body.optional("expose_routes_to_vswitch")?.unwrap_or(false);
+    let draft = Draft::read(&body)?;
     cloud
         .change(|world| {
-            world.networks.check_name_free(&name, None)?;
-            let mut network = Network {
-                meta: Meta::new(world.networks.next_id(), name, labels),
-                ip_range,
-                subnets: Vec::new(),
-                routes: Vec::new(),
-                protected: false,
-                expose_routes_to_vswitch,
-            };
-            for wish in subnets {
-                let subnet = wish.fit(world, &network)?;
-                network.subnets.push(subnet);
-            }
-            for route in routes {
-                route.check(&network)?;
-                network.routes.push(route);
-            }
+            let network = draft.build(world)?;
             let id = world.networks.insert(|_| network);
             created(json!({"network": world.networks.find(id)?.view(world)}))
         })
@@ -131,7 +158,7 @@ async fn delete_subnet(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Bo
         let mut addresses = places.filter(|net| net.network == id).flat_map(|net| net.addresses());
         if addresses.any(|ip| ip_range.contains(&ip)) {
             let message = "cannot remove subnet because servers are attached to it";
-            return Err(ApiError::unprocessable("service_error", message));
+            return Err(ApiError::service(message));
         }
         network.subnets.retain(|subnet| !is_it(subnet));
         Ok(())

@@ -161,9 +161,12 @@ async fn take_out(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Created {
     cloud
         .change(|world| {
             server::check_unlocked(world, id)?;
-            let group = world.servers.find_mut(id)?.placement_group.take().ok_or_else(|| {
-                ApiError::unprocessable("service_error", "server is not in a placement group")
-            })?;
+            let group = world
+                .servers
+                .find_mut(id)?
+                .placement_group
+                .take()
+                .ok_or_else(|| ApiError::service("server is not in a placement group"))?;
             acted(world, Command::RemoveFromPlacementGroup, targets(id, group))
         })
         .await

@@ -5,8 +5,10 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Cloud;
-use super::catalog::{Catalog, EU, Location};
+use super::catalog::Catalog;
+use super::location::Location;
 use super::project::Project;
+use super::server_type::EU;
 
 /// Value added tax in Germany, percent.
 const VAT_PERCENT: u64 = 19;

@@ -1,8 +1,10 @@
 //! Primary IPs: the addresses of servers, made with them or kept for themselves.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,9 +15,9 @@ use super::label::Labels;
 use super::meta::Meta;
 use super::query::Query;
 use super::resource::Resource;
-use super::server;
 use super::table::{Row, Table};
 use super::world::World;
+use super::{datacenter, server};
 
 /// The two kinds of address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub(crate) struct PrimaryIp {
     pub(crate) auto_delete: bool,
     /// The server that has it. Set by [`assign`] and [`unassign`] alone, which tell the server, too.
     pub(crate) assignee: Option<u64>,
+    pub(crate) protected: bool,
+    /// The reverse names that somebody has set, see [`PrimaryIp::pointer`].
+    pub(crate) pointers: BTreeMap<IpAddr, String>,
 }
 
 impl Row for PrimaryIp {
@@ -81,30 +86,31 @@ impl Resource for PrimaryIp {
 
     fn amend(&mut self, body: &Body) -> Result<(), ApiError> {
         self.auto_delete = body.optional("auto_delete")?.unwrap_or(self.auto_delete);
+        if self.auto_delete && self.protected {
+            let message = "a protected primary IP cannot be deleted with its server";
+            return Err(ApiError::unprocessable("invalid_input", message));
+        }
         Ok(())
     }
 
     fn view(&self, world: &World) -> Value {
-        let ip = self.ip(world.block());
-        let pointers = match self.family {
-            Family::Ipv4 => json!([{"ip": ip, "dns_ptr": self.default_pointer(world.block())}]),
-            Family::Ipv6 => json!([]),
-        };
-        json!({
+        let mut view = json!({
             "id": self.meta.id,
             "name": self.meta.name,
             "labels": self.meta.labels,
             "created": self.meta.created,
             "blocked": false,
             "location": world.catalog.location_view(&self.location),
-            "ip": ip,
-            "dns_ptr": pointers,
-            "protection": {"delete": false},
+            "ip": self.ip(world.block()),
+            "dns_ptr": self.pointers_view(world.block()),
+            "protection": {"delete": self.protected},
             "type": self.family,
             "auto_delete": self.auto_delete,
             "assignee_type": if self.assignee.is_some() { "server" } else { "unassigned" },
             "assignee_id": self.assignee,
-        })
+        });
+        datacenter::add(&mut view, world, &self.location);
+        view
     }
 }
 
@@ -117,19 +123,27 @@ impl PrimaryIp {
         }
     }
 
-    /// The reverse name an IPv4 address has until somebody sets another.
-    pub(crate) fn default_pointer(&self, block: Block) -> String {
-        let [a, b, c, d] = block.v4(self.number).octets();
-        format!("static.{d}.{c}.{b}.{a}.clients.your-server.de")
+    /// The one address, or the first of the network.
+    pub(crate) fn first(&self, block: Block) -> IpAddr {
+        match self.family {
+            Family::Ipv4 => block.v4(self.number).into(),
+            Family::Ipv6 => block.v6(self.number).into(),
+        }
     }
 
-    /// Whether it has this address.
-    fn is_at(&self, block: Block, wanted: &str) -> bool {
-        match (self.family, wanted.parse()) {
-            (Family::Ipv4, Ok(IpAddr::V4(ip))) => ip == block.v4(self.number),
-            (Family::Ipv6, Ok(IpAddr::V6(ip))) => ip == block.v6(self.number),
-            _ => self.ip(block) == wanted,
+    /// Whether an address is this one or in this network.
+    pub(crate) fn holds(&self, block: Block, address: IpAddr) -> bool {
+        match (self.first(block), address) {
+            (IpAddr::V6(first), IpAddr::V6(address)) => u128::from(first) >> 64 == u128::from(address) >> 64,
+            (first, address) => first == address,
         }
+    }
+
+    /// Whether it is what a filter asks for: an address, or the network as [`PrimaryIp::ip`] has it.
+    fn is_at(&self, block: Block, wanted: &str) -> bool {
+        wanted
+            .parse()
+            .map_or_else(|_| self.ip(block) == wanted, |address: IpAddr| self.first(block) == address)
     }
 }
 
@@ -141,6 +155,12 @@ pub(crate) fn of_server(world: &World, server: u64, family: Family) -> Option<&P
         Family::Ipv6 => server.ipv6,
     };
     world.primary_ips.get(id?)
+}
+
+/// The reverse name of an address.
+pub(crate) fn pointer(world: &World, address: IpAddr) -> Option<String> {
+    let mut ips = world.primary_ips.iter().map(|(_, ip)| ip);
+    ips.find(|ip| ip.holds(world.block(), address))?.pointer(address)
 }
 
 /// Refuses an existing primary IP that a new server cannot have.
@@ -212,6 +232,7 @@ pub(crate) fn release(world: &mut World, server: u64) -> Result<(), ApiError> {
 pub(crate) fn drop_ip(world: &mut World, id: u64) {
     if let Some(ip) = world.primary_ips.remove(id) {
         world.pool.free(ip.family, ip.number);
+        world.quota.release(Timestamp::now());
     }
 }
 
@@ -234,11 +255,21 @@ pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u6
         Some(server) => world.servers.ordinal(server),
         None => world.primary_ips.ordinal(world.primary_ips.next_id()),
     };
+    world.check_quota::<PrimaryIp>(1)?;
     let number =
         world.pool.take(family, wished).ok_or_else(|| ApiError::limit_exceeded("primary_ip_limit"))?;
     let id = world.primary_ips.insert(|id| {
         let name = name.unwrap_or_else(|| format!("primary_ip-{id}"));
-        PrimaryIp { meta: Meta::new(id, name, labels), location, family, number, auto_delete, assignee: None }
+        PrimaryIp {
+            meta: Meta::new(id, name, labels),
+            location,
+            family,
+            number,
+            auto_delete,
+            assignee: None,
+            protected: false,
+            pointers: BTreeMap::new(),
+        }
     });
     if let Some(server) = assignee {
         assign(world, id, server)?;

@@ -9,9 +9,11 @@ use serde_json::json;
 use super::Cloud;
 use super::action::{Command, Target};
 use super::answer::{Created, acted, created};
-use super::body::{Body, Reference};
+use super::body::Body;
+use super::datacenter::Whereabouts;
 use super::error::ApiError;
 use super::path::Id;
+use super::pointer::Pointer;
 use super::primary_ip::{Family, PrimaryIp, Wish, assign, drop_ip, make, of_server, unassign};
 use super::project::Project;
 use super::resource::{self, Resource};
@@ -24,6 +26,8 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route("/v1/primary_ips/{id}", put(resource::update::<PrimaryIp>).delete(remove))
         .route("/v1/primary_ips/{id}/actions/assign", post(assign_to))
         .route("/v1/primary_ips/{id}/actions/unassign", post(unassign_from))
+        .route("/v1/primary_ips/{id}/actions/change_dns_ptr", post(point))
+        .route("/v1/primary_ips/{id}/actions/change_protection", post(protect))
 }
 
 async fn create(Project(cloud): Project, body: Body) -> Created {
@@ -32,11 +36,11 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     let family: Family = body.required("type")?;
     let auto_delete = body.optional("auto_delete")?.unwrap_or(false);
     let assignee: Option<u64> = body.optional("assignee_id")?;
-    let location: Option<Reference> = body.optional("location")?;
+    let location = Whereabouts::read(&body)?;
     cloud
         .change(|world| {
             world.primary_ips.check_name_free(&name, None)?;
-            let location = place(world, assignee, location.as_ref())?;
+            let location = place(world, assignee, &location)?;
             if let Some(server) = assignee {
                 check_assignable(world, server, family)?;
             }
@@ -54,14 +58,15 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
 }
 
 /// Where a new primary IP is: with its server, or where the request says.
-fn place(world: &World, assignee: Option<u64>, location: Option<&Reference>) -> Result<String, ApiError> {
-    match (assignee, location) {
-        (Some(server), None) => Ok(world.servers.find(server)?.location.clone()),
-        (_, Some(wanted)) => {
-            let found = world.catalog.location(wanted);
-            found.map(|l| l.name.to_owned()).ok_or_else(|| ApiError::field("location", "location not found"))
-        }
+fn place(world: &World, assignee: Option<u64>, wanted: &Whereabouts) -> Result<String, ApiError> {
+    match (wanted.find(world)?, assignee) {
         (None, None) => Err(ApiError::field("location", "is required without assignee_id")),
+        (None, Some(server)) => Ok(world.servers.find(server)?.location.clone()),
+        (Some(location), None) => Ok(location.name.to_owned()),
+        (Some(location), Some(server)) if world.servers.find(server)?.location == location.name => {
+            Ok(location.name.to_owned())
+        }
+        (Some(_), Some(_)) => Err(ApiError::field("location", "is not that of the server")),
     }
 }
 
@@ -94,7 +99,11 @@ fn targets(ip: u64, server: u64) -> Vec<Target> {
 async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<StatusCode, ApiError> {
     cloud
         .change(|world| {
-            if world.primary_ips.find(id)?.assignee.is_some() {
+            let ip = world.primary_ips.find(id)?;
+            if ip.protected {
+                return Err(ApiError::protected("primary IP"));
+            }
+            if ip.assignee.is_some() {
                 return Err(ApiError::unprocessable("must_be_unassigned", "primary IP must be unassigned"));
             }
             drop_ip(world, id);
@@ -132,6 +141,35 @@ async fn unassign_from(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Creat
             check_stopped(world, server)?;
             unassign(world, id)?;
             acted(world, Command::UnassignPrimaryIp, targets(id, server))
+        })
+        .await
+}
+
+async fn point(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
+    let pointer = Pointer::read(&body)?;
+    cloud
+        .change(|world| {
+            if !world.primary_ips.find(id)?.holds(world.block(), pointer.ip) {
+                return Err(pointer.not_found());
+            }
+            pointer.set(world.primary_ips.find_mut(id)?);
+            acted(world, Command::ChangeDnsPtr, vec![Target::of::<PrimaryIp>(id)])
+        })
+        .await
+}
+
+/// What goes with its server cannot be protected.
+async fn protect(Project(cloud): Project, Path(Id(id)): Path<Id>, body: Body) -> Created {
+    let delete: bool = body.required("delete")?;
+    cloud
+        .change(|world| {
+            let ip = world.primary_ips.find_mut(id)?;
+            if delete && ip.auto_delete {
+                let message = "a primary IP that is deleted with its server cannot be protected";
+                return Err(ApiError::unprocessable("invalid_input", message));
+            }
+            ip.protected = delete;
+            acted(world, Command::ChangeProtection, vec![Target::of::<PrimaryIp>(id)])
         })
         .await
 }

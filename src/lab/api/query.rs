@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Query as Pairs};
 use axum::http::header::{HOST, LINK};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::label::Selector;
@@ -85,6 +85,17 @@ impl Query {
         items: &[T],
         view: impl Fn(&T) -> Value,
     ) -> Result<Response, ApiError> {
+        self.answer_with(plural, items, view, [])
+    }
+
+    /// The same, with more fields beside the list.
+    pub(crate) fn answer_with<T, const N: usize>(
+        &self,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+        more: [(&str, Value); N],
+    ) -> Result<Response, ApiError> {
         let (page, per_page) = self.page()?;
         let skipped = page.saturating_sub(1).saturating_mul(per_page);
         let shown: Vec<Value> = items.iter().skip(skipped).take(per_page).map(view).collect();
@@ -95,14 +106,15 @@ impl Query {
             "page": page, "per_page": per_page, "previous_page": previous, "next_page": next,
             "last_page": last, "total_entries": items.len(),
         }});
-        let body = Json(json!({plural: shown, "meta": meta}));
+        let mut body = Map::from_iter(more.map(|(key, value)| (key.to_owned(), value)));
+        body.extend([(plural.to_owned(), Value::Array(shown)), ("meta".to_owned(), meta)]);
         let targets = [("prev", previous), ("next", next), ("last", Some(last))];
         let link = targets
             .iter()
             .filter_map(|(rel, page)| page.map(|page| self.link(rel, page, per_page)))
             .collect::<Vec<_>>()
             .join(", ");
-        Ok(([(LINK, link)], body).into_response())
+        Ok(([(LINK, link)], Json(body)).into_response())
     }
 
     fn link(&self, rel: &str, page: usize, per_page: usize) -> String {

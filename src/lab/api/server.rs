@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::action::{Command, Target};
 use super::body::{Body, Reference};
 use super::error::ApiError;
+use super::image::Image;
 use super::meta::Meta;
 use super::path::Id;
 use super::pricing::included_traffic;
@@ -19,9 +20,13 @@ use super::private_net::PrivateNet;
 use super::project::Project;
 use super::query::Query;
 use super::resource::{self, Resource};
+use super::server_type::ServerType;
 use super::table::{Row, Table};
 use super::world::World;
-use super::{Cloud, Identity, ServerSummary, firewall, primary_ip, server_create, volume};
+use super::{
+    Cloud, Identity, ServerSummary, datacenter, firewall, network, primary_ip, server_create, snapshot,
+    volume,
+};
 use crate::lab::machine::{Attachment, MachineSpec};
 
 /// Where a server stands.
@@ -34,6 +39,8 @@ pub(crate) enum ServerStatus {
     Stopping,
     Off,
     Deleting,
+    Rebuilding,
+    Migrating,
 }
 
 impl ServerStatus {
@@ -45,6 +52,8 @@ impl ServerStatus {
             Self::Stopping => "stopping",
             Self::Off => "off",
             Self::Deleting => "deleting",
+            Self::Rebuilding => "rebuilding",
+            Self::Migrating => "migrating",
         }
     }
 }
@@ -121,15 +130,14 @@ impl Resource for Server {
     }
 
     fn view(&self, world: &World) -> Value {
-        let server_type = world.catalog.server_type(&Reference::Id(self.server_type));
-        json!({
+        let mut view = json!({
             "id": self.meta.id,
             "name": self.meta.name,
             "status": self.status,
             "created": self.meta.created,
             "public_net": self.public_net(world),
             "private_net": self.private_net,
-            "server_type": server_type.map(|t| t.view(&world.catalog)),
+            "server_type": self.server_type(world).map(|t| t.view(world)),
             "location": world.catalog.location_view(&self.location),
             "image": world.images.get(self.image).map(|image| image.view(world)),
             "iso": null,
@@ -147,19 +155,27 @@ impl Resource for Server {
             "placement_group": self.placement_group
                 .and_then(|id| world.placement_groups.get(id))
                 .map(|group| group.view(world)),
-        })
+        });
+        datacenter::add(&mut view, world, &self.location);
+        view
     }
 }
 
 impl Server {
+    pub(crate) fn server_type<'a>(&self, world: &'a World) -> Option<&'a ServerType> {
+        world.catalog.server_type(&Reference::Id(self.server_type))
+    }
+
     fn public_net(&self, world: &World) -> Value {
         let ip = |family| primary_ip::of_server(world, self.meta.id, family);
         let ipv4 = ip(Family::Ipv4).map(|ip| {
-            let pointer = ip.default_pointer(world.block());
+            let pointer = ip.pointer(ip.first(world.block()));
             json!({"id": ip.meta.id, "ip": ip.ip(world.block()), "blocked": false, "dns_ptr": pointer})
         });
-        let ipv6 = ip(Family::Ipv6)
-            .map(|ip| json!({"id": ip.meta.id, "ip": ip.ip(world.block()), "blocked": false, "dns_ptr": []}));
+        let ipv6 = ip(Family::Ipv6).map(|ip| {
+            let pointers = ip.pointers_view(world.block());
+            json!({"id": ip.meta.id, "ip": ip.ip(world.block()), "blocked": false, "dns_ptr": pointers})
+        });
         json!({
             "ipv4": ipv4,
             "ipv6": ipv6,
@@ -187,11 +203,8 @@ pub(crate) fn machine_spec(world: &World, id: u64) -> Option<MachineSpec> {
         name: server.meta.name.clone(),
         ipv4: ipv4(world, id),
         ipv6: ipv6(world, id),
-        snapshot: world
-            .images
-            .get(server.image)
-            .filter(|image| image.is_snapshot())
-            .map(|image| image.meta.id),
+        // an image that is no more was a snapshot, and the machine goes on with what it has of it
+        snapshot: world.images.get(server.image).is_none_or(Image::is_snapshot).then_some(server.image),
         volumes: server.volumes.clone(),
         networks: server.private_net.iter().filter_map(|net| attachment(world, net)).collect(),
         user_data: server.user_data.clone(),
@@ -206,6 +219,7 @@ fn attachment(world: &World, net: &PrivateNet) -> Option<Attachment> {
         network: net.network,
         ip_range: network.ip_range,
         ip: net.ip,
+        mac_address: net.mac_address.clone(),
         alias_ips: net.alias_ips.clone(),
         routes: network.routes.iter().map(|route| (route.destination, route.gateway)).collect(),
     })
@@ -242,9 +256,10 @@ pub(crate) fn identity(world: &World, id: u64) -> Option<Identity> {
         ipv4: ipv4(world, id),
         ipv6: ipv6(world, id),
         region: location.network_zone,
-        availability_zone: location.datacenter,
+        availability_zone: location.datacenter.name,
         public_keys: server.ssh_keys.clone(),
         user_data: server.user_data.clone(),
+        private_networks: server.private_net.iter().filter_map(|net| network::identity(world, net)).collect(),
     })
 }
 
@@ -273,6 +288,7 @@ pub(crate) fn forget(world: &mut World, id: u64) -> Result<(), ApiError> {
     firewall::detach(world, id);
     primary_ip::release(world, id)?;
     volume::release(world, id)?;
+    snapshot::discard_backups(world, id);
     world.servers.remove(id);
     Ok(())
 }

@@ -8,18 +8,19 @@ use serde_json::{Value, json};
 use super::action::{Command, Target};
 use super::answer::{Created, created};
 use super::body::{Body, Reference};
+use super::datacenter::Whereabouts;
 use super::error::ApiError;
 use super::image::{self, Image};
 use super::label::Labels;
 use super::meta::Meta;
-use super::primary_ip::{self, Family};
+use super::primary_ip::{self, Family, PrimaryIp};
 use super::private_net::{self, PrivateNet};
 use super::project::Project;
 use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
 use super::table::Row;
 use super::world::World;
-use super::{firewall, network, placement_group, volume};
+use super::{firewall, network, password, placement_group, stock, volume};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -30,7 +31,7 @@ struct Wish {
     name: String,
     server_type: Reference,
     image: Reference,
-    location: Option<Reference>,
+    location: Whereabouts,
     start: bool,
     ssh_keys: Vec<Reference>,
     firewalls: Vec<u64>,
@@ -83,23 +84,19 @@ impl Wish {
         check_host_name(&name)?;
         // the lab's machines mount every volume, whether they are asked to or not
         body.optional::<bool>("automount")?;
-        let user_data: Option<String> = body.optional("user_data")?;
-        if user_data.as_ref().is_some_and(|data| data.len() > USER_DATA_MAX) {
-            return Err(ApiError::field("user_data", "is too long"));
-        }
         let firewalls: Vec<FirewallWish> = body.optional("firewalls")?.unwrap_or_default();
         Ok(Self {
             name,
             server_type: body.required("server_type")?,
             image: body.required("image")?,
-            location: body.optional("location")?,
+            location: Whereabouts::read(body)?,
             start: body.optional("start_after_create")?.unwrap_or(true),
             ssh_keys: body.optional("ssh_keys")?.unwrap_or_default(),
             firewalls: firewalls.into_iter().map(|f| f.firewall).collect(),
             volumes: body.optional("volumes")?.unwrap_or_default(),
             networks: body.optional("networks")?.unwrap_or_default(),
             placement_group: body.optional("placement_group")?,
-            user_data: user_data.filter(|data| !data.is_empty()),
+            user_data: user_data(body)?,
             labels: body.labels()?.unwrap_or_default(),
             public_net: body.optional("public_net")?.unwrap_or_default(),
         })
@@ -111,26 +108,22 @@ impl Wish {
         world.servers.check_name_free(&self.name, None)?;
         let server_type =
             world.catalog.server_type(&self.server_type).ok_or_else(|| invalid("server type not found"))?;
-        let image = image::find(world, &self.image, server_type.architecture)
-            .ok_or_else(|| invalid("image not found"))?;
-        if image.architecture != server_type.architecture {
-            return Err(invalid("image and server type have different architectures"));
+        if server_type.deprecation.is_some() {
+            return Err(invalid("server type is deprecated"));
         }
-        let location = match &self.location {
-            None => server_type.first_location(),
-            Some(wanted) => {
-                Some(world.catalog.location(wanted).ok_or_else(|| invalid("location not found"))?.name)
-            }
-        };
+        let image = image::find_usable(world, &self.image, server_type.architecture(), server_type.disk)?;
+        let location = self.location.find(world)?.map(|l| l.name).or_else(|| server_type.first_location());
         let location = location.filter(|location| server_type.is_in(location));
-        let location = location.ok_or_else(|| invalid("unsupported location for server type"))?.to_owned();
+        let location = location.ok_or_else(stock::unsupported_location)?.to_owned();
         for id in &self.firewalls {
             world.firewalls.find(*id)?;
         }
-        self.check_public_net(world, &location)?;
         self.check_volumes(world, &location)?;
         let private_net = self.find_private_net(world, &location)?;
         self.placement_group.map(|group| placement_group::check_room(world, group)).transpose()?;
+        world.check_quota::<Server>(1)?;
+        self.check_public_net(world, &location)?;
+        world.stock.check(server_type.name, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
             server_type: server_type.id,
@@ -186,7 +179,10 @@ impl Wish {
                 None => {}
             }
         }
-        Ok(())
+        let new = [(net.enable_ipv4, net.ipv4), (net.enable_ipv6, net.ipv6)];
+        world.check_quota::<PrimaryIp>(
+            new.iter().filter(|(enabled, given)| *enabled && given.is_none()).count(),
+        )
     }
 
     /// Makes the server with its addresses and firewalls.
@@ -235,19 +231,29 @@ fn public_key(world: &World, wanted: &Reference) -> Result<String, ApiError> {
     key.map(|key| key.public_key.clone()).ok_or_else(|| ApiError::not_found("SSH key", wanted))
 }
 
-/// Refuses what is no host name: labels of letters, digits and `-`, joined by dots, 63 characters each at most.
+/// The user data of a request; empty is none.
+pub(crate) fn user_data(body: &Body) -> Result<Option<String>, ApiError> {
+    let data: Option<String> = body.optional("user_data")?;
+    match data {
+        Some(data) if data.len() > USER_DATA_MAX => Err(ApiError::field("user_data", "is too long")),
+        data => Ok(data.filter(|data| !data.is_empty())),
+    }
+}
+
+/// Refuses what is no host name.
 pub(crate) fn check_host_name(name: &str) -> Result<(), ApiError> {
+    if is_host_name(name) { Ok(()) } else { Err(ApiError::field("name", "is not a valid hostname")) }
+}
+
+/// Labels of letters, digits and `-`, joined by dots, 63 characters each at most.
+pub(crate) fn is_host_name(name: &str) -> bool {
     let label = |text: &str| {
         (1..=63).contains(&text.len())
             && !text.starts_with('-')
             && !text.ends_with('-')
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
-    if name.len() <= 253 && name.split('.').all(label) {
-        Ok(())
-    } else {
-        Err(ApiError::field("name", "is not a valid hostname"))
-    }
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 pub(crate) async fn create(Project(cloud): Project, body: Body) -> Created {
@@ -257,7 +263,7 @@ pub(crate) async fn create(Project(cloud): Project, body: Body) -> Created {
 
 fn answer(world: &mut World, wish: Wish) -> Created {
     let found = wish.find(world)?;
-    let root_password = found.ssh_keys.is_empty().then(root_password);
+    let root_password = found.ssh_keys.is_empty().then(password::random);
     let (start, image) = (wish.start, found.image);
     let id = wish.make(world, found)?;
     let targets = vec![Target::of::<Server>(id), Target::of::<Image>(image)];
@@ -289,15 +295,67 @@ fn act_on(world: &mut World, id: u64, create: u64, start: bool) -> Result<Vec<Va
         .collect()
 }
 
-/// Shown as the API shows it; the lab's machines know no passwords.
-fn root_password() -> String {
-    use rand::RngExt;
-    rand::rng().sample_iter(rand::distr::Alphanumeric).take(20).map(char::from).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::check_host_name;
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::lab::api::body::tests::body;
+    use crate::lab::api::stock::{Refusal, Shortage};
+    use crate::lab::api::world::tests::world;
+
+    /// Status, code and details of the refusal of a create.
+    fn refusal(world: &mut World, name: &str) -> Option<(u16, &'static str, Value)> {
+        let text = format!(r#"{{"name": "{name}", "server_type": "cx23", "image": "debian-13"}}"#);
+        let wish = Wish::read(&body(&text)).unwrap();
+        let refusal = answer(world, wish).err();
+        refusal.map(|e| (e.status.as_u16(), e.code, e.details))
+    }
+
+    fn full(limit: &str) -> Option<(u16, &'static str, Value)> {
+        Some((403, "resource_limit_exceeded", json!({"limits": [{"name": limit}]})))
+    }
+
+    #[test]
+    fn a_full_project_makes_nothing() {
+        let mut world = world();
+        world.quota.limits = [("server_limit".to_owned(), 1), ("primary_ip_limit".to_owned(), 3)].into();
+        assert_eq!(refusal(&mut world, "a"), None);
+        assert_eq!(refusal(&mut world, "b"), full("server_limit"));
+        world.quota.limits.insert("server_limit".to_owned(), 2);
+        assert_eq!(refusal(&mut world, "b"), full("primary_ip_limit"));
+        assert_eq!((world.servers.iter().count(), world.primary_ips.iter().count()), (1, 2));
+        world.quota.limits.insert("primary_ip_limit".to_owned(), 4);
+        assert_eq!(refusal(&mut world, "b"), None);
+    }
+
+    #[test]
+    fn a_deleted_servers_addresses_count_for_a_while() {
+        let mut world = world();
+        world.quota.limits.insert("primary_ip_limit".to_owned(), 2);
+        world.quota.released_after = Duration::from_secs(3600);
+        assert_eq!(refusal(&mut world, "a"), None);
+        let id = world.servers.named("a").unwrap();
+        crate::lab::api::server::forget(&mut world, id).unwrap();
+        assert_eq!(refusal(&mut world, "a"), full("primary_ip_limit"));
+        world.quota.released_after = Duration::ZERO;
+        assert_eq!(refusal(&mut world, "a"), None);
+    }
+
+    #[test]
+    fn what_is_out_of_stock_is_not_made() {
+        let mut world = world();
+        let mut out = |refusal| {
+            let shortage = Shortage { server_type: None, location: None, refusal, available: true };
+            world.stock.shortages = vec![shortage];
+            self::refusal(&mut world, "a").map(|(status, code, _)| (status, code))
+        };
+        assert_eq!(out(Some(Refusal::ResourceUnavailable)), Some((412, "resource_unavailable")));
+        assert_eq!(out(Some(Refusal::InvalidInput)), Some((422, "invalid_input")));
+        assert_eq!(out(None), None);
+    }
 
     #[test]
     fn names_are_host_names() {

@@ -82,5 +82,5 @@ async fn change_alias_ips(Project(cloud): Project, Path(Id(id)): Path<Id>, body:
 /// The place of a server in a network that it is in.
 fn place(server: &Server, network: u64) -> Result<&PrivateNet, ApiError> {
     let place = server.private_net.iter().find(|net| net.network == network);
-    place.ok_or_else(|| ApiError::unprocessable("service_error", "server is not attached to the network"))
+    place.ok_or_else(|| ApiError::service("server is not attached to the network"))
 }

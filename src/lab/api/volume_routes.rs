@@ -145,7 +145,7 @@ async fn remove(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Result<Statu
                 return Err(ApiError::protected("volume"));
             }
             if volume.server.is_some() {
-                return Err(ApiError::unprocessable("service_error", "volume is attached to a server"));
+                return Err(ApiError::service("volume is attached to a server"));
             }
             world.volumes.remove(id);
             Ok(())
@@ -175,9 +175,7 @@ async fn detach_from(Project(cloud): Project, Path(Id(id)): Path<Id>) -> Created
         .change(|world| {
             check_unlocked(world, id)?;
             let server = world.volumes.find(id)?.server;
-            let server = server.ok_or_else(|| {
-                ApiError::unprocessable("service_error", "volume is not attached to a server")
-            })?;
+            let server = server.ok_or_else(|| ApiError::service("volume is not attached to a server"))?;
             server::check_unlocked(world, server)?;
             detach(world, id)?;
             acted(world, Command::DetachVolume, targets(id, Some(server)))

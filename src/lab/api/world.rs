@@ -14,12 +14,16 @@ use super::catalog::Catalog;
 use super::delays::Delays;
 use super::error::ApiError;
 use super::firewall::Firewall;
-use super::image::{self, Image};
+use super::image::Image;
+use super::image_system;
 use super::network::Network;
 use super::placement_group::PlacementGroup;
 use super::primary_ip::PrimaryIp;
+use super::quota::Quota;
+use super::resource::Resource;
 use super::server::Server;
 use super::ssh_key::SshKey;
+use super::stock::Stock;
 use super::store::{Change, StoredRow};
 use super::table::{Row, Table};
 use super::volume::Volume;
@@ -39,6 +43,10 @@ pub(crate) struct World {
     pub(crate) api_date: ApiDate,
     /// What cannot be changed: locations, server types.
     pub(crate) catalog: Catalog,
+    /// What is out of stock.
+    pub(crate) stock: Stock,
+    /// How much there may be.
+    pub(crate) quota: Quota,
     pub(crate) servers: Table<Server>,
     pub(crate) actions: Table<Action>,
     pub(crate) firewalls: Table<Firewall>,
@@ -55,18 +63,22 @@ pub(crate) struct World {
     locks: BTreeMap<u64, usize>,
     /// The actions whose work nobody has begun yet.
     to_begin: Vec<u64>,
+    /// The snapshots that are no more, but that the machines still keep.
+    pub(crate) discarded_snapshots: Vec<u64>,
 }
 
 impl World {
     /// The empty cloud of the project in this place.
     pub(crate) fn new(project: usize, pool: Pool, delays: Delays, api_date: ApiDate) -> Self {
         let mut images = Table::new(project);
-        image::system().into_iter().for_each(|image| images.seed(image.meta.id, image));
+        image_system::all().into_iter().for_each(|image| images.seed(image.meta.id, image));
         Self {
             pool,
             delays,
             api_date,
             catalog: Catalog::new(),
+            stock: Stock::default(),
+            quota: Quota::default(),
             servers: Table::new(project),
             actions: Table::new(project),
             firewalls: Table::new(project),
@@ -80,6 +92,7 @@ impl World {
             running: BTreeSet::new(),
             locks: BTreeMap::new(),
             to_begin: Vec::new(),
+            discarded_snapshots: Vec::new(),
         }
     }
 
@@ -135,6 +148,22 @@ impl World {
         self.pool.block
     }
 
+    /// Refuses `more` of a kind than the project may have.
+    pub(crate) fn check_quota<T: Resource>(&self, more: usize) -> Result<(), ApiError> {
+        let limit = format!("{}_limit", T::KIND);
+        let present = T::table(self).iter().count();
+        let counted = if T::KIND == PrimaryIp::KIND {
+            present + self.quota.unreleased(Timestamp::now())
+        } else {
+            present
+        };
+        if self.quota.has_room(&limit, counted, more) {
+            Ok(())
+        } else {
+            Err(ApiError::limit_exceeded(&limit))
+        }
+    }
+
     /// The actions whose work is to begin now.
     pub(crate) fn take_to_begin(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.to_begin)
@@ -153,6 +182,13 @@ impl World {
         if let Some(before) = self.actions.get_mut(before) {
             before.then = Some(id);
         }
+        id
+    }
+
+    /// An action that was over as soon as it was asked for.
+    pub(crate) fn acted_at_once(&mut self, command: Command, resources: Vec<Target>) -> u64 {
+        let id = self.act_later(command, resources);
+        self.finish(id, Ok(()));
         id
     }
 

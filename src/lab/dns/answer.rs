@@ -23,6 +23,21 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// One record.
+    pub(super) fn one(record: Record) -> Self {
+        Self { code: ResponseCode::NoError, answers: vec![record], authorities: Vec::new() }
+    }
+
+    /// The name exists, and has nothing of what was asked for.
+    pub(super) fn nothing() -> Self {
+        Self { code: ResponseCode::NoError, answers: Vec::new(), authorities: Vec::new() }
+    }
+
+    /// There is no such name.
+    pub(super) fn no_name() -> Self {
+        Self { code: ResponseCode::NXDomain, ..Self::nothing() }
+    }
+
     /// As a message.
     pub(crate) fn message(self, question: &Message) -> Message {
         let mut message = refusal(question, self.code);

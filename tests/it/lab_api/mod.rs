@@ -4,13 +4,17 @@
 #![allow(clippy::indexing_slicing, reason = "a missing field fails the test, as it should")]
 
 mod addresses;
+mod api_dates;
 mod firewalls;
 mod http;
+mod images;
 mod keys;
 mod machines;
 mod networks;
 mod placement_groups;
+mod primary_ips;
 mod restart;
+mod server_actions;
 mod servers;
 mod volumes;
 

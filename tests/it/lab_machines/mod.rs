@@ -1,0 +1,6 @@
+//! The lab with real machines.
+
+mod bed;
+mod disks;
+mod life;
+mod private;
