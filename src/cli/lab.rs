@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::lab::api::{ApiDate, Delays, HOURLY};
+use crate::lab::api::{ApiDate, Delays, HOURLY, fault};
 use crate::lab::dir::LabDir;
 use crate::lab::scripted::Script;
 use crate::lab::status::{Status, environment, status};
@@ -78,6 +78,9 @@ struct Start {
     /// A file that says how long which action takes
     #[arg(long, value_name = "FILE", conflicts_with = "speed")]
     delays: Option<PathBuf>,
+    /// A file that says what goes wrong, see docs/lab.md
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// Requests an hour for each project, or `none`
     #[arg(long, value_name = "N", default_value_t)]
     rate_limit: RateLimit,
@@ -157,17 +160,15 @@ impl fmt::Display for RateLimit {
 impl Start {
     fn options(&self) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
-            (Some(file), _) => {
-                let text = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read {}", file.display()))?;
-                Delays::read(&text).with_context(|| format!("{} is wrong", file.display()))?
-            }
+            (Some(file), _) => read(file, Delays::read)?,
             (None, Speed::Real) => Delays::real(),
             (None, Speed::Quick) => Delays::quick(),
             (None, Speed::None) => Delays::none(),
         };
+        let faults = self.faults.as_deref().map(|file| read(file, fault::read)).transpose()?;
         Ok(Options {
             delays,
+            faults: faults.unwrap_or_default(),
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
             hosts: Script::read("")?,
@@ -175,6 +176,12 @@ impl Start {
             acme_speed: NonZeroU32::MIN,
         })
     }
+}
+
+/// What a file says.
+fn read<T>(file: &Path, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    read(&text).with_context(|| format!("{} is wrong", file.display()))
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -242,7 +249,7 @@ impl Up {
 
 async fn bring_up(start: Start, kind: Kind, options: &Options, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
-    if dir.runs() {
+    if dir.answers() || (dir.runs() && !start.detach) {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }

@@ -63,9 +63,11 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
         delays: options.delays.clone(),
         api_date: options.api_date,
         rate_limit: options.rate_limit,
+        faults: options.faults.clone(),
     };
     let cloud = Cloud::open(settings).await?;
-    serve(&mut services, api, cloud.api_router());
+    let served = cloud.clone();
+    services.spawn(async move { match served.serve(api).await {} });
     if let Some(slot) = record.slot {
         serve_machines(&cloud, slot, &mut services).await?;
     }

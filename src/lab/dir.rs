@@ -146,7 +146,7 @@ impl LabDir {
     }
 
     /// Whether the lab answers.
-    pub(super) fn answers(&self) -> bool {
+    pub fn answers(&self) -> bool {
         self.runs() && self.ready().exists()
     }
 

@@ -77,7 +77,11 @@ pub fn environment(dir: &LabDir, project: &str) -> Result<Vec<(&'static str, Str
         let names: Vec<&str> = record.projects.iter().map(|key| key.name.as_str()).collect();
         format!("the lab has no project {project:?}, but {}", names.join(", "))
     })?;
-    let mut known = vec![("HCLOUD_ENDPOINT", endpoint(&record)), ("HCLOUD_TOKEN", key.token.clone())];
+    let mut known = vec![
+        ("HCLOUD_ENDPOINT", endpoint(&record)),
+        ("HCLOUD_TOKEN", key.token.clone()),
+        ("CLAWBERTH_LAB_CONTROL", format!("http://127.0.0.1:{}/control", record.port)),
+    ];
     if let Some(slot) = record.slot {
         known.extend([
             ("CLAWBERTH_ACME_DIRECTORY", pebble::directory(slot)),

@@ -11,6 +11,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
+use super::api::fault::Fault;
 use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record, numbered};
@@ -42,6 +43,8 @@ pub struct Options {
     pub rate_limit: Option<u32>,
     /// What scripted hosts do.
     pub hosts: Script,
+    /// What goes wrong from the beginning.
+    pub faults: Vec<Fault>,
     /// The projects that it is to have besides those it has.
     pub projects: Vec<String>,
     /// How many times as fast as real time Let's Encrypt's limits pass.
@@ -168,6 +171,7 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
 }
 
 /// Starts the lab as a process of its own, by this command line, and returns when it is ready, telling its story meanwhile.
+/// A lab that another call has started is waited for in the same way.
 ///
 /// # Errors
 /// The lab ended instead, or was not ready in time.
@@ -176,16 +180,20 @@ pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) ->
     dir.make()?;
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let mut story = Story::after(dir.log());
-    let process = Process::detach(&program.display().to_string(), words, &[], &dir.log())?;
+    let start = || Process::detach(&program.display().to_string(), words, &[], &dir.log());
+    let own = if dir.runs() { None } else { Some(start()?) };
     let until = Instant::now() + READY;
     while !dir.answers() {
         story.tell(say);
-        if !process.runs() {
+        // of two processes started at once, the one that was second ends
+        if !dir.runs() && !own.is_some_and(|process| process.runs()) {
             story.tell(say);
             bail!("the lab ended before it was ready, see {}", dir.log().display());
         }
         if Instant::now() >= until {
-            process.end(DOWN).await;
+            if let Some(process) = own {
+                process.end(DOWN).await;
+            }
             bail!("the lab was not ready after {READY:?}, see {}", dir.log().display());
         }
         sleep(Duration::from_millis(100)).await;

@@ -15,6 +15,7 @@ mod cli;
 mod examples;
 mod lab_acme;
 mod lab_api;
+mod lab_faults;
 mod lab_machines;
 mod lab_scripted;
 mod machines;

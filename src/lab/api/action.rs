@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Cloud;
 use super::delays::Delays;
 use super::error::ApiError;
+use super::fault::ActionFault;
 use super::path::Id;
 use super::project::Project;
 use super::query::Query;
@@ -20,6 +21,9 @@ use super::server::Server;
 use super::sort::{SortKey, sort};
 use super::table::Row;
 use super::world::World;
+
+/// The fields that `sort` may order by.
+const SORTED_BY: &[&str] = &["id", "command", "status", "started", "finished"];
 
 /// What an action does, by the names in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,6 +136,8 @@ pub(crate) struct Action {
     pub(crate) error: Option<String>,
     /// The action that starts when this one has succeeded.
     pub(crate) then: Option<u64>,
+    #[serde(default)]
+    pub(crate) fault: ActionFault,
 }
 
 impl Action {
@@ -145,6 +151,7 @@ impl Action {
             resources,
             error: None,
             then: None,
+            fault: ActionFault::default(),
         }
     }
 
@@ -170,7 +177,8 @@ impl Action {
             return 100;
         }
         let passed = Timestamp::now().duration_since(self.started).as_millis().max(0).unsigned_abs();
-        (passed * 100 / delays.of(self.command).as_millis().max(1)).min(95)
+        let whole = delays.of(self.command) + self.fault.delay;
+        (passed * 100 / whole.as_millis().max(1)).min(95)
     }
 }
 
@@ -194,7 +202,8 @@ impl Action {
 
     /// As the API shows it.
     pub(crate) fn view(&self, world: &World) -> Value {
-        let error = self.error.as_ref().map(|why| json!({"code": "action_failed", "message": why}));
+        let code = self.fault.error.as_ref().map_or("action_failed", |(code, _)| code);
+        let error = self.error.as_ref().map(|why| json!({"code": code, "message": why}));
         json!({
             "id": self.id,
             "command": self.command,
@@ -279,6 +288,6 @@ fn page<'a>(
 ) -> Result<Response, ApiError> {
     let mut actions: Vec<&Action> =
         actions.filter(|action| query.allows("status", action.status.as_str())).collect();
-    sort(&mut actions, &query.orders(), |action, field| action.sort_key(field))?;
+    sort(&mut actions, &query.orders(), SORTED_BY, |action, field| action.sort_key(field))?;
     query.answer("actions", &actions, |action| action.view(world))
 }

@@ -1,14 +1,19 @@
 //! The body of a request, read field by field so that a refusal names the field.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::label::{self, Labels};
+
+/// The longest body, in bytes. Hetzner does not say; a zone file is the longest thing to send.
+const LENGTH_MAX: usize = 2 * 1024 * 1024;
+/// The length at which a client is hung up on, in bytes.
+const PATIENCE: usize = 64 * 1024 * 1024;
 
 /// A JSON object; unknown fields are ignored, `null` counts as absent.
 #[derive(Debug, Deserialize)]
@@ -17,13 +22,29 @@ pub(crate) struct Body(Map<String, Value>);
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|_| {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large")
-        })?;
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = bytes(request).await?;
         let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "json_error", "invalid json in request body");
         serde_json::from_slice(&bytes).map_err(|_| wrong())
     }
+}
+
+/// All of a body. One that is too long is read to its end all the same, so that the client is there for the answer.
+pub(crate) async fn bytes(request: Request) -> Result<Vec<u8>, ApiError> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    let mut chunks = request.into_body().into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let lost = |_| ApiError::new(StatusCode::BAD_REQUEST, "json_error", "the request body is incomplete");
+        let chunk = chunk.map_err(lost)?;
+        length += chunk.len();
+        if length <= LENGTH_MAX {
+            bytes.extend_from_slice(&chunk);
+        } else if length > PATIENCE {
+            break;
+        }
+    }
+    let too_long = || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "json_error", "request body is too large");
+    if length <= LENGTH_MAX { Ok(bytes) } else { Err(too_long()) }
 }
 
 impl Body {
@@ -40,6 +61,16 @@ impl Body {
                 .map(Some)
                 .map_err(|e| ApiError::field(field, &format!("is invalid: {e}"))),
         }
+    }
+
+    /// A field that must be there, be it null.
+    pub(crate) fn nullable<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>, ApiError> {
+        if self.has(field) { self.optional(field) } else { Err(ApiError::field(field, "is required")) }
+    }
+
+    /// Whether the request has a field.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
     }
 
     /// The labels, checked; `None` where the request has none.
@@ -68,6 +99,7 @@ impl Body {
 fn check_name(name: &str) -> Result<(), ApiError> {
     match name.chars().count() {
         0 => Err(ApiError::field("name", "is too short")),
+        _ if name.contains(char::is_control) => Err(ApiError::field("name", "has a control character")),
         1..=128 => Ok(()),
         _ => Err(ApiError::field("name", "is too long")),
     }

@@ -58,7 +58,7 @@ pub(crate) fn add(view: &mut Value, world: &World, location: &str) {
 /// As the API shows it.
 fn view(location: &Location, world: &World) -> Value {
     let types = || world.catalog.server_types.iter().filter(|t| t.is_in(location.name));
-    let available = || types().filter(|t| t.seems_available(world, location.name)).map(|t| t.id);
+    let available = || types().filter(|t| t.is_sold_in(location.name)).map(|t| t.id);
     json!({
         "id": location.datacenter.id,
         "name": location.datacenter.name,
@@ -90,7 +90,7 @@ async fn list(Project(cloud): Project, query: Query) -> Result<Response, ApiErro
         check_there(world)?;
         let wanted = |l: &&Location| query.allows("name", l.datacenter.name);
         let mut rows: Vec<&Location> = world.catalog.locations.iter().filter(wanted).collect();
-        sort(&mut rows, &query.orders(), |row, field| match field {
+        sort(&mut rows, &query.orders(), &["id", "name"], |row, field| match field {
             "id" => Some(SortKey::Number(row.datacenter.id)),
             "name" => Some(SortKey::Text(row.datacenter.name.to_owned())),
             _ => None,

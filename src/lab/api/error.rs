@@ -27,6 +27,11 @@ impl ApiError {
         Self { details, ..Self::unprocessable("invalid_input", message) }
     }
 
+    /// What is wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 422 with one of the codes that belong to a resource.
     pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)

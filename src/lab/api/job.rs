@@ -27,8 +27,8 @@ pub(crate) fn begin(cloud: &Cloud, id: u64) {
 }
 
 async fn run(cloud: &Cloud, action: &Action) {
-    let delay = tokio::time::sleep(cloud.read(|world| world.delays.of(action.command)));
-    let (outcome, ()) = tokio::join!(work(cloud, action), delay);
+    let delay = cloud.read(|world| world.delays.of(action.command)) + action.fault.delay;
+    let (outcome, ()) = tokio::join!(work_or_fail(cloud, action), tokio::time::sleep(delay));
     if let Err(error) = &outcome {
         tracing::error!("action {} ({:?}) failed: {error:#}", action.id, action.command);
     }
@@ -43,6 +43,17 @@ async fn run(cloud: &Cloud, action: &Action) {
     if saved.is_ok() && action.command == Command::ShutdownServer {
         power_down(cloud, action).await;
     }
+}
+
+/// Does an action's work, or instead of it what its fault wants.
+async fn work_or_fail(cloud: &Cloud, action: &Action) -> Result<()> {
+    let Some((_, why)) = &action.fault.error else {
+        return work(cloud, action).await;
+    };
+    if let Some(id) = action.target::<Server>().filter(|_| leaves_off(action.command)) {
+        cloud.machines().stop(id).await?;
+    }
+    anyhow::bail!("{why}")
 }
 
 /// What is done outside the API's memory.
@@ -169,6 +180,14 @@ fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
             drop(busy);
         });
     }
+}
+
+/// Whether a server is off when this fails, see `settle`.
+fn leaves_off(command: Command) -> bool {
+    matches!(
+        command,
+        Command::RebootServer | Command::ResetServer | Command::RebuildServer | Command::DeleteServer
+    )
 }
 
 /// What the end of an action changes in memory.

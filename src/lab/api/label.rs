@@ -142,6 +142,10 @@ fn values(text: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -227,5 +231,85 @@ mod tests {
             assert!(!ok(k, v), "{k:?}={v:?} should be refused");
         }
         assert!(!ok(&"k".repeat(64), "v") && !ok("k", &"v".repeat(64)));
+    }
+
+    fn pick(rng: &mut StdRng, from: &[&'static str]) -> &'static str {
+        from.choose(rng).unwrap()
+    }
+
+    /// A term by chance, and whether labels fulfil it.
+    fn term(rng: &mut StdRng, labels: &Labels) -> (String, bool) {
+        let (key, value) =
+            (pick(rng, &["a", "in", "notin", "example.com/k"]), pick(rng, &["", "x", "y-1.Z"]));
+        let has = labels.get(key).map(String::as_str);
+        let others: Vec<&str> = (0..rng.random_range(0..3)).map(|_| pick(rng, &["", "x", "z"])).collect();
+        let all = [others.as_slice(), &[value]].concat();
+        let mut gap = || pick(rng, &["", " ", "  "]);
+        let set = all.join(&format!("{},{}", gap(), gap()));
+        match gap().len() * 3 + gap().len() {
+            0 | 1 => (format!("{}{key}{}", gap(), gap()), has.is_some()),
+            2 => (format!("!{key}{}", gap()), has.is_none()),
+            3 => (format!("{key}{}={}{value}", gap(), gap()), has == Some(value)),
+            4 => (format!("{key}{}=={}{value}", gap(), gap()), has == Some(value)),
+            5 | 6 => (format!("{key}{}!={}{value}", gap(), gap()), has != Some(value)),
+            7 => (format!("{key} {}in{}({set})", gap(), gap()), has.is_some_and(|v| all.contains(&v))),
+            _ => (format!("{key} {}notin{}({set})", gap(), gap()), !has.is_some_and(|v| all.contains(&v))),
+        }
+    }
+
+    #[test]
+    fn selectors_by_chance_mean_what_they_say() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..5000 {
+            let keys = ["a", "in", "notin", "example.com/k", "b"];
+            let labels: Labels = (0..rng.random_range(0..4))
+                .map(|_| (pick(&mut rng, &keys).to_owned(), pick(&mut rng, &["", "x", "y-1.Z"]).to_owned()))
+                .collect();
+            let terms: Vec<_> = (0..rng.random_range(1..4)).map(|_| term(&mut rng, &labels)).collect();
+            let text = terms.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(",");
+            let wanted = terms.iter().all(|(_, holds)| *holds);
+            assert_eq!(
+                Selector::parse(&text).map(|s| s.matches(&labels)).ok(),
+                Some(wanted),
+                "{text:?} on {labels:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn noise_is_a_selector_only_if_its_signs_are() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let signs: Vec<char> = "ab1-_./=!,() \tint\0é".chars().collect();
+        for _ in 0..20_000 {
+            let text: String =
+                (0..rng.random_range(0..14)).map(|_| *signs.choose(&mut rng).unwrap()).collect();
+            if Selector::parse(&text).is_ok() {
+                let opened = text.matches('(').count();
+                assert!(opened == text.matches(')').count() && !text.contains(['\0', 'é']), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_wrong_sign_spoils_a_label() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let inner: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("-_.".chars()).collect();
+        for _ in 0..5000 {
+            let middle: String =
+                (0..rng.random_range(0..61)).map(|_| *inner.choose(&mut rng).unwrap()).collect();
+            let good = format!("a{middle}Z");
+            let ok = |k: &str, v: &str| check(&labels(&[(k, v)])).is_ok();
+            assert!(ok(&good, &good) && ok(&format!("x-1.example/{good}"), ""), "{good}");
+            let mut bad: Vec<char> = good.chars().collect();
+            let place = rng.random_range(0..=bad.len());
+            bad.insert(place, *[' ', '/', 'ä', '\0', '=', ',', '('].choose(&mut rng).unwrap());
+            let bad: String = bad.into_iter().collect();
+            assert!(!ok("k", &bad) && !ok(&format!("x/{bad}"), "v"), "{bad:?}");
+            let edge = pick(&mut rng, &["-", "_", "."]);
+            assert!(
+                !ok("k", &format!("{edge}{good}")) && !ok(&format!("{good}{edge}"), "v"),
+                "{edge} {good}"
+            );
+        }
     }
 }

@@ -119,7 +119,7 @@ async fn list(Project(cloud): Project, query: Query) -> Result<Response, ApiErro
     cloud.read(|world| {
         let mut rows: Vec<&Location> =
             world.catalog.locations.iter().filter(|l| query.allows("name", l.name)).collect();
-        sort(&mut rows, &query.orders(), |row, field| match field {
+        sort(&mut rows, &query.orders(), &["id", "name"], |row, field| match field {
             "id" => Some(SortKey::Number(row.id)),
             "name" => Some(SortKey::Text(row.name.to_owned())),
             _ => None,

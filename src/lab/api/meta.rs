@@ -22,6 +22,9 @@ impl Meta {
         Self { id, name, labels, created: now() }
     }
 
+    /// The fields that `sort` may order by.
+    pub(crate) const SORTED_BY: &[&str] = &["id", "name", "created"];
+
     /// What `sort` may order by; `None`: not by this field.
     pub(crate) fn sort_key(&self, field: &str) -> Option<SortKey> {
         match field {

@@ -11,6 +11,7 @@ mod datacenter;
 mod delays;
 mod deprecation;
 mod error;
+pub mod fault;
 mod filter;
 mod firewall;
 mod firewall_place;
@@ -38,12 +39,14 @@ mod primary_ip_routes;
 mod private_net;
 mod project;
 mod query;
-mod quota;
 mod rate_limit;
+mod recent;
+mod record;
 mod request_log;
 mod resource;
 mod rrset;
 mod rrset_routes;
+mod serve;
 mod server;
 mod server_actions;
 mod server_create;
@@ -52,7 +55,6 @@ mod server_type;
 mod snapshot;
 mod sort;
 mod ssh_key;
-mod stock;
 mod store;
 mod subnet;
 mod table;
@@ -60,7 +62,11 @@ mod volume;
 mod volume_routes;
 mod world;
 mod zone;
+mod zone_file;
+mod zone_routes;
+mod zone_words;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -69,6 +75,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use futures_util::{StreamExt, stream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 pub use address::Block;
@@ -79,6 +86,7 @@ pub use rate_limit::HOURLY;
 
 use self::address::Pool;
 use self::error::ApiError;
+use self::fault::{Encounter, Fault, Faults};
 use self::filter::Refresh;
 use self::rate_limit::RateLimit;
 use self::request_log::RequestLog;
@@ -111,6 +119,8 @@ pub struct Settings {
     pub api_date: ApiDate,
     /// Requests an hour for each project; `None`: as many as come.
     pub rate_limit: Option<u32>,
+    /// What goes wrong from the beginning.
+    pub faults: Vec<Fault>,
 }
 
 /// A handle on the cloud as one of its projects sees it; clones are the same.
@@ -118,6 +128,8 @@ pub struct Settings {
 pub struct Cloud {
     lab: Arc<Inner>,
     project: usize,
+    /// The request that this handle is for, and its faults.
+    encounter: Option<Arc<Encounter>>,
 }
 
 /// A handle that does not keep the cloud alive.
@@ -127,16 +139,20 @@ pub(crate) struct WeakCloud(Weak<Inner>);
 #[derive(Debug)]
 struct Inner {
     projects: Vec<Tenancy>,
+    /// For requests without a project's token.
+    strangers: RateLimit,
     store: Store,
     machines: Machines,
     filters: mpsc::UnboundedSender<Refresh>,
     load: watch::Sender<Load>,
     log: RequestLog,
+    faults: Faults,
 }
 
 /// What each project has for itself.
 #[derive(Debug)]
 struct Tenancy {
+    name: String,
     token: String,
     world: Mutex<World>,
     rate_limit: RateLimit,
@@ -194,32 +210,34 @@ impl Cloud {
     /// # Errors
     /// The directory cannot be written, or its state cannot be read.
     pub async fn open(settings: Settings) -> Result<Self> {
-        let Settings { dir, block, projects, machines, delays, api_date, rate_limit } = settings;
+        let Settings { dir, block, projects, machines, delays, api_date, rate_limit, faults } = settings;
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let (store, rows) = Store::open(&dir.join("cloud.db")).await?;
         let pool = Pool::new(block);
-        let tenancy = |(place, ProjectKey { token, .. }): (usize, ProjectKey)| {
+        let tenancy = |(place, ProjectKey { name, token }): (usize, ProjectKey)| {
             let mut world = World::new(place, pool.clone(), delays.clone(), api_date);
             world.load(rows.iter().filter(|row| row.project() == place))?;
-            Ok(Tenancy { token, world: Mutex::new(world), rate_limit: RateLimit::hourly(rate_limit) })
+            Ok(Tenancy { name, token, world: Mutex::new(world), rate_limit: RateLimit::hourly(rate_limit) })
         };
         let projects = projects.into_iter().enumerate().map(tenancy).collect::<Result<_>>()?;
         let (filters, requests) = mpsc::unbounded_channel();
         let lab = Arc::new(Inner {
             projects,
+            strangers: RateLimit::hourly(rate_limit),
             store,
             machines,
             filters,
             load: watch::Sender::new(Load::default()),
             log: RequestLog::open(&dir.join("requests.jsonl"))?,
+            faults: Faults::new(faults),
         });
         tokio::spawn(filter::serve(WeakCloud(Arc::downgrade(&lab)), requests));
-        Ok(Self { lab, project: 0 })
+        Ok(Self { lab, project: 0, encounter: None })
     }
 
-    /// The API, below `/v1`.
-    pub fn api_router(&self) -> Router {
-        http::router(self.clone())
+    /// Answers the API, below `/v1`, and what changes faults, below `/control`, for ever.
+    pub async fn serve(&self, listener: TcpListener) -> Infallible {
+        serve::serve(listener, http::router(self.clone())).await
     }
 
     /// The metadata service of all servers; needs `ConnectInfo<SocketAddr>` to know who asks.
@@ -229,7 +247,7 @@ impl Cloud {
 
     /// The same cloud as the project in this place sees it.
     pub(crate) fn of_project(&self, project: usize) -> Self {
-        Self { lab: Arc::clone(&self.lab), project }
+        Self { lab: Arc::clone(&self.lab), project, encounter: None }
     }
 
     /// The cloud as each project sees it.
@@ -334,11 +352,13 @@ impl Cloud {
     ) -> Result<T, ApiError> {
         let (outcome, written) = {
             let mut world = self.world();
+            world.encounter.clone_from(&self.encounter);
             let outcome = change(&mut world);
+            world.encounter = None;
             let changes = world.take_changes().map_err(|e| ApiError::internal(&e))?;
             let written = self.lab.store.write(changes);
             for action in world.take_to_begin() {
-                job::begin(self, action);
+                job::begin(&self.of_project(self.project), action);
             }
             job::remove_snapshots(self, std::mem::take(&mut world.discarded_snapshots));
             (outcome, written)
@@ -374,6 +394,10 @@ impl Cloud {
         &self.lab.projects[self.project]
     }
 
+    fn faults(&self) -> &Faults {
+        &self.lab.faults
+    }
+
     pub(crate) fn machines(&self) -> &Machines {
         &self.lab.machines
     }
@@ -405,6 +429,6 @@ impl Cloud {
 
 impl WeakCloud {
     fn upgrade(&self, project: usize) -> Option<Cloud> {
-        self.0.upgrade().map(|lab| Cloud { lab, project })
+        self.0.upgrade().map(|lab| Cloud { lab, project, encounter: None })
     }
 }

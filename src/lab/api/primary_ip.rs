@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -232,7 +231,6 @@ pub(crate) fn release(world: &mut World, server: u64) -> Result<(), ApiError> {
 pub(crate) fn drop_ip(world: &mut World, id: u64) {
     if let Some(ip) = world.primary_ips.remove(id) {
         world.pool.free(ip.family, ip.number);
-        world.quota.release(Timestamp::now());
     }
 }
 

@@ -44,6 +44,7 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
             if let Some(server) = assignee {
                 check_assignable(world, server, family)?;
             }
+            world.check_quota::<PrimaryIp>(1)?;
             let wish = Wish { name: Some(name), labels, family, auto_delete, assignee };
             let id = make(world, wish, location)?;
             let action = assignee.map(|server| world.act(Command::AssignPrimaryIp, targets(id, server)));

@@ -1,11 +1,14 @@
 //! Projects: whose token a request carries decides which cloud it sees.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use super::Cloud;
 use super::error::ApiError;
+use super::fault::Encounter;
 
 /// A project of a lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,7 @@ impl FromRequestParts<Cloud> for Project {
     async fn from_request_parts(parts: &mut Parts, cloud: &Cloud) -> Result<Self, ApiError> {
         let index = parts.extensions.get::<Index>();
         let index = index.ok_or_else(|| ApiError::internal(&anyhow::anyhow!("a route without a token")))?;
-        Ok(Self(cloud.of_project(index.0)))
+        let encounter = parts.extensions.get::<Arc<Encounter>>().cloned();
+        Ok(Self(Cloud { encounter, ..cloud.of_project(index.0) }))
     }
 }

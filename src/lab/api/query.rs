@@ -1,16 +1,20 @@
 //! The query string, and lists cut into pages by it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Query as Pairs};
+use axum::http::HeaderValue;
 use axum::http::header::{HOST, LINK};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::fault::Encounter;
 use super::label::Selector;
+use super::meta::Meta;
 use super::resource::Resource;
 use super::sort::sort;
 use super::world::World;
@@ -26,6 +30,7 @@ pub(crate) struct Query {
     address: String,
     /// The parameters but for the page, as they came: `&name=a`.
     filters: String,
+    encounter: Option<Arc<Encounter>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -35,7 +40,8 @@ impl<S: Sync> FromRequestParts<S> for Query {
         let pairs = Pairs::try_from_uri(&parts.uri).map(|Pairs(pairs)| pairs).unwrap_or_default();
         let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
         let address = format!("http://{host}{}", parts.uri.path());
-        Ok(Self { pairs, address, filters: filters(parts.uri.query().unwrap_or_default()) })
+        let filters = filters(parts.uri.query().unwrap_or_default());
+        Ok(Self { pairs, address, filters, encounter: parts.extensions.get().cloned() })
     }
 }
 
@@ -73,8 +79,8 @@ impl Query {
         }
     }
 
-    fn page(&self) -> Result<(usize, usize), ApiError> {
-        let per_page = self.number("per_page", PER_PAGE)?.min(PER_PAGE_MAX);
+    fn page(&self, per_page_max: usize) -> Result<(usize, usize), ApiError> {
+        let per_page = self.number("per_page", PER_PAGE)?.min(per_page_max);
         Ok((self.number("page", 1)?, per_page))
     }
 
@@ -85,10 +91,21 @@ impl Query {
         items: &[T],
         view: impl Fn(&T) -> Value,
     ) -> Result<Response, ApiError> {
-        self.answer_with(plural, items, view, [])
+        self.answer_page(PER_PAGE_MAX, plural, items, view, [])
     }
 
-    /// The same, with more fields beside the list.
+    /// The same with so many items on a page, at most.
+    pub(crate) fn answer_up_to<T>(
+        &self,
+        per_page_max: usize,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+    ) -> Result<Response, ApiError> {
+        self.answer_page(per_page_max, plural, items, view, [])
+    }
+
+    /// The same with more fields beside the list.
     pub(crate) fn answer_with<T, const N: usize>(
         &self,
         plural: &str,
@@ -96,7 +113,18 @@ impl Query {
         view: impl Fn(&T) -> Value,
         more: [(&str, Value); N],
     ) -> Result<Response, ApiError> {
-        let (page, per_page) = self.page()?;
+        self.answer_page(PER_PAGE_MAX, plural, items, view, more)
+    }
+
+    fn answer_page<T, const N: usize>(
+        &self,
+        per_page_max: usize,
+        plural: &str,
+        items: &[T],
+        view: impl Fn(&T) -> Value,
+        more: [(&str, Value); N],
+    ) -> Result<Response, ApiError> {
+        let (page, per_page) = self.page(per_page_max)?;
         let skipped = page.saturating_sub(1).saturating_mul(per_page);
         let shown: Vec<Value> = items.iter().skip(skipped).take(per_page).map(view).collect();
         let last = items.len().div_ceil(per_page).max(1);
@@ -114,7 +142,12 @@ impl Query {
             .filter_map(|(rel, page)| page.map(|page| self.link(rel, page, per_page)))
             .collect::<Vec<_>>()
             .join(", ");
-        Ok(([(LINK, link)], Json(body)).into_response())
+        let mut response = Json(body).into_response();
+        // a query may have bytes that no header can have; the list is the same without it
+        if let Ok(link) = HeaderValue::try_from(link) {
+            response.headers_mut().insert(LINK, link);
+        }
+        Ok(response)
     }
 
     fn link(&self, rel: &str, page: usize, per_page: usize) -> String {
@@ -124,13 +157,16 @@ impl Query {
     /// One page of a kind: filtered, ordered, cut.
     pub(crate) fn list<T: Resource>(&self, world: &World) -> Result<Response, ApiError> {
         let selector = Selector::parse(self.first("label_selector").unwrap_or_default())?;
-        let mut rows: Vec<&T> = T::table(world)
-            .iter()
-            .map(|(_, row)| row)
+        let all = match self.encounter.as_ref().and_then(|encounter| encounter.list_delay()) {
+            None => T::table(world).iter().map(|(_, row)| row).collect(),
+            Some(behind) => T::table(world).as_of(behind),
+        };
+        let mut rows: Vec<&T> = all
+            .into_iter()
             .filter(|row| self.allows("name", &row.meta().name) && selector.matches(&row.meta().labels))
             .filter(|row| row.is_wanted(world, self))
             .collect();
-        sort(&mut rows, &self.orders(), |row, field| row.meta().sort_key(field))?;
+        sort(&mut rows, &self.orders(), Meta::SORTED_BY, |row, field| row.meta().sort_key(field))?;
         self.answer(T::PLURAL, &rows, |row| row.view(world))
     }
 
@@ -149,6 +185,7 @@ mod tests {
         Query {
             pairs,
             address: "http://h/v1/things".to_owned(),
+            encounter: None,
             filters: filters("page=9&label_selector=a%3Db"),
         }
     }

@@ -66,6 +66,11 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 impl Ticket {
+    /// The same where nothing is left.
+    pub(crate) fn empty(self) -> Self {
+        Self { left: 0.0, ..self }
+    }
+
     /// Tells the client how it stands.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let pairs = [

@@ -18,12 +18,22 @@ pub(crate) struct Entry<'a> {
     /// RFC 3339 with milliseconds.
     pub(crate) time: String,
     pub(crate) method: &'a str,
+    /// As the documentation writes it: `/servers/{id}`; `None`: no such route.
+    pub(crate) route: Option<&'a str>,
     /// Path and query.
     pub(crate) path: &'a str,
-    pub(crate) status: u16,
+    /// `None`: the connection was ended without an answer.
+    pub(crate) status: Option<u16>,
     pub(crate) correlation_id: &'a str,
     /// The client's user agent.
     pub(crate) client: Option<&'a str>,
+    /// The project's name; `None`: the request had no valid token.
+    pub(crate) project: Option<&'a str>,
+    /// The kinds of the faults that it met.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) fault: &'a [String],
+    /// From the end of the head to the answer, milliseconds.
+    pub(crate) duration: f64,
 }
 
 impl RequestLog {

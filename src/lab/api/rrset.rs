@@ -1,24 +1,17 @@
 //! The records of a zone, in sets of one name and type.
 
-use hickory_proto::rr::rdata::{CNAME, NS};
-use hickory_proto::rr::{self as dns, Name, RData, RecordType};
+use axum::http::StatusCode;
+use hickory_proto::rr::{self as dns, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::label::{self, Labels};
+use super::record::{self, Record, TYPES};
 use super::zone::NAME_SERVERS;
 
-/// Records in one set.
-const RECORDS_MAX: usize = 50;
-/// The types there are.
-const TYPES: [&str; 15] = [
-    "A", "AAAA", "CAA", "CNAME", "DS", "HINFO", "HTTPS", "MX", "NS", "PTR", "RP", "SRV", "SVCB", "TLSA",
-    "TXT",
-];
-
 /// Records of one name and type.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rrset {
     /// Relative to the zone; `@` is the zone itself.
     pub(crate) name: String,
@@ -27,19 +20,14 @@ pub(crate) struct Rrset {
     /// Seconds; `None`: the zone's.
     pub(crate) ttl: Option<u32>,
     pub(crate) labels: Labels,
+    /// Whether its records may not be changed.
+    #[serde(default)]
+    pub(crate) protected: bool,
     pub(crate) records: Vec<Record>,
 }
 
-/// One record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) value: String,
-    #[serde(default)]
-    comment: String,
-}
-
 /// A set as a request describes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Wish {
     pub(crate) name: String,
     #[serde(rename = "type")]
@@ -59,10 +47,13 @@ impl Wish {
         if !TYPES.contains(&kind.as_str()) {
             return Err(ApiError::field("type", "is not a supported record type"));
         }
+        if kind == "SOA" && name != "@" {
+            return Err(ApiError::field("name", "of a SOA record must be @"));
+        }
         ttl.map(check_ttl).transpose()?;
         label::check(&labels)?;
-        check_records(&kind, &records)?;
-        Ok(Rrset { name, kind, ttl, labels, records })
+        record::check(zone, &kind, &records)?;
+        Ok(Rrset { name, kind, ttl, labels, protected: false, records })
     }
 }
 
@@ -73,17 +64,17 @@ impl Rrset {
     }
 
     /// As DNS has them.
-    pub(crate) fn dns_records(&self, origin: &Name, zone_ttl: u32) -> Vec<dns::Record> {
+    pub(crate) fn dns_records(&self, zone: &str, zone_ttl: u32) -> Vec<dns::Record> {
         let owner = match self.name.as_str() {
-            "@" => Ok(origin.clone()),
-            name => Name::from_ascii(name).and_then(|name| name.append_domain(origin)),
+            "@" => Name::from_ascii(format!("{zone}.")),
+            name => Name::from_ascii(format!("{name}.{zone}.")),
         };
         let Ok(owner) = owner else {
             return Vec::new();
         };
         let ttl = self.ttl.unwrap_or(zone_ttl);
-        let values = self.records.iter().filter_map(|record| data(&self.kind, &record.value));
-        values.map(|value| dns::Record::from_rdata(owner.clone(), ttl, absolute(value, origin))).collect()
+        let values = self.records.iter().filter_map(|record| record::data(&self.kind, &record.value, zone));
+        values.map(|value| dns::Record::from_rdata(owner.clone(), ttl, value)).collect()
     }
 
     /// Its id in the API: `www/A`.
@@ -99,10 +90,25 @@ impl Rrset {
             "type": self.kind,
             "ttl": self.ttl,
             "labels": self.labels,
-            "protection": {"change": false},
+            "protection": {"change": self.protected},
             "records": self.records,
             "zone": zone,
         })
+    }
+
+    /// Refuses to be changed if it is protected.
+    pub(crate) fn check_unprotected(&self) -> Result<(), ApiError> {
+        let refusal = || ApiError::new(StatusCode::LOCKED, "protected", "RRSet(s) is/are change protected");
+        if self.protected { Err(refusal()) } else { Ok(()) }
+    }
+
+    /// Refuses records that are not in it.
+    pub(crate) fn check_has(&self, wanted: &[Record]) -> Result<(), ApiError> {
+        let is_here = |wanted: &Record| self.records.iter().any(|record| record.value == wanted.value);
+        match wanted.iter().find(|wanted| !is_here(wanted)) {
+            Some(missing) => Err(ApiError::field("records", &format!("'{}' does not exist", missing.value))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -110,12 +116,13 @@ impl Rrset {
 pub(crate) fn of_new_zone() -> Vec<Rrset> {
     let record = |value: String| Record { value, comment: String::new() };
     let [first, ..] = NAME_SERVERS;
-    let soa = format!("{first} dns.hetzner.com. 2026010100 86400 10800 3600000 3600");
+    let soa = format!("{first} dns.hetzner.com. 0 86400 10800 3600000 3600");
     let set = |kind: &str, records| Rrset {
         name: "@".to_owned(),
         kind: kind.to_owned(),
         ttl: None,
         labels: Labels::new(),
+        protected: false,
         records,
     };
     let name_servers = NAME_SERVERS.iter().map(|name| record((*name).to_owned())).collect();
@@ -153,45 +160,5 @@ fn check_record_name(name: &str, zone: &str) -> Result<(), ApiError> {
         Ok(())
     } else {
         Err(ApiError::field("name", "is not a valid record name"))
-    }
-}
-
-/// Refuses records that a set of the type cannot have.
-pub(crate) fn check_records(kind: &str, records: &[Record]) -> Result<(), ApiError> {
-    if records.is_empty() || records.len() > RECORDS_MAX {
-        return Err(ApiError::field("records", "must be between 1 and 50"));
-    }
-    for (i, record) in records.iter().enumerate() {
-        if records.iter().take(i).any(|earlier| earlier.value == record.value) {
-            return Err(ApiError::field("records", "must not have a value twice"));
-        }
-        if data(kind, &record.value).is_none() {
-            return Err(ApiError::field("records", &format!("'{}' is no value for {kind}", record.value)));
-        }
-    }
-    if kind == "CNAME" && records.len() > 1 {
-        return Err(ApiError::field("records", "a CNAME has one record"));
-    }
-    Ok(())
-}
-
-/// A value as DNS has it; `None` if it cannot be one of the type. Text stands in quotes, as in a zone file.
-pub(crate) fn data(kind: &str, value: &str) -> Option<RData> {
-    if kind == "TXT" && !(value.starts_with('"') && value.ends_with('"') && value.len() >= 2) {
-        return None;
-    }
-    let kind: RecordType = kind.parse().ok()?;
-    RData::try_from_str(kind, value).ok()
-}
-
-/// A name without a dot at its end is relative to the zone, as in a zone file.
-fn absolute(data: RData, origin: &Name) -> RData {
-    let complete = |name: Name| {
-        if name.is_fqdn() { name } else { name.clone().append_domain(origin).unwrap_or(name) }
-    };
-    match data {
-        RData::CNAME(CNAME(name)) => RData::CNAME(CNAME(complete(name))),
-        RData::NS(NS(name)) => RData::NS(NS(complete(name))),
-        other => other,
     }
 }

@@ -20,7 +20,7 @@ use super::resource::Resource;
 use super::server::{Protection, Server, ServerStatus};
 use super::table::Row;
 use super::world::World;
-use super::{firewall, network, password, placement_group, stock, volume};
+use super::{firewall, network, password, placement_group, server_type, volume};
 
 /// Bytes of user data.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -114,7 +114,7 @@ impl Wish {
         let image = image::find_usable(world, &self.image, server_type.architecture(), server_type.disk)?;
         let location = self.location.find(world)?.map(|l| l.name).or_else(|| server_type.first_location());
         let location = location.filter(|location| server_type.is_in(location));
-        let location = location.ok_or_else(stock::unsupported_location)?.to_owned();
+        let location = location.ok_or_else(server_type::unsupported_location)?.to_owned();
         for id in &self.firewalls {
             world.firewalls.find(*id)?;
         }
@@ -123,7 +123,7 @@ impl Wish {
         self.placement_group.map(|group| placement_group::check_room(world, group)).transpose()?;
         world.check_quota::<Server>(1)?;
         self.check_public_net(world, &location)?;
-        world.stock.check(server_type.name, &location)?;
+        world.check_stock(server_type.name, &location)?;
         let ssh_keys = self.ssh_keys.iter().map(|key| public_key(world, key)).collect::<Result<_, _>>()?;
         Ok(Found {
             server_type: server_type.id,
@@ -297,65 +297,7 @@ fn act_on(world: &mut World, id: u64, create: u64, start: bool) -> Result<Vec<Va
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use serde_json::Value;
-
-    use super::*;
-    use crate::lab::api::body::tests::body;
-    use crate::lab::api::stock::{Refusal, Shortage};
-    use crate::lab::api::world::tests::world;
-
-    /// Status, code and details of the refusal of a create.
-    fn refusal(world: &mut World, name: &str) -> Option<(u16, &'static str, Value)> {
-        let text = format!(r#"{{"name": "{name}", "server_type": "cx23", "image": "debian-13"}}"#);
-        let wish = Wish::read(&body(&text)).unwrap();
-        let refusal = answer(world, wish).err();
-        refusal.map(|e| (e.status.as_u16(), e.code, e.details))
-    }
-
-    fn full(limit: &str) -> Option<(u16, &'static str, Value)> {
-        Some((403, "resource_limit_exceeded", json!({"limits": [{"name": limit}]})))
-    }
-
-    #[test]
-    fn a_full_project_makes_nothing() {
-        let mut world = world();
-        world.quota.limits = [("server_limit".to_owned(), 1), ("primary_ip_limit".to_owned(), 3)].into();
-        assert_eq!(refusal(&mut world, "a"), None);
-        assert_eq!(refusal(&mut world, "b"), full("server_limit"));
-        world.quota.limits.insert("server_limit".to_owned(), 2);
-        assert_eq!(refusal(&mut world, "b"), full("primary_ip_limit"));
-        assert_eq!((world.servers.iter().count(), world.primary_ips.iter().count()), (1, 2));
-        world.quota.limits.insert("primary_ip_limit".to_owned(), 4);
-        assert_eq!(refusal(&mut world, "b"), None);
-    }
-
-    #[test]
-    fn a_deleted_servers_addresses_count_for_a_while() {
-        let mut world = world();
-        world.quota.limits.insert("primary_ip_limit".to_owned(), 2);
-        world.quota.released_after = Duration::from_secs(3600);
-        assert_eq!(refusal(&mut world, "a"), None);
-        let id = world.servers.named("a").unwrap();
-        crate::lab::api::server::forget(&mut world, id).unwrap();
-        assert_eq!(refusal(&mut world, "a"), full("primary_ip_limit"));
-        world.quota.released_after = Duration::ZERO;
-        assert_eq!(refusal(&mut world, "a"), None);
-    }
-
-    #[test]
-    fn what_is_out_of_stock_is_not_made() {
-        let mut world = world();
-        let mut out = |refusal| {
-            let shortage = Shortage { server_type: None, location: None, refusal, available: true };
-            world.stock.shortages = vec![shortage];
-            self::refusal(&mut world, "a").map(|(status, code, _)| (status, code))
-        };
-        assert_eq!(out(Some(Refusal::ResourceUnavailable)), Some((412, "resource_unavailable")));
-        assert_eq!(out(Some(Refusal::InvalidInput)), Some((422, "invalid_input")));
-        assert_eq!(out(None), None);
-    }
+    use super::check_host_name;
 
     #[test]
     fn names_are_host_names() {

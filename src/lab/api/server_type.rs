@@ -95,6 +95,11 @@ pub(crate) fn all() -> Vec<ServerType> {
     ]
 }
 
+/// What the API says of a location that does not have a type, or has none left.
+pub(crate) fn unsupported_location() -> ApiError {
+    ApiError::unprocessable("invalid_input", "unsupported location for server type")
+}
+
 impl ServerType {
     /// `x86` or `arm`.
     pub(crate) fn architecture(&self) -> &'static str {
@@ -111,9 +116,9 @@ impl ServerType {
         self.family.locations.first().copied()
     }
 
-    /// Whether the API says that a location has some left, which need not be so.
-    pub(crate) fn seems_available(&self, world: &World, location: &str) -> bool {
-        self.is_in(location) && self.deprecation.is_none() && world.stock.seems_available(self.name, location)
+    /// Whether a location still sells it.
+    pub(crate) fn is_sold_in(&self, location: &str) -> bool {
+        self.is_in(location) && self.deprecation.is_none()
     }
 
     /// As the API shows it.
@@ -146,7 +151,7 @@ impl ServerType {
                     "name": l.name,
                     "deprecation": self.deprecation,
                     "recommended": self.deprecation.is_none(),
-                    "available": self.seems_available(world, l.name),
+                    "available": self.is_sold_in(l.name),
                 })
             })
             .collect()

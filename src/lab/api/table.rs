@@ -1,11 +1,13 @@
 //! Resources of one kind, by id, and which of them still have to be written down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::recent::Recent;
 use super::resource::Resource;
 use super::store::Change;
 
@@ -27,6 +29,7 @@ pub(crate) struct Table<T> {
     next: u64,
     rows: BTreeMap<u64, T>,
     dirty: BTreeSet<u64>,
+    recent: Recent<T>,
 }
 
 /// How many ids a project has: those of different projects never meet, and a row says by its id whose it is.
@@ -36,7 +39,13 @@ impl<T: Row> Table<T> {
     /// The empty table of the project in this place.
     pub(crate) fn new(project: usize) -> Self {
         let counter = project as u64 * PER_PROJECT;
-        Self { counter, next: counter + T::FIRST_ID, rows: BTreeMap::new(), dirty: BTreeSet::new() }
+        Self {
+            counter,
+            next: counter + T::FIRST_ID,
+            rows: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            recent: Recent::default(),
+        }
     }
 
     /// Takes in one row from the store.
@@ -67,6 +76,7 @@ impl<T: Row> Table<T> {
         let id = self.next;
         self.next += 1;
         self.rows.insert(id, make(id));
+        self.recent.make(Instant::now(), id);
         self.dirty.extend([self.counter, id]);
         id
     }
@@ -83,8 +93,24 @@ impl<T: Row> Table<T> {
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
         let row = self.rows.remove(&id)?;
+        self.recent.remove(Instant::now(), id, row.clone());
         self.dirty.insert(id);
         Some(row)
+    }
+
+    /// How many there are, with those that were removed in this time before now.
+    pub(crate) fn count_with_removed(&self, within: Duration) -> usize {
+        self.rows.len() + self.recent.removed(Instant::now(), within).count()
+    }
+
+    /// What a list shows that is so far behind: not yet what was made since, still what was removed since.
+    pub(crate) fn as_of(&self, behind: Duration) -> Vec<&T> {
+        let now = Instant::now();
+        let mut rows: BTreeMap<u64, &T> = self.iter().chain(self.recent.removed(now, behind)).collect();
+        for id in self.recent.made(now, behind) {
+            rows.remove(&id);
+        }
+        rows.into_values().collect()
     }
 
     /// The id of the next row.

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -13,17 +14,16 @@ use super::api_date::ApiDate;
 use super::catalog::Catalog;
 use super::delays::Delays;
 use super::error::ApiError;
+use super::fault::Encounter;
 use super::firewall::Firewall;
 use super::image::Image;
 use super::image_system;
 use super::network::Network;
 use super::placement_group::PlacementGroup;
 use super::primary_ip::PrimaryIp;
-use super::quota::Quota;
 use super::resource::Resource;
 use super::server::Server;
 use super::ssh_key::SshKey;
-use super::stock::Stock;
 use super::store::{Change, StoredRow};
 use super::table::{Row, Table};
 use super::volume::Volume;
@@ -43,10 +43,7 @@ pub(crate) struct World {
     pub(crate) api_date: ApiDate,
     /// What cannot be changed: locations, server types.
     pub(crate) catalog: Catalog,
-    /// What is out of stock.
-    pub(crate) stock: Stock,
     /// How much there may be.
-    pub(crate) quota: Quota,
     pub(crate) servers: Table<Server>,
     pub(crate) actions: Table<Action>,
     pub(crate) firewalls: Table<Firewall>,
@@ -57,6 +54,8 @@ pub(crate) struct World {
     pub(crate) networks: Table<Network>,
     pub(crate) placement_groups: Table<PlacementGroup>,
     pub(crate) zones: Table<Zone>,
+    /// The request that changes it now, if it is one, and its faults.
+    pub(crate) encounter: Option<Arc<Encounter>>,
     /// The actions that run, so that nobody has to search all for them.
     running: BTreeSet<u64>,
     /// How many of them lock a server.
@@ -77,8 +76,6 @@ impl World {
             delays,
             api_date,
             catalog: Catalog::new(),
-            stock: Stock::default(),
-            quota: Quota::default(),
             servers: Table::new(project),
             actions: Table::new(project),
             firewalls: Table::new(project),
@@ -89,6 +86,7 @@ impl World {
             networks: Table::new(project),
             placement_groups: Table::new(project),
             zones: Table::new(project),
+            encounter: None,
             running: BTreeSet::new(),
             locks: BTreeMap::new(),
             to_begin: Vec::new(),
@@ -150,18 +148,17 @@ impl World {
 
     /// Refuses `more` of a kind than the project may have.
     pub(crate) fn check_quota<T: Resource>(&self, more: usize) -> Result<(), ApiError> {
-        let limit = format!("{}_limit", T::KIND);
-        let present = T::table(self).iter().count();
-        let counted = if T::KIND == PrimaryIp::KIND {
-            present + self.quota.unreleased(Timestamp::now())
-        } else {
-            present
+        let Some(encounter) = &self.encounter else {
+            return Ok(());
         };
-        if self.quota.has_room(&limit, counted, more) {
-            Ok(())
-        } else {
-            Err(ApiError::limit_exceeded(&limit))
-        }
+        let limit = format!("{}_limit", T::KIND);
+        let counted = |released_after| T::table(self).count_with_removed(released_after);
+        encounter.check_quota(&limit, |released_after| counted(released_after) + more)
+    }
+
+    /// Refuses a server type that a location has no more of.
+    pub(crate) fn check_stock(&self, server_type: &str, location: &str) -> Result<(), ApiError> {
+        self.encounter.as_ref().map_or(Ok(()), |encounter| encounter.check_stock(server_type, location))
     }
 
     /// The actions whose work is to begin now.
@@ -193,7 +190,10 @@ impl World {
     }
 
     fn act_later(&mut self, command: Command, resources: Vec<Target>) -> u64 {
-        let id = self.actions.insert(|id| Action::new(id, command, resources));
+        let fault = self.encounter.as_ref().map(|encounter| encounter.of_action(command));
+        let id = self
+            .actions
+            .insert(|id| Action { fault: fault.unwrap_or_default(), ..Action::new(id, command, resources) });
         self.runs(id);
         id
     }

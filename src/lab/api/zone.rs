@@ -1,28 +1,22 @@
 //! DNS zones. Their records are `rrset`.
 
-use axum::extract::Path;
-use axum::routing::{post, put};
-use axum::{Json, Router};
+use std::net::IpAddr;
+
 use hickory_proto::rr::Name;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Cloud;
-use super::action::{Command, Target};
-use super::answer::{Created, acted, created};
-use super::body::Body;
+use super::action::Target;
 use super::error::ApiError;
 use super::meta::Meta;
-use super::project::Project;
 use super::query::Query;
-use super::resource::{self, Resource};
-use super::rrset::{self, Rrset};
+use super::resource::Resource;
+use super::rrset::Rrset;
 use super::table::{Row, Table};
 use super::world::World;
 use crate::lab::dns::ZoneData;
 
-/// Seconds that a record may be kept where nobody says otherwise.
-const DEFAULT_TTL: u32 = 3600;
 /// The name servers of each zone.
 pub(crate) const NAME_SERVERS: [&str; 3] =
     ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de."];
@@ -31,9 +25,59 @@ pub(crate) const NAME_SERVERS: [&str; 3] =
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Zone {
     pub(crate) meta: Meta,
+    pub(crate) mode: Mode,
     /// Seconds, for the records that have none of their own.
     pub(crate) ttl: u32,
+    /// Whether it may not be deleted.
+    pub(crate) protected: bool,
+    /// The count in the SOA record, by which other name servers see that records have changed.
+    serial: u32,
+    /// None in secondary mode.
     pub(crate) rrsets: Vec<Rrset>,
+}
+
+/// Where a zone's records are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Here.
+    Primary,
+    /// On other name servers. The lab asks nobody, so such a zone has no answers.
+    Secondary(Vec<Primary>),
+}
+
+/// A name server that a zone in secondary mode is copied from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Primary {
+    address: IpAddr,
+    #[serde(default = "dns_port")]
+    port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tsig_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tsig_algorithm: Option<TsigAlgorithm>,
+}
+
+fn dns_port() -> u16 {
+    53
+}
+
+/// What the copy is signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TsigAlgorithm {
+    HmacMd5,
+    HmacSha1,
+    HmacSha256,
+}
+
+impl Mode {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary(_) => "secondary",
+        }
+    }
 }
 
 impl Row for Zone {
@@ -62,21 +106,42 @@ impl Resource for Zone {
         &mut self.meta
     }
 
-    fn is_wanted(&self, _world: &World, query: &Query) -> bool {
-        query.allows("mode", "primary")
+    /// A lower-case name of at least two labels, without the dot at the end.
+    fn check_name(name: &str) -> Result<(), ApiError> {
+        let label = |text: &str| {
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            (1..=63).contains(&text.len())
+                && !text.starts_with('-')
+                && !text.ends_with('-')
+                && text.chars().all(allowed)
+        };
+        if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
+            Ok(())
+        } else {
+            Err(ApiError::field("name", "is not a valid domain name"))
+        }
     }
 
-    fn view(&self, _world: &World) -> Value {
+    fn is_wanted(&self, _world: &World, query: &Query) -> bool {
+        query.allows("mode", self.mode.as_str())
+    }
+
+    fn view(&self, world: &World) -> Value {
+        let published = !world.running().any(|action| action.concerns(Self::KIND, self.meta.id));
+        let primaries = match &self.mode {
+            Mode::Primary => [].as_slice(),
+            Mode::Secondary(primaries) => primaries,
+        };
         json!({
             "id": self.meta.id,
             "name": self.meta.name,
-            "mode": "primary",
+            "mode": self.mode.as_str(),
             "created": self.meta.created,
-            "primary_nameservers": [],
+            "primary_nameservers": primaries,
             "labels": self.meta.labels,
-            "protection": {"delete": false},
+            "protection": {"delete": self.protected},
             "ttl": self.ttl,
-            "status": "ok",
+            "status": if published { "ok" } else { "updating" },
             "record_count": self.rrsets.iter().map(|rrset| rrset.records.len()).sum::<usize>(),
             "authoritative_nameservers": {
                 "assigned": NAME_SERVERS,
@@ -89,92 +154,55 @@ impl Resource for Zone {
     }
 }
 
-/// Refuses what cannot be a zone here: a lower-case name of at least two labels, without the dot at the end.
-fn check_zone_name(name: &str) -> Result<(), ApiError> {
-    let label = |text: &str| {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        (1..=63).contains(&text.len())
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-            && text.chars().all(allowed)
-    };
-    if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
-        Ok(())
-    } else {
-        Err(ApiError::field("name", "is not a valid domain name"))
+impl Zone {
+    /// A zone that is made now.
+    pub(crate) fn new(meta: Meta, mode: Mode, ttl: u32, rrsets: Vec<Rrset>) -> Self {
+        let mut zone = Self { meta, mode, ttl, protected: false, serial: 0, rrsets };
+        zone.publish();
+        zone
+    }
+
+    /// Refuses what needs the records to be here.
+    pub(crate) fn check_primary(&self) -> Result<(), ApiError> {
+        if self.mode == Mode::Primary { Ok(()) } else { Err(Self::incorrect_mode()) }
+    }
+
+    /// 422: nothing for a zone in this mode.
+    pub(crate) fn incorrect_mode() -> ApiError {
+        let message = "this operation is not supported for this zone's mode";
+        ApiError::unprocessable("incorrect_zone_mode", message)
+    }
+
+    /// Tells other name servers of a change: as documented, the serial is the day and a count.
+    pub(crate) fn publish(&mut self) {
+        let first_of_today = Timestamp::now().strftime("%Y%m%d00").to_string().parse().unwrap_or(0);
+        self.serial = self.serial.saturating_add(1).max(first_of_today);
+        let soa = self.rrsets.iter_mut().filter(|set| set.kind == "SOA");
+        for record in soa.flat_map(|set| &mut set.records) {
+            let serial = self.serial.to_string();
+            let mut words: Vec<&str> = record.value.split_whitespace().collect();
+            if let Some(word) = words.get_mut(2) {
+                *word = &serial;
+            }
+            record.value = words.join(" ");
+        }
+    }
+
+    /// What an action on it names.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        vec![Target::of::<Self>(self.meta.id)]
+    }
+
+    /// `None` for a name that cannot be one in DNS, which [`Resource::check_name`] keeps out.
+    fn data(&self) -> Option<ZoneData> {
+        let name = Name::from_ascii(format!("{}.", self.meta.name)).ok()?;
+        let records = self.rrsets.iter().flat_map(|set| set.dns_records(&self.meta.name, self.ttl)).collect();
+        Some(ZoneData { name, records })
     }
 }
 
 /// All zones as the name server needs them.
 pub(crate) fn all_data(world: &World) -> Vec<ZoneData> {
-    world.zones.iter().filter_map(|(_, zone)| zone.data()).collect()
-}
-
-impl Zone {
-    /// `None` for a name that cannot be one in DNS, which `check_zone_name` keeps out.
-    fn data(&self) -> Option<ZoneData> {
-        let origin = Name::from_ascii(format!("{}.", self.meta.name)).ok()?;
-        let records = self.rrsets.iter().flat_map(|set| set.dns_records(&origin, self.ttl)).collect();
-        Some(ZoneData { name: origin, records })
-    }
-}
-
-pub(crate) fn routes() -> Router<Cloud> {
-    resource::routes::<Zone>()
-        .route("/v1/zones", post(create))
-        .route("/v1/zones/{id}", put(update).delete(remove))
-}
-
-async fn create(Project(cloud): Project, body: Body) -> Created {
-    let name = body.name()?;
-    check_zone_name(&name)?;
-    if body.required::<String>("mode")? != "primary" {
-        return Err(ApiError::field("mode", "only primary zones are supported"));
-    }
-    let labels = body.labels()?.unwrap_or_default();
-    let ttl = body.optional("ttl")?;
-    ttl.map(rrset::check_ttl).transpose()?;
-    let wishes: Vec<rrset::Wish> = body.optional("rrsets")?.unwrap_or_default();
-    let mut rrsets = rrset::of_new_zone();
-    for wish in wishes {
-        rrset::add(&mut rrsets, wish.check(&name)?)?;
-    }
-    cloud
-        .change(|world| {
-            world.zones.check_name_free(&name, None)?;
-            let ttl = ttl.unwrap_or(DEFAULT_TTL);
-            let id = world.zones.insert(|id| Zone { meta: Meta::new(id, name, labels), ttl, rrsets });
-            let action = world.act(Command::CreateZone, vec![Target::of::<Zone>(id)]);
-            created(json!({
-                "zone": world.zones.find(id)?.view(world),
-                "action": world.action_view(action)?,
-            }))
-        })
-        .await
-}
-
-async fn update(
-    Project(cloud): Project,
-    Path(id): Path<String>,
-    body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let labels = body.labels()?;
-    cloud
-        .change(|world| {
-            let id = world.zones.resolve(&id)?;
-            let zone = world.zones.find_mut(id)?;
-            zone.meta.labels = labels.unwrap_or_else(|| zone.meta.labels.clone());
-            resource::answer::<Zone>(world, id)
-        })
-        .await
-}
-
-async fn remove(Project(cloud): Project, Path(id): Path<String>) -> Created {
-    cloud
-        .change(|world| {
-            let id = world.zones.resolve(&id)?;
-            world.zones.remove(id);
-            acted(world, Command::DeleteZone, vec![Target::of::<Zone>(id)])
-        })
-        .await
+    let here = world.zones.iter().filter(|(_, zone)| zone.mode == Mode::Primary);
+    here.filter_map(|(_, zone)| zone.data()).collect()
 }

@@ -78,6 +78,7 @@ impl Environment {
             serde_json::from_slice(&fs::read(dir.join("lab.json")).unwrap()).unwrap();
         let front = Front::new(&format!("http://127.0.0.1:{}", record["port"]));
         environment.name(&format!("http://127.0.0.1:{}/v1", record["port"]), "$LAB");
+        environment.name(&format!("http://127.0.0.1:{}/control", record["port"]), "$CONTROL");
         environment.name(&front.endpoint(), "$API");
         environment.set("HCLOUD_ENDPOINT", &front.endpoint());
         environment.set("HCLOUD_TOKEN", record["projects"][0]["token"].as_str().unwrap());

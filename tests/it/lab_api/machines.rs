@@ -50,7 +50,7 @@ async fn a_server_learns_about_itself() {
 }
 
 /// One question over UDP.
-async fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Message {
+pub(super) async fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Message {
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
     question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
@@ -64,7 +64,7 @@ async fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Message {
     answer
 }
 
-fn values(answer: &Message) -> Vec<String> {
+pub(super) fn values(answer: &Message) -> Vec<String> {
     answer.answers.iter().map(|record| record.data.to_string()).collect()
 }
 

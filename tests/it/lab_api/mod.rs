@@ -6,6 +6,7 @@
 mod addresses;
 mod api_dates;
 mod firewalls;
+mod fuzz;
 mod http;
 mod images;
 mod keys;
@@ -13,10 +14,14 @@ mod machines;
 mod networks;
 mod placement_groups;
 mod primary_ips;
+mod raw;
 mod restart;
+mod robustness;
+mod rrsets;
 mod server_actions;
 mod servers;
 mod volumes;
+mod zones;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -66,12 +71,16 @@ fn settings(dir: &Path) -> Settings {
         delays: Delays::read(DELAYS).unwrap(),
         api_date: ApiDate::default(),
         rate_limit: Some(HOURLY),
+        faults: Vec::new(),
     }
 }
 
 async fn open_with(settings: Settings) -> Client {
     let cloud = Cloud::open(settings).await.unwrap();
-    let base = serve(cloud.api_router()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let served = cloud.clone();
+    tokio::spawn(async move { served.serve(listener).await });
     // whoever else runs in this process may have been first
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();

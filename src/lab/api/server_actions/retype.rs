@@ -51,6 +51,6 @@ fn check_fits(world: &World, server: &Server, new: &ServerType) -> Result<(), Ap
     } else if !new.is_in(&server.location) {
         invalid("server type is not available in the location of the server")
     } else {
-        world.stock.check(new.name, &server.location)
+        world.check_stock(new.name, &server.location)
     }
 }
