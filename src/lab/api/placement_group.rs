@@ -36,6 +36,10 @@ impl Row for PlacementGroup {
     const KIND: &'static str = "placement_group";
     const TITLE: &'static str = "placement group";
     const FIRST_ID: u64 = 8001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for PlacementGroup {

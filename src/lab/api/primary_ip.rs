@@ -57,6 +57,10 @@ impl Row for PrimaryIp {
     const KIND: &'static str = "primary_ip";
     const TITLE: &'static str = "primary IP";
     const FIRST_ID: u64 = 4001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for PrimaryIp {

@@ -33,6 +33,10 @@ impl Row for SshKey {
     const KIND: &'static str = "ssh_key";
     const TITLE: &'static str = "SSH key";
     const FIRST_ID: u64 = 3001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for SshKey {
