@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: demo test check build setup setup-tests clean
+.PHONY: demo test conformance check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -12,6 +12,9 @@ demo: setup ## two users, a server each, from nothing to serving and back
 
 test: setup-tests ## everything; the real machines need root
 	scripts/test
+
+conformance: ## strangers' clients against the lab; the report is target/conformance.md
+	scripts/conformance
 
 check: ## what a reviewer need not look at
 	$(CARGO) fmt --check

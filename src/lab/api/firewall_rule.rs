@@ -41,8 +41,8 @@ pub(crate) struct Rule {
     port: Option<String>,
 }
 
-/// Refuses rules that the API would refuse.
-pub(crate) fn read(rules: Vec<Rule>) -> Result<Vec<Rule>, ApiError> {
+/// Refuses rules that the API would refuse; the others as it keeps them.
+pub(crate) fn read(mut rules: Vec<Rule>) -> Result<Vec<Rule>, ApiError> {
     if rules.len() > MAX {
         return Err(ApiError::field("rules", "are too many"));
     }
@@ -50,13 +50,14 @@ pub(crate) fn read(rules: Vec<Rule>) -> Result<Vec<Rule>, ApiError> {
         rule.fault()
             .map_or(Ok(()), |(field, why)| Err(ApiError::field(&format!("rules.{i}.{field}"), why)))?;
     }
+    rules.iter_mut().for_each(Rule::make_canonical);
     Ok(rules)
 }
 
 impl Rule {
     /// The first wrong field and what is wrong with it.
     fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let blocks = |list: &[String]| list.iter().all(|block| block.parse::<IpNet>().is_ok());
+        let is_network = |block: &String| block.parse::<IpNet>().is_ok_and(|net| net == net.trunc());
         let (near, near_field, far) = match self.direction {
             Direction::In => (&self.source_ips, "source_ips", &self.destination_ips),
             Direction::Out => (&self.destination_ips, "destination_ips", &self.source_ips),
@@ -68,14 +69,23 @@ impl Rule {
             Some((near_field, "must not be empty"))
         } else if !far.is_empty() {
             Some(("direction", "does not fit the addresses"))
-        } else if !blocks(near) {
-            Some((near_field, "must be CIDR blocks"))
+        } else if !near.iter().all(is_network) {
+            Some((near_field, "must be CIDR blocks without host bits"))
         } else if has_ports && self.ports().is_none() {
             Some(("port", "must be a port or a range of ports"))
         } else if !has_ports && self.port.is_some() {
             Some(("port", "is only allowed for tcp and udp"))
         } else {
             None
+        }
+    }
+
+    /// Writes IPv6 blocks as RFC 5952 wants them.
+    fn make_canonical(&mut self) {
+        for block in self.source_ips.iter_mut().chain(&mut self.destination_ips) {
+            if let Ok(net) = block.parse::<IpNet>() {
+                *block = net.to_string();
+            }
         }
     }
 
@@ -133,6 +143,12 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_kept_in_their_canonical_form() {
+        let rule = rule(json!({"source_ips": ["2001:DB8:0:0::/64", "192.0.2.1/32"]})).unwrap();
+        assert_eq!(rule.source_ips, ["2001:db8::/64", "192.0.2.1/32"]);
+    }
+
+    #[test]
     fn what_is_no_rule_is_refused() {
         for changes in [
             json!({"port": null}),
@@ -144,6 +160,7 @@ mod tests {
             json!({"source_ips": []}),
             json!({"source_ips": ["1.2.3.4"]}),
             json!({"source_ips": ["x"]}),
+            json!({"source_ips": ["203.0.113.1/24"]}),
             json!({"description": "x".repeat(256)}),
             json!({"destination_ips": ["0.0.0.0/0"]}),
         ] {
