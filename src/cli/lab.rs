@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::lab::api::{ApiDate, Delays, HOURLY, fault};
 use crate::lab::dir::LabDir;
+use crate::lab::scripted::Script;
 use crate::lab::status::{Status, environment, status};
 use crate::lab::supervisor::{self, Kind, Options};
 use crate::lab::viewpoint::{self, Viewpoint};
@@ -26,13 +27,7 @@ pub(super) struct Lab {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Bring the lab up, with the servers it had
-    Up {
-        #[command(flatten)]
-        start: Start,
-        /// Let the rate limits of Let's Encrypt pass N times as fast as in real time
-        #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
-        acme_speed: NonZeroU32,
-    },
+    Up(Up),
     /// Play Hetzner's API alone: no root, no machines
     Api(Start),
     /// Take the lab down; its servers come back with the next `up`
@@ -94,6 +89,30 @@ struct Start {
     projects: Vec<String>,
 }
 
+#[derive(Args, Clone, Debug)]
+struct Up {
+    #[command(flatten)]
+    start: Start,
+    /// Who plays the servers; a lab's directory is for one of them for ever
+    #[arg(long, value_enum, default_value_t)]
+    machines: Machines,
+    /// A file that says what scripted machines do, and what goes wrong
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+    /// Let the rate limits of Let's Encrypt pass N times as fast as in real time
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    acme_speed: NonZeroU32,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Machines {
+    /// Debian machines: root, and about 1 GB of memory for each gateway
+    #[default]
+    Real,
+    /// SSH and HTTPS endpoints that do as if, a thousand in one process
+    Scripted,
+}
+
 #[derive(ValueEnum, Clone, Copy, Debug, Default)]
 enum Speed {
     /// As measured at Hetzner: create 8 s, start 2 s, delete 3 s
@@ -139,7 +158,7 @@ impl fmt::Display for RateLimit {
 }
 
 impl Start {
-    fn options(&self, acme_speed: NonZeroU32) -> Result<Options> {
+    fn options(&self) -> Result<Options> {
         let delays = match (&self.delays, self.speed) {
             (Some(file), _) => read(file, Delays::read)?,
             (None, Speed::Real) => Delays::real(),
@@ -152,8 +171,9 @@ impl Start {
             faults: faults.unwrap_or_default(),
             api_date: self.api_date,
             rate_limit: self.rate_limit.0,
+            hosts: Script::read("")?,
             projects: self.projects.clone(),
-            acme_speed,
+            acme_speed: NonZeroU32::MIN,
         })
     }
 }
@@ -179,8 +199,11 @@ impl Lab {
     /// Whatever the lab could not do.
     pub(super) async fn run(self, json: bool, out: &mut (dyn Write + Send)) -> Result<()> {
         match self.command {
-            Command::Up { start, acme_speed } => up(start, Kind::Machines, acme_speed, out).await,
-            Command::Api(start) => up(start, Kind::Api, NonZeroU32::MIN, out).await,
+            Command::Up(up) => up.run(out).await,
+            Command::Api(start) => {
+                let options = start.options()?;
+                bring_up(start, Kind::Api, &options, out).await
+            }
             Command::Down(place) => down(&place.lab()?, out).await,
             Command::Status(place) => show(&status(&place.lab()?)?, json, out),
             Command::Env { place, project } => export(&place.lab()?, &project, out),
@@ -204,20 +227,40 @@ impl Place {
     }
 }
 
-async fn up(start: Start, kind: Kind, acme_speed: NonZeroU32, out: &mut (dyn Write + Send)) -> Result<()> {
+impl Up {
+    async fn run(self, out: &mut (dyn Write + Send)) -> Result<()> {
+        let mut options = self.start.options()?;
+        options.acme_speed = self.acme_speed;
+        let kind = match self.machines {
+            Machines::Real => Kind::Machines,
+            Machines::Scripted => Kind::Scripted,
+        };
+        if let Some(file) = &self.hosts {
+            if kind == Kind::Machines {
+                bail!("--hosts is about scripted machines: add --machines scripted");
+            }
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            options.hosts = Script::read(&text).with_context(|| format!("{} is wrong", file.display()))?;
+        }
+        bring_up(self.start, kind, &options, out).await
+    }
+}
+
+async fn bring_up(start: Start, kind: Kind, options: &Options, out: &mut (dyn Write + Send)) -> Result<()> {
     let dir = start.place.lab()?;
     if dir.answers() || (dir.runs() && !start.detach) {
         writeln!(out, "the lab in {} runs already", dir.path().display())?;
         return Ok(());
     }
-    let (hint, options) = (next(&dir)?, start.options(acme_speed)?);
+    let hint = next(&dir)?;
     // A story that nobody hears any more is no reason to end.
     let mut say = |line: &str| drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     if start.detach {
         supervisor::detach(&dir, kind, &again(), &mut say).await?;
     } else {
         let mut said = |line: &str| say(line);
-        supervisor::run(&dir, kind, &options, &hint, &mut said).await?;
+        supervisor::run(&dir, kind, options, &hint, &mut said).await?;
     }
     Ok(())
 }

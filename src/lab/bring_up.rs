@@ -16,6 +16,7 @@ use super::dir::{LabDir, Record};
 use super::dns::Resolvers;
 use super::machine::Machines;
 use super::nspawn::Nspawn;
+use super::scripted::Scripted;
 use super::slot::Slot;
 use super::supervisor::{Options, Say};
 use super::{dns, image, mirror, namespace, network, pebble, trust};
@@ -44,16 +45,19 @@ impl Up {
 /// Brings the lab of that record up; its servers are for the cloud to resume.
 pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, say: Say<'_>) -> Result<Up> {
     let mut services = JoinSet::new();
-    let machines = match record.slot {
-        None => Machines::None,
-        Some(slot) => real_machines(dir, slot, options, &mut services, say).await?,
+    let machines = match (record.slot, record.loopback) {
+        (Some(slot), _) => real_machines(dir, slot, options, &mut services, say).await?,
+        (None, Some(loopback)) => {
+            Machines::Scripted(Arc::new(Scripted::open(dir, loopback, options.hosts.clone()).await?))
+        }
+        (None, None) => Machines::None,
     };
     let api = listen(record.port).await?;
     let port = api.local_addr()?.port();
     dir.keep(&Record { port, ..record.clone() })?;
     let settings = Settings {
         dir: dir.path().to_owned(),
-        block: record.slot.map_or_else(Block::of_api, |slot| Block::of_slot(slot.number())),
+        block: block(&record),
         projects: record.projects.clone(),
         machines,
         delays: options.delays.clone(),
@@ -68,6 +72,15 @@ pub(super) async fn bring_up(dir: &LabDir, record: Record, options: &Options, sa
         serve_machines(&cloud, slot, &mut services).await?;
     }
     Ok(Up { cloud, services })
+}
+
+/// The addresses of a lab's servers.
+fn block(record: &Record) -> Block {
+    match (record.slot, record.loopback) {
+        (Some(slot), _) => Block::of_slot(slot.number()),
+        (None, Some(loopback)) => Block::of_loopback(loopback.number()),
+        (None, None) => Block::of_api(),
+    }
 }
 
 /// What machines need before the first of them: image, network, certificates, Node.

@@ -11,10 +11,13 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// nspawn leaves that to others, and says so with exit code 133. With it there are no groups, and the shell becomes nspawn.
 pub(super) const LAUNCH: &str = r#"
 [ -n "$0" ] || exec "$@"
-trap 'ending=1; kill "$nspawn"' TERM
+trap 'ending=1; [ -z "$nspawn" ] || kill "$nspawn"' TERM
 code=133
 while [ "$code" = 133 ] && [ -z "$ending" ]; do
+    nspawn=
     (for group in $0; do echo 0 > "$group/cgroup.procs" || exit; done; exec "$@") & nspawn=$!
+    # told to end between these two
+    [ -z "$ending" ] || kill "$nspawn"
     while kill -0 "$nspawn" 2> /dev/null; do wait "$nspawn"; code=$?; done
 done
 exit "$code"

@@ -12,17 +12,33 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ProjectKey;
 use super::process::Process;
+use super::scripted::Loopback;
 use super::slot::Slot;
+use super::supervisor::Kind;
 
 /// What a lab is, from its first `up` until its directory is removed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// Names and addresses; `None` for an API without machines.
+    /// Names and addresses of real machines; `None` for a lab without.
     pub(super) slot: Option<Slot>,
+    /// The addresses of scripted hosts; `None` for a lab without.
+    #[serde(default)]
+    pub(super) loopback: Option<Loopback>,
     /// The projects; the first is there from the beginning.
     pub(super) projects: Vec<ProjectKey>,
     /// The API's port on 127.0.0.1; the next `up` takes it again if it is free.
     pub(super) port: u16,
+}
+
+impl Record {
+    /// What the lab consists of, for ever.
+    pub(super) fn kind(&self) -> Kind {
+        match (self.slot, self.loopback) {
+            (Some(_), _) => Kind::Machines,
+            (None, Some(_)) => Kind::Scripted,
+            (None, None) => Kind::Api,
+        }
+    }
 }
 
 /// The paths in a lab's directory.

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nspawn::Nspawn;
+use super::scripted::Scripted;
 
 /// What the API tells a machine to be.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +80,8 @@ pub enum Machines {
     None,
     /// Real Debian machines on this host.
     Nspawn(Arc<Nspawn>),
+    /// Endpoints in this process that do as a script says.
+    Scripted(Arc<Scripted>),
 }
 
 impl Machines {
@@ -87,6 +90,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.create(spec),
+            Self::Scripted(hosts) => hosts.create(spec),
         }
     }
 
@@ -95,6 +99,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.start(spec).await,
+            Self::Scripted(hosts) => hosts.start(spec).await,
         }
     }
 
@@ -103,6 +108,10 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.stop(id).await,
+            Self::Scripted(hosts) => {
+                hosts.stop(id);
+                Ok(())
+            }
         }
     }
 
@@ -110,7 +119,7 @@ impl Machines {
     /// from it. Safe to run twice; a start does it, too.
     pub async fn connect(&self, spec: &MachineSpec) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.connect(spec).await,
         }
     }
@@ -120,13 +129,14 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.erase(id).await,
+            Self::Scripted(hosts) => hosts.delete(id),
         }
     }
 
     /// Keeps a machine's disk, as it is now, under a snapshot's id. Safe to run twice.
     pub async fn snapshot(&self, id: u64, snapshot: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.snapshot(id, snapshot).await,
         }
     }
@@ -134,7 +144,7 @@ impl Machines {
     /// Removes a snapshot; machines made from it go on. Safe to run twice.
     pub async fn remove_snapshot(&self, snapshot: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.remove_snapshot(snapshot).await,
         }
     }
@@ -142,7 +152,7 @@ impl Machines {
     /// Removes what a volume held. It must be attached to no machine. Safe to run twice.
     pub async fn remove_volume(&self, volume: u64) -> Result<()> {
         match self {
-            Self::None => Ok(()),
+            Self::None | Self::Scripted(_) => Ok(()),
             Self::Nspawn(machines) => machines.remove_volume(volume).await,
         }
     }
@@ -152,6 +162,7 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.delete(id).await,
+            Self::Scripted(hosts) => hosts.delete(id),
         }
     }
 
@@ -160,6 +171,10 @@ impl Machines {
         match self {
             Self::None => Ok(()),
             Self::Nspawn(machines) => machines.filter(spec, accepts).await,
+            Self::Scripted(hosts) => {
+                hosts.filter(spec, accepts);
+                Ok(())
+            }
         }
     }
 }

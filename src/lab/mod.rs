@@ -24,6 +24,7 @@ mod pebble;
 mod platform;
 mod private_network;
 mod process;
+pub mod scripted;
 mod slot;
 mod snapshot;
 pub mod status;

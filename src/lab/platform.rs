@@ -11,11 +11,17 @@ const PROGRAMS: [&str; 9] =
 const WITHOUT: &str = "without that, `clawberth lab api` still plays Hetzner's API alone, \
                        and with HCLOUD_TOKEN every command works with the real Hetzner";
 
-/// Says in one sentence why machines cannot run here, and what still works.
-pub(super) fn check() -> Result<()> {
+/// Only Linux has all of 127.0.0.0/8.
+pub(super) fn check_linux() -> Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("the lab's machines need Linux; {WITHOUT}");
     }
+    Ok(())
+}
+
+/// Says in one sentence why machines cannot run here, and what still works.
+pub(super) fn check() -> Result<()> {
+    check_linux()?;
     if !rustix::process::geteuid().is_root() {
         bail!("the lab's machines need root; {WITHOUT}");
     }

@@ -10,7 +10,8 @@ use super::dir::{LabDir, Record, numbered};
 use super::disk::Disk;
 use super::process::Process;
 use super::slot::Slot;
-use super::{network, pebble};
+use super::supervisor::Kind;
+use super::{network, pebble, scripted};
 
 /// A lab, for people and machines.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +43,16 @@ pub struct MachineStatus {
 pub fn status(dir: &LabDir) -> Result<Status> {
     let record = dir.record()?;
     let mut machines = Vec::new();
+    let scripted = record.as_ref().is_some_and(|record| record.kind() == Kind::Scripted);
     for (id, path) in numbered(&dir.machines())? {
+        if scripted {
+            let summary = scripted::summary(&path)?;
+            machines.extend(summary.map(|(name, ipv4, on)| {
+                let running = on && dir.answers();
+                MachineStatus { id, name, ipv4, running }
+            }));
+            continue;
+        }
         let running = Process::load(&path.join("pid")).is_some();
         if let Some(spec) = Disk::at(path).spec()? {
             machines.push(MachineStatus { id, name: spec.name, ipv4: spec.ipv4, running });
@@ -78,6 +88,12 @@ pub fn environment(dir: &LabDir, project: &str) -> Result<Vec<(&'static str, Str
             ("CLAWBERTH_ACME_ROOT", dir.acme_root().display().to_string()),
             ("CLAWBERTH_NODE_MIRROR", format!("http://{}:{MIRROR_PORT}", slot.services().0)),
             ("CLAWBERTH_ADMIN_NETWORKS", admin_networks(slot)),
+        ]);
+    }
+    if record.loopback.is_some() {
+        known.extend([
+            ("CLAWBERTH_ACME_ROOT", dir.acme_root().display().to_string()),
+            ("CLAWBERTH_ADMIN_NETWORKS", "127.0.0.0/8".to_owned()),
         ]);
     }
     Ok(known)

@@ -16,15 +16,21 @@ use super::api::{ApiDate, Delays, ProjectKey};
 use super::bring_up::{Up, bring_up};
 use super::dir::{LabDir, Record, numbered};
 use super::process::Process;
+use super::scripted::{self, Claim, Loopback, Script};
 use super::slot::Slot;
 use super::story::Story;
 use super::{network, nspawn, pebble, platform};
+
+/// Nothing that runs for so long: the lab has ended.
+const ENDED: Duration = Duration::from_millis(500);
 
 /// What a lab consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The whole cloud with real machines.
     Machines,
+    /// The whole cloud with hosts that do as a script says, in this process.
+    Scripted,
     /// Hetzner's API alone.
     Api,
 }
@@ -38,6 +44,8 @@ pub struct Options {
     pub api_date: ApiDate,
     /// Requests an hour for each project; `None`: as many as come.
     pub rate_limit: Option<u32>,
+    /// What scripted hosts do.
+    pub hosts: Script,
     /// What goes wrong from the beginning.
     pub faults: Vec<Fault>,
     /// The projects that it is to have besides those it has.
@@ -63,9 +71,7 @@ const READY: Duration = Duration::from_secs(30 * 60);
 /// # Errors
 /// The lab runs already, machines cannot run here, or something could not be brought up or down.
 pub async fn run(dir: &LabDir, kind: Kind, options: &Options, ready: &str, say: Say<'_>) -> Result<()> {
-    if kind == Kind::Machines {
-        platform::check()?;
-    }
+    check(kind)?;
     dir.make()?;
     let Some(_lock) = dir.lock()? else {
         bail!("the lab in {} runs already", dir.path().display());
@@ -75,11 +81,20 @@ pub async fn run(dir: &LabDir, kind: Kind, options: &Options, ready: &str, say: 
     let me = Process::of(std::process::id()).context("this process is not in /proc")?;
     me.save(&dir.pid())?;
     remove(&dir.ready())?;
-    let record = recorded(dir, kind, &options.projects)?;
+    let (record, _claim) = recorded(dir, kind, &options.projects)?;
     let outcome = live(dir, record, options, &mut end, ready, say).await;
     say("taking the lab down");
     let down = take_down(dir).await;
     outcome.and(down)
+}
+
+/// Whether a lab of that kind can run on this computer.
+fn check(kind: Kind) -> Result<()> {
+    match kind {
+        Kind::Machines => platform::check(),
+        Kind::Scripted => platform::check_linux(),
+        Kind::Api => Ok(()),
+    }
 }
 
 /// Brings everything up, then waits for the end.
@@ -116,11 +131,15 @@ async fn serve(dir: &LabDir, up: &mut Up, ready: &str, say: Say<'_>) -> Result<(
 /// # Errors
 /// Something could not be removed. What came after it is still there; the next call goes on.
 async fn take_down(dir: &LabDir) -> Result<()> {
-    if let Some(Record { slot: Some(slot), .. }) = dir.record()? {
-        let machines = numbered(&dir.machines())?;
+    let record = dir.record()?;
+    let machines = numbered(&dir.machines())?;
+    if let Some(slot) = record.as_ref().and_then(|record| record.slot) {
         try_join_all(machines.iter().map(|(id, path)| nspawn::stop(slot, path, *id))).await?;
         pebble::stop(dir).await;
         network::down(slot).await?;
+    }
+    if record.is_some_and(|record| record.loopback.is_some()) {
+        scripted::power_off(&machines)?;
     }
     remove(&dir.ready())?;
     remove(&dir.pid())
@@ -160,19 +179,20 @@ pub async fn down(dir: &LabDir) -> Result<bool> {
 /// # Errors
 /// The lab ended instead, or was not ready in time.
 pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) -> Result<()> {
-    if kind == Kind::Machines {
-        platform::check()?;
-    }
+    check(kind)?;
     dir.make()?;
     let program = std::env::current_exe().context("this program does not know where it is")?;
     let mut story = Story::after(dir.log());
     let start = || Process::detach(&program.display().to_string(), words, &[], &dir.log());
-    let own = if dir.runs() { None } else { Some(start()?) };
+    let own = if dir.runs() { None } else { start().ok() };
     let until = Instant::now() + READY;
+    let mut ran = Instant::now();
     while !dir.answers() {
         story.tell(say);
-        // of two processes started at once, the one that was second ends
-        if !dir.runs() && !own.is_some_and(|process| process.runs()) {
+        // of two processes started at once, the second ends, maybe before the first has said that it runs
+        if dir.runs() || own.is_some_and(|process| process.runs()) {
+            ran = Instant::now();
+        } else if ran.elapsed() > ENDED {
             story.tell(say);
             bail!("the lab ended before it was ready, see {}", dir.log().display());
         }
@@ -208,15 +228,19 @@ impl End {
     }
 }
 
-/// The record of the lab, made at the first `up`.
-fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<Record> {
-    let fits = |record: &Record| record.slot.is_some() == (kind == Kind::Machines);
-    let mut record = match dir.record()? {
-        Some(record) if fits(&record) => record,
-        Some(_) => bail!("{} holds a lab of the other kind; name another with --dir", dir.path().display()),
+/// The record of the lab, made at the first `up`, and the proof that its loopback addresses are this process's.
+fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<(Record, Option<Claim>)> {
+    let (mut record, claim) = match dir.record()? {
+        Some(record) if record.kind() == kind => {
+            let claim = record.loopback.map(Loopback::claim).transpose()?;
+            (record, claim)
+        }
+        Some(_) => bail!("{} holds a lab of another kind; name another with --dir", dir.path().display()),
         None => {
             let slot = (kind == Kind::Machines).then(|| Slot::claim(dir.path())).transpose()?;
-            Record { slot, projects: Vec::new(), port: 0 }
+            let claimed = (kind == Kind::Scripted).then(|| Loopback::claim_any(dir.path())).transpose()?;
+            let (loopback, claim) = claimed.unzip();
+            (Record { slot, loopback, projects: Vec::new(), port: 0 }, claim)
         }
     };
     for name in std::iter::once(PROJECT).chain(projects.iter().map(String::as_str)) {
@@ -226,5 +250,5 @@ fn recorded(dir: &LabDir, kind: Kind, projects: &[String]) -> Result<Record> {
         }
     }
     dir.keep(&record)?;
-    Ok(record)
+    Ok((record, claim))
 }

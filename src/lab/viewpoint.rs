@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 
 use super::dir::LabDir;
 use super::platform;
+use super::supervisor::Kind;
 
 /// Where a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,14 @@ pub fn exec(dir: &LabDir, from: Viewpoint, command: &[OsString]) -> Error {
 }
 
 fn prepared(dir: &LabDir, from: Viewpoint, command: &[OsString]) -> Result<Command> {
+    let record = dir.record()?.filter(|_| dir.answers());
+    if record.as_ref().is_some_and(|record| record.kind() == Kind::Scripted) {
+        bail!(
+            "scripted hosts have no viewpoints, they are on this computer's loopback: run the command itself"
+        );
+    }
     platform::check()?;
-    let slot = dir.record()?.filter(|_| dir.answers()).and_then(|record| record.slot);
+    let slot = record.and_then(|record| record.slot);
     let slot = slot.context("no lab with machines runs here: run `clawberth lab up`")?;
     let resolver = dir.file("resolv.conf");
     std::fs::write(&resolver, format!("nameserver {}\n", slot.services().0))?;

@@ -17,6 +17,7 @@ mod lab_acme;
 mod lab_api;
 mod lab_faults;
 mod lab_machines;
+mod lab_scripted;
 mod machines;
 mod registry;
 mod render;

@@ -23,16 +23,16 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let bytes = bytes(request).await?;
+        let bytes = read(request.into_body()).await?;
         let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "json_error", "invalid json in request body");
         serde_json::from_slice(&bytes).map_err(|_| wrong())
     }
 }
 
 /// All of a body. One that is too long is read to its end all the same, so that the client is there for the answer.
-pub(crate) async fn bytes(request: Request) -> Result<Vec<u8>, ApiError> {
+pub(crate) async fn read(body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     let (mut bytes, mut length) = (Vec::new(), 0);
-    let mut chunks = request.into_body().into_data_stream();
+    let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let lost = |_| ApiError::new(StatusCode::BAD_REQUEST, "json_error", "the request body is incomplete");
         let chunk = chunk.map_err(lost)?;

@@ -58,7 +58,7 @@ pub(crate) fn add(view: &mut Value, world: &World, location: &str) {
 /// As the API shows it.
 fn view(location: &Location, world: &World) -> Value {
     let types = || world.catalog.server_types.iter().filter(|t| t.is_in(location.name));
-    let available = || types().filter(|t| t.is_sold_in(location.name)).map(|t| t.id);
+    let available = || types().filter(|t| t.seems_available(world, location.name)).map(|t| t.id);
     json!({
         "id": location.datacenter.id,
         "name": location.datacenter.name,

@@ -33,14 +33,15 @@ async fn run(cloud: &Cloud, action: &Action) {
         tracing::error!("action {} ({:?}) failed: {error:#}", action.id, action.command);
     }
     let outcome = outcome.map_err(|error| format!("{error:#}"));
+    let success = outcome.is_ok();
     let saved = cloud
         .change(|world| {
-            let settled = settle(world, action, outcome.is_ok());
+            let settled = settle(world, action, success);
             world.finish(action.id, outcome);
             settled
         })
         .await;
-    if saved.is_ok() && action.command == Command::ShutdownServer {
+    if success && saved.is_ok() && action.command == Command::ShutdownServer {
         power_down(cloud, action).await;
     }
 }
@@ -145,6 +146,14 @@ async fn connect(cloud: &Cloud, id: u64) -> Result<()> {
     }
 }
 
+/// Whether a server is off when this fails, see `settle`.
+fn leaves_off(command: Command) -> bool {
+    matches!(
+        command,
+        Command::RebootServer | Command::ResetServer | Command::RebuildServer | Command::DeleteServer
+    )
+}
+
 /// Connects servers anew that a request without an action has disconnected. What fails is logged; the next start of
 /// the server does it again.
 pub(crate) fn reconnect(cloud: &Cloud, servers: Vec<u64>) {
@@ -182,14 +191,6 @@ fn afterwards(cloud: &Cloud, work: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
-/// Whether a server is off when this fails, see `settle`.
-fn leaves_off(command: Command) -> bool {
-    matches!(
-        command,
-        Command::RebootServer | Command::ResetServer | Command::RebuildServer | Command::DeleteServer
-    )
-}
-
 /// What the end of an action changes in memory.
 fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiError> {
     volume::settle(world, action, success)?;
@@ -218,7 +219,7 @@ fn settle(world: &mut World, action: &Action, success: bool) -> Result<(), ApiEr
             Ok(())
         }
         (Command::DeleteServer, true) => server::forget(world, server),
-        (Command::ShutdownServer, _) => {
+        (Command::ShutdownServer, true) => {
             world.servers.find_mut(server)?.shutting_down = true;
             Ok(())
         }

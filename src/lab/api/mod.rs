@@ -69,7 +69,7 @@ mod zone_words;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -340,7 +340,7 @@ impl Cloud {
 
     /// Looks at the world.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
-        look(&self.world())
+        self.locked(|world| look(world))
     }
 
     /// Changes the world, sees to it that the change is written down, and begins the actions it has set going.
@@ -350,19 +350,16 @@ impl Cloud {
         &self,
         change: impl FnOnce(&mut World) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let (outcome, written) = {
-            let mut world = self.world();
-            world.encounter.clone_from(&self.encounter);
-            let outcome = change(&mut world);
-            world.encounter = None;
+        let (outcome, written) = self.locked(|world| {
+            let outcome = change(world);
             let changes = world.take_changes().map_err(|e| ApiError::internal(&e))?;
             let written = self.lab.store.write(changes);
             for action in world.take_to_begin() {
                 job::begin(&self.of_project(self.project), action);
             }
             job::remove_snapshots(self, std::mem::take(&mut world.discarded_snapshots));
-            (outcome, written)
-        };
+            Ok((outcome, written))
+        })?;
         written.await.map_err(|e| ApiError::internal(&e))?;
         outcome
     }
@@ -384,9 +381,13 @@ impl Cloud {
         self.projects().find_map(|project| project.read(|world| primary_ip::pointer(world, address)))
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn locked<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         // a handler that panicked has left the world as it was before or after one small step
-        self.tenancy().world.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.tenancy().world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.encounter.clone_from(&self.encounter);
+        let outcome = work(&mut world);
+        world.encounter = None;
+        outcome
     }
 
     #[expect(clippy::indexing_slicing, reason = "a handle is only made for a project that is there")]

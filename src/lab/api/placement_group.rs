@@ -111,6 +111,7 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.placement_groups.check_name_free(&name, None)?;
+            world.check_quota::<PlacementGroup>(1)?;
             if world.placement_groups.iter().count() >= PER_PROJECT_MAX {
                 return Err(ApiError::limit_exceeded("placement_groups_limit"));
             }

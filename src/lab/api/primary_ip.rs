@@ -253,7 +253,6 @@ pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u6
         Some(server) => world.servers.ordinal(server),
         None => world.primary_ips.ordinal(world.primary_ips.next_id()),
     };
-    world.check_quota::<PrimaryIp>(1)?;
     let number =
         world.pool.take(family, wished).ok_or_else(|| ApiError::limit_exceeded("primary_ip_limit"))?;
     let id = world.primary_ips.insert(|id| {

@@ -1,7 +1,6 @@
 //! The query string, and lists cut into pages by it.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Query as Pairs};
@@ -12,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::fault::Encounter;
 use super::label::Selector;
 use super::meta::Meta;
 use super::resource::Resource;
@@ -30,7 +28,6 @@ pub(crate) struct Query {
     address: String,
     /// The parameters but for the page, as they came: `&name=a`.
     filters: String,
-    encounter: Option<Arc<Encounter>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -41,7 +38,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
         let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
         let address = format!("http://{host}{}", parts.uri.path());
         let filters = filters(parts.uri.query().unwrap_or_default());
-        Ok(Self { pairs, address, filters, encounter: parts.extensions.get().cloned() })
+        Ok(Self { pairs, address, filters })
     }
 }
 
@@ -157,7 +154,7 @@ impl Query {
     /// One page of a kind: filtered, ordered, cut.
     pub(crate) fn list<T: Resource>(&self, world: &World) -> Result<Response, ApiError> {
         let selector = Selector::parse(self.first("label_selector").unwrap_or_default())?;
-        let all = match self.encounter.as_ref().and_then(|encounter| encounter.list_delay()) {
+        let all = match world.encounter.as_ref().and_then(|encounter| encounter.list_delay()) {
             None => T::table(world).iter().map(|(_, row)| row).collect(),
             Some(behind) => T::table(world).as_of(behind),
         };
@@ -185,7 +182,6 @@ mod tests {
         Query {
             pairs,
             address: "http://h/v1/things".to_owned(),
-            encounter: None,
             filters: filters("page=9&label_selector=a%3Db"),
         }
     }

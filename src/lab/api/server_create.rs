@@ -297,7 +297,70 @@ fn act_on(world: &mut World, id: u64, create: u64, start: bool) -> Result<Vec<Va
 
 #[cfg(test)]
 mod tests {
-    use super::check_host_name;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::lab::api::body::tests::body;
+    use crate::lab::api::fault::Encounter;
+    use crate::lab::api::world::tests::world;
+
+    /// Status, code and details of the refusal of a create.
+    fn refusal(world: &mut World, name: &str) -> Option<(u16, &'static str, Value)> {
+        let text = format!(r#"{{"name": "{name}", "server_type": "cx23", "image": "debian-13"}}"#);
+        let wish = Wish::read(&body(&text)).unwrap();
+        let refusal = answer(world, wish).err();
+        refusal.map(|e| (e.status.as_u16(), e.code, e.details))
+    }
+
+    fn full(limit: &str) -> Option<(u16, &'static str, Value)> {
+        Some((403, "resource_limit_exceeded", json!({"limits": [{"name": limit}]})))
+    }
+
+    fn quota(limit: &str, value: u64, released_after: &str) -> String {
+        format!(
+            "[[fault]]\nkind = 'quota'\nlimit = '{limit}'\nvalue = {value}\nreleased_after = '{released_after}'\n"
+        )
+    }
+
+    #[test]
+    fn a_full_project_makes_nothing() {
+        let mut world = world();
+        let mut limited = |servers, addresses, name: &str| {
+            let both = quota("server_limit", servers, "0s") + &quota("primary_ip_limit", addresses, "0s");
+            world.encounter = Encounter::of(&both);
+            let refusal = refusal(&mut world, name);
+            (refusal, world.servers.iter().count(), world.primary_ips.iter().count())
+        };
+        assert_eq!(limited(1, 3, "a"), (None, 1, 2));
+        assert_eq!(limited(1, 3, "b"), (full("server_limit"), 1, 2));
+        assert_eq!(limited(2, 3, "b"), (full("primary_ip_limit"), 1, 2));
+        assert_eq!(limited(2, 4, "b"), (None, 2, 4));
+    }
+
+    #[test]
+    fn a_deleted_servers_addresses_count_for_a_while() {
+        let mut world = world();
+        world.encounter = Encounter::of(&quota("primary_ip_limit", 2, "60s"));
+        assert_eq!(refusal(&mut world, "a"), None);
+        let id = world.servers.named("a").unwrap();
+        crate::lab::api::server::forget(&mut world, id).unwrap();
+        assert_eq!(refusal(&mut world, "a"), full("primary_ip_limit"));
+        world.encounter = Encounter::of(&quota("primary_ip_limit", 2, "0s"));
+        assert_eq!(refusal(&mut world, "a"), None);
+    }
+
+    #[test]
+    fn what_is_out_of_stock_is_not_made() {
+        let mut world = world();
+        let mut out = |code: &str| {
+            world.encounter = Encounter::of(&format!("[[fault]]\nkind = 'stock_out'\ncode = '{code}'\n"));
+            refusal(&mut world, "a").map(|(status, code, _)| (status, code))
+        };
+        assert_eq!(out("resource_unavailable"), Some((412, "resource_unavailable")));
+        assert_eq!(out("invalid_input"), Some((422, "invalid_input")));
+        world.encounter = None;
+        assert_eq!(refusal(&mut world, "a"), None);
+    }
 
     #[test]
     fn names_are_host_names() {

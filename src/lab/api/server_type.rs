@@ -116,9 +116,9 @@ impl ServerType {
         self.family.locations.first().copied()
     }
 
-    /// Whether a location still sells it.
-    pub(crate) fn is_sold_in(&self, location: &str) -> bool {
-        self.is_in(location) && self.deprecation.is_none()
+    /// Whether the API says that a location has some left, which need not be so.
+    pub(crate) fn seems_available(&self, world: &World, location: &str) -> bool {
+        self.is_in(location) && self.deprecation.is_none() && world.seems_in_stock(self.name, location)
     }
 
     /// As the API shows it.
@@ -151,7 +151,7 @@ impl ServerType {
                     "name": l.name,
                     "deprecation": self.deprecation,
                     "recommended": self.deprecation.is_none(),
-                    "available": self.is_sold_in(l.name),
+                    "available": self.seems_available(world, l.name),
                 })
             })
             .collect()

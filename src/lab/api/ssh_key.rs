@@ -99,6 +99,7 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.ssh_keys.check_name_free(&name, None)?;
+            world.check_quota::<SshKey>(1)?;
             if world.ssh_keys.iter().any(|(_, key)| key.fingerprint == fingerprint) {
                 let message = "SSH key with the same fingerprint already exists";
                 return Err(ApiError::not_unique("public_key", message));

@@ -43,7 +43,6 @@ pub(crate) struct World {
     pub(crate) api_date: ApiDate,
     /// What cannot be changed: locations, server types.
     pub(crate) catalog: Catalog,
-    /// How much there may be.
     pub(crate) servers: Table<Server>,
     pub(crate) actions: Table<Action>,
     pub(crate) firewalls: Table<Firewall>,
@@ -54,7 +53,7 @@ pub(crate) struct World {
     pub(crate) networks: Table<Network>,
     pub(crate) placement_groups: Table<PlacementGroup>,
     pub(crate) zones: Table<Zone>,
-    /// The request that changes it now, if it is one, and its faults.
+    /// The request that looks at it or changes it now, if it meets faults.
     pub(crate) encounter: Option<Arc<Encounter>>,
     /// The actions that run, so that nobody has to search all for them.
     running: BTreeSet<u64>,
@@ -161,6 +160,11 @@ impl World {
         self.encounter.as_ref().map_or(Ok(()), |encounter| encounter.check_stock(server_type, location))
     }
 
+    /// What the API says of a server type that a location has, which need not be so.
+    pub(crate) fn seems_in_stock(&self, server_type: &str, location: &str) -> bool {
+        self.encounter.as_ref().is_none_or(|encounter| encounter.seems_in_stock(server_type, location))
+    }
+
     /// The actions whose work is to begin now.
     pub(crate) fn take_to_begin(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.to_begin)
@@ -185,7 +189,8 @@ impl World {
     /// An action that was over as soon as it was asked for.
     pub(crate) fn acted_at_once(&mut self, command: Command, resources: Vec<Target>) -> u64 {
         let id = self.act_later(command, resources);
-        self.finish(id, Ok(()));
+        let error = self.actions.get(id).and_then(|action| action.fault.error.clone());
+        self.finish(id, error.map_or(Ok(()), |(_, why)| Err(why)));
         id
     }
 

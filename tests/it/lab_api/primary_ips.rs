@@ -113,6 +113,18 @@ async fn an_address_moves_between_servers_that_are_off() {
     let answer = lab.post("/primary_ips", wish).await;
     assert_eq!(lab.settle(&answer).await, ["success"]);
     assert_eq!(answer["primary_ip"]["assignee_id"], a);
+    let path = format!("/servers/{a}/actions/poweron");
+    for family in ["ipv4", "ipv6"] {
+        assert_eq!(lab.settle(&lab.post(&path, json!({})).await).await, ["success"]);
+        assert_eq!(
+            lab.settle(&lab.post(&path.replace("poweron", "poweroff"), json!({})).await).await,
+            ["success"]
+        );
+        let net = lab.get(&format!("/servers/{a}")).await["server"]["public_net"][family].clone();
+        act(&lab, &net["id"], "unassign", json!({})).await;
+    }
+    let unreachable = lab.refused(Method::POST, &path, None).await;
+    assert_eq!(unreachable, (422, "invalid_input".into()));
     let nowhere = lab.refused(Method::POST, "/primary_ips", Some(json!({"name": "x", "type": "ipv4"}))).await;
     assert_eq!(nowhere, (422, "invalid_input".into()));
 }

@@ -32,6 +32,16 @@ fn a_delete_that_fails_late_can_be_repeated() {
 }
 
 #[test]
+fn a_shutdown_that_fails_leaves_the_server_running() {
+    let lab = Lab::with(json!({"kind": "action_error", "command": "shutdown_server", "count": 1}));
+    lab.create("web").ok();
+    lab.hcloud(&["server", "shutdown", "web"]).says("(action_failed)");
+    let status = || lab.ask("GET", "/servers/101", None).1["server"]["status"].clone();
+    assert_eq!(status(), "running");
+    lab.hcloud(&["server", "shutdown", "web"]).ok();
+}
+
+#[test]
 fn a_slow_action_locks_its_server_as_long() {
     let lab = Lab::with(json!({"kind": "action_slow", "command": "stop_server", "delay": "1500ms"}));
     lab.create("web").ok();

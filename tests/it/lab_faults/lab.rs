@@ -17,6 +17,23 @@ pub(super) struct Lab {
     record: Value,
 }
 
+/// The lab of a directory, and its record.
+fn spawn(dir: &TempDir, words: &[&str]) -> (Child, Value) {
+    let mut child = Command::new(PROGRAM)
+        .args(["lab", "api", "--speed", "none", "--dir"])
+        .arg(dir.path().join("lab"))
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let story = BufReader::new(child.stdout.take().unwrap());
+    let ready = story.lines().map_while(Result::ok).any(|line| line.starts_with("the lab is ready"));
+    assert!(ready, "the lab ended before it was ready");
+    let record = fs::read(dir.path().join("lab/lab.json")).unwrap();
+    (child, serde_json::from_slice(&record).unwrap())
+}
+
 /// How a client ended.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -28,20 +45,22 @@ pub(super) struct Ended {
 impl Lab {
     pub(super) fn start(words: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let lab = dir.path().join("lab");
-        let mut child = Command::new(PROGRAM)
-            .args(["lab", "api", "--speed", "none", "--dir"])
-            .arg(&lab)
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let story = BufReader::new(child.stdout.take().unwrap());
-        let ready = story.lines().map_while(Result::ok).any(|line| line.starts_with("the lab is ready"));
-        assert!(ready, "the lab ended before it was ready");
-        let record = serde_json::from_slice(&fs::read(lab.join("lab.json")).unwrap()).unwrap();
+        let (child, record) = spawn(&dir, words);
         Self { child, dir, record }
+    }
+
+    /// Kills it and starts it again.
+    pub(super) fn again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.record) = spawn(&self.dir, &[]);
+    }
+
+    /// Has this fault and no other.
+    #[track_caller]
+    pub(super) fn only(&self, fault: Value) {
+        assert_eq!(self.control("DELETE", "/faults", None).0, 204);
+        self.add(fault);
     }
 
     /// With a fault from the beginning.

@@ -53,12 +53,13 @@ fn another_location_may_have_it() {
 fn a_quota_counts_addresses_for_a_while_after_they_are_gone() {
     let lab = Lab::start(&[]);
     lab.create("web").ok();
-    let servers = lab.add(json!({"kind": "quota", "limit": "server_limit", "value": 1}));
+    lab.add(json!({"kind": "quota", "limit": "server_limit", "value": 1}));
     lab.create("two").says("server limit exceeded (resource_limit_exceeded)");
-    assert_eq!(lab.control("DELETE", &format!("/faults/{servers}"), None).0, 204);
-    lab.add(json!({
-        "kind": "quota", "limit": "primary_ip_limit", "value": 2, "released_after": "2s",
-    }));
+    let addresses = |released_after: &str| {
+        let limit = "primary_ip_limit";
+        json!({"kind": "quota", "limit": limit, "value": 2, "released_after": released_after})
+    };
+    lab.only(addresses("60s"));
     lab.hcloud(&["server", "delete", "web"]).ok();
     let (status, answer) = lab.ask(
         "POST",
@@ -71,7 +72,8 @@ fn a_quota_counts_addresses_for_a_while_after_they_are_gone() {
         (status, &answer["error"]["details"]),
         (403, &json!({"limits": [{"name": "primary_ip_limit"}]}))
     );
-    sleep(Duration::from_secs(2));
+    lab.only(addresses("1s"));
+    sleep(Duration::from_secs(1));
     lab.create("two").ok();
     let address = json!({"name": "a", "type": "ipv4", "location": "fsn1"});
     assert_eq!(lab.ask("POST", "/primary_ips", Some(address)).0, 403);

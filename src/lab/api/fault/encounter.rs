@@ -43,15 +43,6 @@ impl Encounter {
         self.faults.iter().any(|fault| kind(fault.kind()))
     }
 
-    /// Shows each fault that is not used up to `touch`; those that it says had an effect are noted, not counted.
-    pub(super) fn note_each(&self, mut touch: impl FnMut(&Kind) -> bool) {
-        for fault in self.faults.iter().filter(|fault| !fault.is_spent()) {
-            if touch(fault.kind()) {
-                self.note(fault);
-            }
-        }
-    }
-
     fn note(&self, fault: &Active) {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if !met.iter().any(|name| name == fault.name()) {
@@ -105,5 +96,29 @@ impl Encounter {
             _ => None,
         });
         refusal.map_or(Ok(()), Err)
+    }
+
+    /// What is said of such a server. That is noted and not counted: nothing is refused.
+    pub(crate) fn seems_in_stock(&self, server_type: &str, location: &str) -> bool {
+        self.faults.iter().filter(|fault| !fault.is_spent()).all(|fault| match fault.kind() {
+            Kind::StockOut(stock) => {
+                let said = stock.says(server_type, location).unwrap_or(true);
+                if !said {
+                    self.note(fault);
+                }
+                said
+            }
+            _ => true,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Encounter {
+    /// With the faults of a file's text.
+    pub(crate) fn of(text: &str) -> Option<Arc<Self>> {
+        let active = |fault| Arc::new(Active::new(0, fault));
+        let faults = super::read(text).expect("a file of faults").into_iter().map(active).collect();
+        Some(Arc::new(Self::new(faults)))
     }
 }

@@ -94,7 +94,7 @@ async fn afterwards(encounter: &Encounter, response: Response) -> Response {
 }
 
 fn touches_fields(kind: &Kind) -> bool {
-    matches!(kind, Kind::StockOut(_) | Kind::ExtraFields | Kind::MissingFields { .. })
+    matches!(kind, Kind::ExtraFields | Kind::MissingFields { .. })
 }
 
 fn is_json(response: &Response) -> bool {
@@ -110,7 +110,6 @@ async fn disguised(encounter: &Encounter, response: Response) -> Response {
         Ok(value) => value,
         Err(error) => return ApiError::internal(&error).into_response(),
     };
-    encounter.note_each(|kind| matches!(kind, Kind::StockOut(stock) if stock.show(&mut value)));
     let others = encounter.meet_each(|kind| match kind {
         Kind::ExtraFields => true,
         Kind::MissingFields { fields } => disguise::has_field(&value, fields),

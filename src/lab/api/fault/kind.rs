@@ -30,7 +30,6 @@ enum Name {
 /// The limits of a project that can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::enum_variant_names, reason = "the API's own names")]
 pub(crate) enum Limit {
     ServerLimit,
     PrimaryIpLimit,

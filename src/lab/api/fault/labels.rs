@@ -27,7 +27,7 @@ pub(super) async fn of(
     path: &str,
 ) -> Result<(Request, Vec<Labels>), ApiError> {
     let (parts, content) = request.into_parts();
-    let bytes = body::bytes(Request::from_parts(parts.clone(), content)).await?;
+    let bytes = body::read(content).await?;
     let named: Option<Labels> = serde_json::from_slice::<Value>(&bytes)
         .ok()
         .and_then(|mut body| serde_json::from_value(body.get_mut("labels")?.take()).ok());

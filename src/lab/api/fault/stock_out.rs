@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::fields::{Fields, WrongFault};
 use crate::lab::api::error::ApiError;
@@ -53,43 +52,13 @@ impl StockOut {
         })
     }
 
+    /// What is said of such a server; `None`: nothing else than without it.
+    pub(super) fn says(&self, server_type: &str, location: &str) -> Option<bool> {
+        self.concerns(server_type, location).then_some(self.available)
+    }
+
     fn concerns(&self, server_type: &str, location: &str) -> bool {
         self.server_type.as_ref().is_none_or(|wanted| wanted == server_type)
             && self.location.as_ref().is_none_or(|wanted| wanted == location)
-    }
-
-    /// Sets `available` wherever an answer shows the server type. Whether it shows it.
-    pub(super) fn show(&self, value: &mut Value) -> bool {
-        match value {
-            Value::Array(values) => values.iter_mut().fold(false, |shown, value| self.show(value) || shown),
-            Value::Object(fields) => {
-                let name = fields.get("name").and_then(Value::as_str).map(str::to_owned);
-                let mut shown = false;
-                for (key, value) in fields.iter_mut() {
-                    shown |= match (&name, value) {
-                        (Some(name), Value::Array(locations)) if key == "locations" => {
-                            self.show_in(name, locations)
-                        }
-                        (_, value) => self.show(value),
-                    };
-                }
-                shown
-            }
-            _ => false,
-        }
-    }
-
-    fn show_in(&self, server_type: &str, locations: &mut [Value]) -> bool {
-        let mut shown = false;
-        for place in locations {
-            let here = place.get("name").and_then(Value::as_str);
-            if here.is_some_and(|location| self.concerns(server_type, location))
-                && let Some(available) = place.get_mut("available")
-            {
-                *available = json!(self.available);
-                shown = true;
-            }
-        }
-        shown
     }
 }

@@ -1,0 +1,384 @@
+//! One host: what it does and answers at a moment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rand::distr::{Alphanumeric, SampleString as _};
+use ssh_key::{Algorithm, LineEnding, PrivateKey, PublicKey};
+use tokio::sync::Notify;
+
+use super::clock::{millis, now};
+use super::fault::Harm;
+use super::script::{Deed, Pattern, Rule, Script};
+use super::set_up::{SetUp, Standing};
+use super::state::State;
+use super::text::TOKEN;
+use super::user_data;
+use crate::lab::machine::MachineSpec;
+
+/// How long an owner link is good for, in milliseconds: as at OpenClaw.
+const LINK: u64 = 10 * 60 * 1000;
+
+/// A host. What it knows is on disk before anybody is told.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) id: u64,
+    pub(super) script: Arc<Script>,
+    file: PathBuf,
+    state: Mutex<State>,
+    /// Its directory is somebody else's now; a command may still be on its way.
+    gone: AtomicBool,
+    /// Told when something may open later or sooner than it would have.
+    pub(super) changed: Notify,
+}
+
+/// What a command leaves behind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Output {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) status: u32,
+}
+
+/// What goes wrong with a command.
+#[derive(Debug, Default)]
+pub(super) struct Mishap {
+    /// It is answered later.
+    pub(super) delay: Duration,
+    /// It is never answered.
+    pub(super) hang: bool,
+    /// The connection ends in the middle of its output.
+    pub(super) cut: bool,
+    /// It is not carried out, but answered so.
+    pub(super) instead: Option<Output>,
+}
+
+impl Host {
+    /// The host of that directory as it was left, or as a new server is born.
+    ///
+    /// # Errors
+    /// User data that cannot be read, a directory that cannot be written.
+    pub(super) fn ensure(dir: &Path, spec: &MachineSpec, script: &Arc<Script>) -> Result<Self> {
+        let file = file(dir);
+        let state = match State::load(&file)? {
+            Some(known) => known,
+            None => {
+                std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+                let state = born(spec, script)?;
+                state.save(&file)?;
+                state
+            }
+        };
+        let host = Self {
+            id: spec.id,
+            script: Arc::clone(script),
+            file,
+            state: Mutex::new(state),
+            gone: AtomicBool::new(false),
+            changed: Notify::new(),
+        };
+        host.move_to(spec);
+        Ok(host)
+    }
+
+    /// Takes the address that it has now.
+    pub(super) fn move_to(&self, spec: &MachineSpec) {
+        self.change(|state| state.address = spec.ipv4);
+    }
+
+    /// A look at the state.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes the state, and writes it down if it is another one.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.clone();
+        let outcome = change(&mut state);
+        if *state != before
+            && !self.gone.load(Ordering::Relaxed)
+            && let Err(error) = state.save(&self.file)
+        {
+            tracing::error!("server {}: {error:#}", self.id);
+        }
+        outcome
+    }
+
+    /// Writes nothing down any more.
+    pub(super) fn forget(&self) {
+        // under the lock, so that nobody is in the middle of writing
+        let _state = self.lock();
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // each change is whole, whatever its caller did next
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Switches it on, unless it is: a lab that was killed finds its hosts running. The first boot begins the set-up.
+    pub(super) fn power_on(&self) {
+        self.change(|state| {
+            if state.on.is_some() {
+                return;
+            }
+            let now = now();
+            state.on = Some(now);
+            if state.has_gateway() && state.set_up == SetUp::default() {
+                let begins = now + millis(self.script.boot + self.script.packages);
+                self.begin_set_up(state, begins, now);
+            }
+        });
+        self.changed.notify_waiters();
+    }
+
+    /// Switches it off.
+    pub(super) fn power_off(&self) {
+        self.change(|state| state.power_off());
+        self.changed.notify_waiters();
+    }
+
+    /// Begins a run of the set-up, unless one is under way.
+    fn begin_set_up(&self, state: &mut State, begins: u64, now: u64) {
+        if state.set_up.is_under_way(now) {
+            return;
+        }
+        let fails = self.met(state, |harm| matches!(harm, Harm::PartFailed { .. }));
+        let fails = fails.into_iter().find_map(|harm| match harm {
+            Harm::PartFailed { part, log } => Some((part.clone(), log.clone())),
+            _ => None,
+        });
+        state.set_up.begin(&self.script.parts, begins, now, fails);
+        state.late = self.lateness(state);
+    }
+
+    /// By how much a gateway that starts now is late.
+    fn lateness(&self, state: &mut State) -> u64 {
+        let delay = |harm: &Harm| if let Harm::Unready(delay) = harm { millis(*delay) } else { 0 };
+        self.met(state, |harm| matches!(harm, Harm::Unready(_))).into_iter().map(delay).sum()
+    }
+
+    /// What of some kinds of harm this host meets now.
+    fn met(&self, state: &mut State, which: impl Fn(&Harm) -> bool) -> Vec<&Harm> {
+        let faults = self.script.faults.iter().enumerate().filter(|(_, fault)| which(&fault.harm));
+        let met =
+            faults.filter(|(place, fault)| fault.befalls(&state.name, state.met.entry(*place).or_default()));
+        met.map(|(_, fault)| &fault.harm).collect()
+    }
+
+    /// Whether a connection to port 22 is refused.
+    pub(super) fn refuses(&self) -> bool {
+        self.meets(|harm| matches!(harm, Harm::SshRefused))
+    }
+
+    /// Whether a connection to port 22 is shown the wrong host key.
+    pub(super) fn shows_wrong_key(&self) -> bool {
+        self.meets(|harm| matches!(harm, Harm::WrongHostKey))
+    }
+
+    fn meets(&self, which: impl Fn(&Harm) -> bool) -> bool {
+        self.change(|state| !self.met(state, which).is_empty())
+    }
+
+    /// What goes wrong with a command.
+    pub(super) fn mishap(&self, command: &str) -> Mishap {
+        let mut mishap = Mishap::default();
+        for harm in self.change(|state| self.met(state, |harm| harm.concerns(command))) {
+            match harm {
+                Harm::SshReset(_) => mishap.cut = true,
+                Harm::Slow(_, delay) => mishap.delay += *delay,
+                Harm::Hang(_) => mishap.hang = true,
+                Harm::ExecFails { status, stderr, .. } => {
+                    let stderr = stderr.clone();
+                    mishap.instead = Some(Output { stdout: String::new(), stderr, status: *status });
+                }
+                Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
+            }
+        }
+        mishap
+    }
+
+    /// The rule for a command, as things are now.
+    pub(super) fn rule(&self, command: &str) -> Option<&Rule> {
+        let ready = self.is_ready();
+        let fits = |rule: &&Rule| {
+            rule.ready.is_none_or(|wanted| wanted == ready) && rule.command.0.is_match(command)
+        };
+        self.script.rules.iter().find(fits)
+    }
+
+    /// Carries a command out as its rule says.
+    pub(super) fn run(&self, rule: &Rule, command: &str) -> Output {
+        let output = self.change(|state| {
+            if state.on.is_none() {
+                // nobody is there to hear it
+                return Output::default();
+            }
+            if let Some(groups) = rule.command.0.captures(command) {
+                for (name, template) in &rule.set {
+                    let mut value = String::new();
+                    groups.expand(template, &mut value);
+                    state.values.insert(name.clone(), value);
+                }
+            }
+            self.act(state, rule.deed);
+            let value = |place: &str| self.fill(state, place);
+            Output { stdout: rule.stdout.fill(value), stderr: rule.stderr.fill(value), status: rule.status }
+        });
+        self.changed.notify_waiters();
+        output
+    }
+
+    fn act(&self, state: &mut State, deed: Option<Deed>) {
+        let now = now();
+        match deed {
+            Some(Deed::SetUp) => self.begin_set_up(state, now, now),
+            Some(Deed::Restart) => {
+                state.restarted = Some(now);
+                state.late = self.lateness(state);
+            }
+            None => {}
+        }
+    }
+
+    /// What stands in a place of a text.
+    fn fill(&self, state: &State, place: &str) -> String {
+        let now = now();
+        let standing = state.set_up.standing(now);
+        match place {
+            "id" => self.id.to_string(),
+            "name" => state.name.clone(),
+            "address" => state.address.map(|address| address.to_string()).unwrap_or_default(),
+            "host" => state.host(),
+            "running" => if standing == Some(Standing::Running) { "yes" } else { "no" }.to_owned(),
+            "now" => (now / 1000).to_string(),
+            "expires" => (now + LINK).to_string(),
+            "progress" => state.set_up.progress(now),
+            "cloud_init" => state.set_up.cloud_init(now).to_owned(),
+            "log" => match standing {
+                Some(Standing::Failed(log)) => log,
+                _ => String::new(),
+            },
+            TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
+            name => state.value(name).to_owned(),
+        }
+    }
+
+    /// Whether the gateway is ready.
+    pub(super) fn is_ready(&self) -> bool {
+        self.look(|state| state.ready(&self.script).is_some_and(|ready| ready <= now()))
+    }
+
+    /// Whether root may log in with this key.
+    pub(super) fn admits(&self, key: &PublicKey) -> bool {
+        let same = |text: &String| {
+            PublicKey::from_openssh(text).is_ok_and(|known| known.key_data() == key.key_data())
+        };
+        self.look(|state| state.authorized.iter().any(same))
+    }
+
+    /// Its host key.
+    ///
+    /// # Errors
+    /// A state that was changed by somebody else.
+    pub(super) fn key(&self) -> Result<PrivateKey> {
+        self.look(|state| PrivateKey::from_openssh(&state.host_key)).context("the host key in the state")
+    }
+}
+
+/// Where a host's state is, in its directory.
+pub(super) fn file(dir: &Path) -> PathBuf {
+    dir.join("host.json")
+}
+
+/// A server as it is created: off, with nothing set up.
+fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
+    // what cloud-init cannot read it leaves out, and boots
+    let left_out = |error: anyhow::Error| tracing::warn!("server {}: {error:#}", spec.id);
+    let given = spec.user_data.as_deref().unwrap_or_default();
+    let text = user_data::text(given).map_err(left_out).unwrap_or_default();
+    let key = match user_data::host_key(&text).map_err(left_out) {
+        Ok(Some(key)) => key,
+        Ok(None) | Err(()) => {
+            PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a host key")?
+        }
+    };
+    let fact = |(name, pattern): (&String, &Pattern)| {
+        let found = pattern.0.captures(&text)?.get(1)?;
+        Some((name.clone(), found.as_str().to_owned()))
+    };
+    Ok(State {
+        name: spec.name.clone(),
+        address: spec.ipv4,
+        host_key: key.to_openssh(LineEnding::LF).context("cannot write a host key")?.to_string(),
+        authorized: spec.ssh_keys.clone(),
+        values: script.facts.iter().filter_map(fact).collect(),
+        on: None,
+        set_up: SetUp::default(),
+        restarted: None,
+        late: 0,
+        met: BTreeMap::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::scripted::fault::Met;
+
+    const USER_DATA: &str = "#cloud-config\nwrite_files:\n- content: |\n    openclaw=2026.9.6\n";
+
+    fn host(dir: &Path, script: &str, user_data: &str) -> Host {
+        let spec = MachineSpec {
+            id: 7,
+            name: "web".to_owned(),
+            ipv4: Some([127, 64, 0, 2].into()),
+            user_data: Some(user_data.to_owned()),
+            ..MachineSpec::default()
+        };
+        Host::ensure(dir, &spec, &Arc::new(Script::read(script).unwrap())).unwrap()
+    }
+
+    fn asked(host: &Host, command: &str) -> String {
+        host.run(host.rule(command).unwrap(), command).stdout
+    }
+
+    #[test]
+    fn what_a_host_knows_outlives_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            "[[rule]]\nmatch = '^use (\\S+)$'\nset = { version = '$1' }\nstdout = '{{id}} {{version}}'";
+        let first = host(dir.path(), script, USER_DATA);
+        first.power_on();
+        assert_eq!(asked(&first, "use 2026.9.7"), "7 2026.9.7");
+        let known = first.look(State::clone);
+        assert_eq!(host(dir.path(), script, "other").look(State::clone), known);
+        first.forget();
+        first.power_off();
+        assert_eq!(host(dir.path(), script, "other").look(State::clone), known, "it writes no more");
+    }
+
+    #[test]
+    fn a_count_is_not_used_up_by_what_does_not_happen() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "[[fault]]\nkind = 'part_failed'\npart = 'node'\ncount = 2";
+        let host = host(dir.path(), script, USER_DATA);
+        host.power_on();
+        asked(&host, "systemd-run --collect /usr/local/lib/clawberth/setup");
+        assert_eq!(host.look(|state| state.met[&0]), Met::of(1, 1), "one run is under way");
+    }
+
+    #[test]
+    fn user_data_that_cannot_be_read_is_left_out() {
+        for user_data in ["#cloud-config\nssh_keys: [\n", "H4sIAAAA", ""] {
+            let dir = tempfile::tempdir().unwrap();
+            let host = host(dir.path(), "", user_data);
+            assert!(host.key().is_ok() && !host.look(State::has_gateway), "{user_data:?}");
+        }
+    }
+}
