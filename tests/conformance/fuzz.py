@@ -107,15 +107,17 @@ def _config(token: str, seeds: Seeds) -> str:
     lines = [
         f"seed = {SEED}",
         "continue-on-failure = true",
-        "headers = " + _table({"Authorization": f"Bearer {token}"}),
+        f'headers = {{ Authorization = "Bearer {token}" }}',
         f"generation = {{ max-examples = {EXAMPLES}, no-shrink = true, database = 'none' }}",
         f"suppress-health-check = {json.dumps(['all'])}",
-        "phases = { examples = { enabled = false }, stateful = { enabled = false } }",
+        "phases = { examples = { enabled = false }, coverage = { unexpected-methods = ['PATCH'] } }",
+        f"parameters = {_table(_EVERYWHERE)}",
         "[checks]",
         "enabled = false",
         *(f"{check} = {{ enabled = true }}" for check in CHECKS),
         "[dictionaries]",
         *(f"{kind} = {{ values = {json.dumps(found[:-1])} }}" for kind, found in seeds.items()),
+        *(f"{name} = {{ values = {json.dumps([value])} }}" for name, value in _WORDS.items()),
         *(f"{kind}_to_delete = {{ values = {json.dumps(found[-1:])} }}" for kind, found in seeds.items()),
     ]
     for kind in seeds:
@@ -126,10 +128,23 @@ def _config(token: str, seeds: Seeds) -> str:
     return "\n".join(lines) + "\n"
 
 
+_WORDS = {"rr_name": "www", "rr_type": "A"}
+_EVERYWHERE = {
+    "path.rr_name": "rr_name",
+    "path.rr_type": "rr_type",
+    "body.server": "servers",
+    "body.network": "networks",
+    "body.placement_group": "placement_groups",
+    "body.assignee_id": "servers",
+}
+"""Parameters, and which dictionary knows good values for them."""
+
+
 def _bound(operations: str, parameter: str, dictionary: str) -> list[str]:
-    binding = f'{{ dictionary = "{dictionary}", probability = 0.8 }}'
-    return ["[[operations]]", operations, f'parameters = {{ "path.{parameter}" = {binding} }}']
+    return ["[[operations]]", operations, f"parameters = {_table({f'path.{parameter}': dictionary})}"]
 
 
-def _table(pairs: dict[str, str]) -> str:
-    return "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in pairs.items()) + " }"
+def _table(bindings: dict[str, str]) -> str:
+    """Mostly what is known to be there, now and then anything else."""
+    pairs = (f'"{name}" = {{ dictionary = "{known}", probability = 0.8 }}' for name, known in bindings.items())
+    return f"{{ {', '.join(pairs)} }}"

@@ -21,6 +21,7 @@ from .profile import NEW
 from .recorder import record
 from .report import Report, Row, failed, failures
 from .stage import Stage, Tools
+from .versions import versions
 
 ALL = [client.name for client in CLIENTS] + [fuzz.NAME]
 
@@ -56,7 +57,7 @@ def _run(names: list[str], tools: Tools, home: Path, spec: Document | None) -> R
         running = [pool.submit(_outcome, client, tools, home / client.name) for client in clients]
         outcomes = [future.result() for future in running]
         fuzzed = fuzzing.result() if fuzzing else []
-    return _judge(outcomes, fuzzed, spec)
+    return _judge(outcomes, fuzzed, spec, versions(tools))
 
 
 def _outcome(client: Client, tools: Tools, home: Path) -> Outcome:
@@ -81,12 +82,12 @@ def _fuzz(spec: Document, tools: Tools, home: Path) -> list[Row]:
             return [failed(fuzz.NAME, "(the whole client)", traceback.format_exc(limit=-1))]
 
 
-def _judge(outcomes: list[Outcome], fuzzed: list[Row], spec: Document | None) -> Report:
+def _judge(outcomes: list[Outcome], fuzzed: list[Row], spec: Document | None, facts: list[str]) -> Report:
     heard = [outcome.heard for outcome in outcomes]
     rows = [row for outcome in outcomes for row in outcome.rows]
     if len(outcomes) == len(CLIENTS):
         rows += coverage.reached(heard)
-    facts = [f"{o.heard.client}: {len(o.heard.exchanges)} requests, {o.seconds:.0f} s" for o in outcomes]
+    facts = facts + [f"{o.heard.client}: {len(o.heard.exchanges)} requests, {o.seconds:.0f} s" for o in outcomes]
     if spec:
         rows += coverage.conforming(heard, spec) + fuzzed
         facts.append(f"every answer was held against {spec.path.name}")
