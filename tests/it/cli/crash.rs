@@ -42,7 +42,7 @@ fn killed_before_the_answer_it_takes_over_what_was_created_and_keeps_what_was_wi
   alice  log in and see that it is that server
   alice  wait for the set-up: OpenClaw 2026.9.5 on Node 24.21.0
   alice  wait until it serves, seen from outside
-alice  server taken over (fsn1, 224.18.255.2)
+alice  server taken over (fsn1, 224.18.64.2)
 stopped; everything so far is written down
 hint: run `clawberth deploy alice --yes` to go on
 ",
@@ -50,8 +50,8 @@ hint: run `clawberth deploy alice --yes` to go on
     assert_eq!(environment.cloud().count("POST /servers"), 1);
     environment.run(&["list"]).expect(
         0,
-        "NAME   STAGE    URL                   OPENCLAW  TYPE  LOCATION  CREATED
-alice  created  https://224.18.255.2  2026.9.5  cx33  fsn1      2026-11-22T12:00:00Z
+        "NAME   STAGE    URL                  OPENCLAW  TYPE  LOCATION  CREATED
+alice  created  https://224.18.64.2  2026.9.5  cx33  fsn1      2026-11-22T12:00:00Z
 ",
         "",
     );
@@ -71,7 +71,7 @@ hint: run `clawberth deploy alice --yes -q` to go on
 ",
     );
     let list = environment.run(&["list"]).stdout;
-    assert!(list.contains("alice  created  https://224.18.255.2"), "{list}");
+    assert!(list.contains("alice  created  https://224.18.64.2"), "{list}");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn creates_a_server_with_one_post_and_goes_on_after_a_stop() {
         &format!(
             "{PLAN}fleet  SSH key made known
 fleet  firewall created
-alice  server created (fsn1, 224.18.255.2)
+alice  server created (fsn1, 224.18.64.2)
 stopped; everything so far is written down
 hint: run `clawberth deploy alice --yes` to go on
 "
@@ -137,7 +137,7 @@ hint: run `clawberth deploy alice --yes --quiet --json` to go on
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(answer["changed"], json!(true));
     assert_eq!(answer["instances"][0]["stage"], json!("created"));
-    assert_eq!(answer["instances"][0]["server"]["ipv4"], json!("224.18.255.2"));
+    assert_eq!(answer["instances"][0]["server"]["ipv4"], json!("224.18.64.2"));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_name_in_a_zone_points_at_the_server() {
     let sets = sets["rrsets"].as_array().unwrap();
     let ours: Vec<_> = sets.iter().filter(|set| set["name"] == "alice").collect();
     assert_eq!(ours.len(), 2, "{sets:?}");
-    assert_eq!(ours[0]["records"][0]["value"], json!("224.18.255.2"));
+    assert_eq!(ours[0]["records"][0]["value"], json!("224.18.64.2"));
 
     environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
     let left = environment.ask("GET", "/zones/example.org/rrsets", None);

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::environment::{LOOK, SOON};
 
 /// What the lab calls its addresses, and what they are called here.
-const ADDRESSES: [&str; 2] = ["198.18.255.", "224.18.255."];
+const ADDRESSES: [&str; 2] = ["198.18.64.", "224.18.64."];
 
 /// A request as it came.
 #[derive(Clone, Debug)]

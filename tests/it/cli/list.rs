@@ -18,8 +18,8 @@ fn every_instance_with_its_stage() {
     let environment = Environment::with_cloud();
     environment.create_alice();
     environment.serve();
-    let table = "NAME   STAGE    URL                   OPENCLAW  TYPE  LOCATION  CREATED
-alice  serving  https://224.18.255.2  2026.9.6  cx23  fsn1      2026-11-22T12:00:00Z
+    let table = "NAME   STAGE    URL                  OPENCLAW  TYPE  LOCATION  CREATED
+alice  serving  https://224.18.64.2  2026.9.6  cx23  fsn1      2026-11-22T12:00:00Z
 ";
     environment.run(&["list"]).expect(0, table, "");
     let outcome = environment.run(&["list", "--json"]);
@@ -31,7 +31,7 @@ alice  serving  https://224.18.255.2  2026.9.6  cx23  fsn1      2026-11-22T12:00
         json!([{
             "name": "alice",
             "stage": "serving",
-            "url": "https://224.18.255.2",
+            "url": "https://224.18.64.2",
             "openclaw": "2026.9.6",
             "node": "24.21.0",
             "server_type": "cx23",
@@ -40,7 +40,7 @@ alice  serving  https://224.18.255.2  2026.9.6  cx23  fsn1      2026-11-22T12:00
             "created": "2026-11-22T12:00:00Z",
             "server": {
                 "id": 101,
-                "ipv4": "224.18.255.2",
+                "ipv4": "224.18.64.2",
                 "ipv6": "2001:db8:ff:2::1",
                 "location": "fsn1",
                 "host_key": null,
@@ -51,5 +51,5 @@ alice  serving  https://224.18.255.2  2026.9.6  cx23  fsn1      2026-11-22T12:00
         alice.stage = std::mem::replace(&mut alice.stage, Stage::Gone).after(Outcome::Condemned).unwrap();
     });
     let list = environment.run(&["list"]).stdout;
-    assert!(list.contains("alice  destroying  https://224.18.255.2"), "{list}");
+    assert!(list.contains("alice  destroying  https://224.18.64.2"), "{list}");
 }

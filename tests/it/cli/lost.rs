@@ -26,7 +26,7 @@ fn an_answer_that_is_lost_costs_no_second_server() {
     for trick in [Trick::BadGateway, Trick::Break] {
         let environment = Environment::with_cloud();
         environment.cloud().play("POST /servers", trick);
-        assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.255.2)\n"));
+        assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.64.2)\n"));
         assert_eq!(environment.cloud().count("POST /servers"), 1);
         assert_eq!(environment.servers(), [101]);
     }
@@ -36,7 +36,7 @@ fn an_answer_that_is_lost_costs_no_second_server() {
 fn a_lost_request_is_sent_again() {
     let environment = Environment::with_cloud();
     environment.cloud().play("POST /servers", Trick::Answer(502, "<html>Bad Gateway</html>".into()));
-    assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.255.2)\n"));
+    assert_eq!(deploy(&environment), format!("{FIRST}alice  server created (fsn1, 224.18.64.2)\n"));
     assert_eq!(environment.cloud().count("POST /servers"), 2);
     assert_eq!(environment.servers(), [101]);
 }
@@ -49,7 +49,7 @@ fn key_and_firewall_are_found_again_too() {
     let said = deploy(&environment);
     assert_eq!(
         said,
-        "fleet  SSH key found\nfleet  firewall found\nalice  server created (fsn1, 224.18.255.2)\n"
+        "fleet  SSH key found\nfleet  firewall found\nalice  server created (fsn1, 224.18.64.2)\n"
     );
 }
 
@@ -65,7 +65,7 @@ fn out_of_stock_goes_on_to_the_next_location() {
         format!(
             "{FIRST}alice  cx23 is out of stock in fsn1
 alice  cx23 is out of stock in nbg1
-alice  server created (hel1, 224.18.255.2)
+alice  server created (hel1, 224.18.64.2)
 "
         )
     );

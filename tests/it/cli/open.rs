@@ -24,7 +24,7 @@ fn a_server_that_does_not_answer_is_named() {
         &["open", "alice"],
         1,
         "error: cannot log in to the server of alice
-caused by: no SSH at 224.18.255.2:22: Network is unreachable (os error 101)
+caused by: no SSH at 224.18.64.2:22: Network is unreachable (os error 101)
 hint: check that you come from one of the admin networks, and that the server is switched on
 ",
     );

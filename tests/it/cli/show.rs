@@ -16,20 +16,20 @@ fn what_is_known_and_what_is_seen() {
             "\
 name                  alice
 stage                 created
-url                   https://224.18.255.2
+url                   https://224.18.64.2
 openclaw              2026.9.6
 type                  cx23
 location              fsn1
 created               2026-11-22T12:00:00Z
 node                  24.21.0
 server                101
-ipv4                  224.18.255.2
+ipv4                  224.18.64.2
 ipv6                  2001:db8:ff:2::1
 host key              ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDow/cFfRSW9cKdsYyVgdul2zS8NViIusMApXdQMnfE5
-certificate           failed: error sending request for url (https://224.18.255.2/): {connect}
-readiness             failed: error sending request for url (https://224.18.255.2/readyz): {connect}
-version               failed: error sending request for url (https://224.18.255.2/): {connect}
-refusal of strangers  failed: error sending request for url (https://224.18.255.2/): {connect}
+certificate           failed: error sending request for url (https://224.18.64.2/): {connect}
+readiness             failed: error sending request for url (https://224.18.64.2/readyz): {connect}
+version               failed: error sending request for url (https://224.18.64.2/): {connect}
+refusal of strangers  failed: error sending request for url (https://224.18.64.2/): {connect}
 gateway port          failed: port 18789 could not be tried: Network is unreachable (os error 101)
 "
         ),

@@ -19,7 +19,7 @@ $DIR/home/.local/state/clawberth/state.sqlite.ssh_key
 -oHostKeyAlias=clawberth-101
 -oHostKeyAlgorithms=ssh-ed25519
 -oLogLevel=ERROR
-root@224.18.255.2
+root@224.18.64.2
 --
 echo 'two words' '$HOME'
 ",
