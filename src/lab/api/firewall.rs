@@ -26,6 +26,10 @@ impl Row for Firewall {
     const KIND: &'static str = "firewall";
     const TITLE: &'static str = "firewall";
     const FIRST_ID: u64 = 2001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Firewall {

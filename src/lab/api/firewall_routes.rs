@@ -40,7 +40,6 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.firewalls.check_name_free(&name, None)?;
-            world.check_quota::<Firewall>(1)?;
             check_places(world, &places, None)?;
             let has_rules = !rules.is_empty();
             let id = world.firewalls.insert(|id| {

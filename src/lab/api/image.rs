@@ -66,6 +66,10 @@ impl Row for Image {
     const TITLE: &'static str = "image";
     /// Above those of the system images.
     const FIRST_ID: u64 = 400_000_001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Image {

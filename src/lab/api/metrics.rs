@@ -43,7 +43,7 @@ impl Wish {
             Some(Ok(step)) if step > 0.0 => step as i64,
             Some(_) => return Err(ApiError::field("step", "must be a number greater than 0")),
         };
-        Ok(Self { series: series(query)?, start, end, step: step.max(period / MOST).max(1) })
+        Ok(Self { series: series(query)?, start, end, step: step.max((period + MOST - 1) / MOST).max(1) })
     }
 
     fn answer(&self) -> Value {

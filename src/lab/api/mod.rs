@@ -27,6 +27,7 @@ mod label;
 mod location;
 mod meta;
 mod metrics;
+mod names;
 mod network;
 mod network_routes;
 mod password;

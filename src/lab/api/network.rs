@@ -37,6 +37,10 @@ impl Row for Network {
     const KIND: &'static str = "network";
     const TITLE: &'static str = "network";
     const FIRST_ID: u64 = 7001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Network {

@@ -65,7 +65,6 @@ impl Draft {
     /// The network that this makes, each part checked against those before it.
     fn build(self, world: &World) -> Result<Network, ApiError> {
         world.networks.check_name_free(&self.name, None)?;
-        world.check_quota::<Network>(1)?;
         let mut network = Network {
             meta: Meta::new(world.networks.next_id(), self.name, self.labels),
             ip_range: self.ip_range,

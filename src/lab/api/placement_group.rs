@@ -36,6 +36,10 @@ impl Row for PlacementGroup {
     const KIND: &'static str = "placement_group";
     const TITLE: &'static str = "placement group";
     const FIRST_ID: u64 = 8001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for PlacementGroup {
@@ -111,7 +115,6 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.placement_groups.check_name_free(&name, None)?;
-            world.check_quota::<PlacementGroup>(1)?;
             if world.placement_groups.iter().count() >= PER_PROJECT_MAX {
                 return Err(ApiError::limit_exceeded("placement_groups_limit"));
             }

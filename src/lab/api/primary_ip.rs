@@ -57,6 +57,10 @@ impl Row for PrimaryIp {
     const KIND: &'static str = "primary_ip";
     const TITLE: &'static str = "primary IP";
     const FIRST_ID: u64 = 4001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for PrimaryIp {
@@ -245,7 +249,7 @@ pub(crate) struct Wish {
     pub(crate) assignee: Option<u64>,
 }
 
-/// Makes a primary IP; 403 if no address is left.
+/// Makes a primary IP, whose quota was checked; 403 if no address is left.
 pub(crate) fn make(world: &mut World, wish: Wish, location: String) -> Result<u64, ApiError> {
     let Wish { name, labels, family, auto_delete, assignee } = wish;
     // both addresses of a server end alike where that is possible

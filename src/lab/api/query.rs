@@ -58,6 +58,11 @@ impl Query {
         self.pairs.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// The value of a parameter that comes once.
+    fn only(&self, name: &str) -> Option<&str> {
+        self.first(name).filter(|_| self.all(name).nth(1).is_none())
+    }
+
     /// Whether a repeated parameter allows a value: it is absent or one of its values.
     pub(crate) fn allows(&self, name: &str, value: &str) -> bool {
         self.first(name).is_none() || self.all(name).any(|v| v == value)
@@ -154,15 +159,20 @@ impl Query {
     /// One page of a kind: filtered, ordered, cut.
     pub(crate) fn list<T: Resource>(&self, world: &World) -> Result<Response, ApiError> {
         let selector = Selector::parse(self.first("label_selector").unwrap_or_default())?;
-        let all = match world.encounter.as_ref().and_then(|encounter| encounter.list_delay()) {
-            None => T::table(world).iter().map(|(_, row)| row).collect(),
-            Some(behind) => T::table(world).as_of(behind),
+        let wanted = |row: &&T| {
+            self.allows("name", &row.meta().name)
+                && selector.matches(&row.meta().labels)
+                && row.is_wanted(world, self)
         };
-        let mut rows: Vec<&T> = all
-            .into_iter()
-            .filter(|row| self.allows("name", &row.meta().name) && selector.matches(&row.meta().labels))
-            .filter(|row| row.is_wanted(world, self))
-            .collect();
+        let table = T::table(world);
+        let behind = world.encounter.as_ref().and_then(|encounter| encounter.list_delay());
+        let mut rows: Vec<&T> = match (behind, self.only("name")) {
+            (Some(behind), _) => table.as_of(behind).into_iter().filter(wanted).collect(),
+            (None, Some(name)) => {
+                table.all_named(name).into_iter().map(|(_, row)| row).filter(wanted).collect()
+            }
+            (None, None) => table.iter().map(|(_, row)| row).filter(wanted).collect(),
+        };
         sort(&mut rows, &self.orders(), Meta::SORTED_BY, |row, field| row.meta().sort_key(field))?;
         self.answer(T::PLURAL, &rows, |row| row.view(world))
     }

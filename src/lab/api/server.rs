@@ -100,6 +100,10 @@ impl Row for Server {
     const KIND: &'static str = "server";
     const TITLE: &'static str = "server";
     const FIRST_ID: u64 = 101;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Server {

@@ -1,5 +1,7 @@
 //! Sizes of servers.
 
+use std::sync::OnceLock;
+
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
@@ -30,6 +32,7 @@ pub(crate) struct ServerType {
     family: &'static Family,
     /// No longer sold; servers that have it keep it.
     pub(crate) deprecation: Option<Deprecation>,
+    shown: OnceLock<Value>,
 }
 
 /// What the sizes of one line share.
@@ -76,6 +79,7 @@ pub(crate) fn all() -> Vec<ServerType> {
         cents,
         family,
         deprecation: None,
+        shown: OnceLock::new(),
     };
     // announced on 2025-10-16, not sold after 2025-12-31
     let deprecation = Some(Deprecation::new(1_760_572_800, 1_767_225_599));
@@ -121,8 +125,15 @@ impl ServerType {
         self.is_in(location) && self.deprecation.is_none() && world.seems_in_stock(self.name, location)
     }
 
-    /// As the API shows it.
+    /// As the API shows it: made once, where no fault has a say in it, as it is most of what servers show.
     pub(crate) fn view(&self, world: &World) -> Value {
+        match world.encounter {
+            None => self.shown.get_or_init(|| self.make_view(world)).clone(),
+            Some(_) => self.make_view(world),
+        }
+    }
+
+    fn make_view(&self, world: &World) -> Value {
         let mut view = json!({
             "id": self.id,
             "name": self.name,

@@ -1,5 +1,7 @@
 //! `sort=field[:asc|:desc]`, several times.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 
 use super::error::ApiError;
@@ -31,10 +33,11 @@ pub(crate) fn sort<T>(
         if !fields.contains(&field) {
             return Err(wrong(order));
         }
-        items.sort_by(|a, b| {
-            let (a, b) = (key(a, field), key(b, field));
-            if descending { b.cmp(&a) } else { a.cmp(&b) }
-        });
+        if descending {
+            items.sort_by_cached_key(|item| Reverse(key(item, field)));
+        } else {
+            items.sort_by_cached_key(|item| key(item, field));
+        }
     }
     Ok(())
 }

@@ -33,6 +33,10 @@ impl Row for SshKey {
     const KIND: &'static str = "ssh_key";
     const TITLE: &'static str = "SSH key";
     const FIRST_ID: u64 = 3001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for SshKey {
@@ -99,7 +103,6 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.ssh_keys.check_name_free(&name, None)?;
-            world.check_quota::<SshKey>(1)?;
             if world.ssh_keys.iter().any(|(_, key)| key.fingerprint == fingerprint) {
                 let message = "SSH key with the same fingerprint already exists";
                 return Err(ApiError::not_unique("public_key", message));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::names::Names;
 use super::recent::Recent;
 use super::resource::Resource;
 use super::store::Change;
@@ -19,6 +20,11 @@ pub(crate) trait Row: Clone + Serialize + DeserializeOwned {
     const TITLE: &'static str;
     /// The first id given out. Different for each kind, so that a client that mixes kinds up is found out.
     const FIRST_ID: u64;
+
+    /// What it is looked up by, for the kinds that have names.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// All resources of one kind.
@@ -29,6 +35,8 @@ pub(crate) struct Table<T> {
     next: u64,
     rows: BTreeMap<u64, T>,
     dirty: BTreeSet<u64>,
+    /// Of the rows that are not dirty: those may be called something else by now.
+    names: Names,
     recent: Recent<T>,
 }
 
@@ -44,6 +52,7 @@ impl<T: Row> Table<T> {
             next: counter + T::FIRST_ID,
             rows: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            names: Names::default(),
             recent: Recent::default(),
         }
     }
@@ -53,7 +62,7 @@ impl<T: Row> Table<T> {
         if id == self.counter {
             self.next = serde_json::from_str(json)?;
         } else {
-            self.rows.insert(id, serde_json::from_str(json)?);
+            self.seed(id, serde_json::from_str(json)?);
         }
         Ok(())
     }
@@ -63,7 +72,10 @@ impl<T: Row> Table<T> {
         for id in std::mem::take(&mut self.dirty) {
             let json = match self.rows.get(&id) {
                 _ if id == self.counter => Some(self.next.to_string()),
-                Some(row) => Some(serde_json::to_string(row)?),
+                Some(row) => {
+                    self.names.add(row.name(), id);
+                    Some(serde_json::to_string(row)?)
+                }
                 None => None,
             };
             into.push(Change { kind: T::KIND, id, json });
@@ -87,12 +99,15 @@ impl<T: Row> Table<T> {
 
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         let row = self.rows.get_mut(&id)?;
-        self.dirty.insert(id);
+        if self.dirty.insert(id) {
+            self.names.remove(row.name(), id);
+        }
         Some(row)
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
         let row = self.rows.remove(&id)?;
+        self.names.remove(row.name(), id);
         self.recent.remove(Instant::now(), id, row.clone());
         self.dirty.insert(id);
         Some(row)
@@ -125,7 +140,18 @@ impl<T: Row> Table<T> {
 
     /// Puts a row in that is there from the beginning and never stored.
     pub(crate) fn seed(&mut self, id: u64, row: T) {
+        self.names.add(row.name(), id);
         self.rows.insert(id, row);
+    }
+
+    /// The rows of that name, in the order of their ids.
+    pub(crate) fn all_named(&self, name: &str) -> Vec<(u64, &T)> {
+        let changed = self.dirty.iter().copied().filter(|id| {
+            let row = self.rows.get(id);
+            row.is_some_and(|row| row.name() == Some(name))
+        });
+        let ids: BTreeSet<u64> = self.names.ids(name).chain(changed).collect();
+        ids.into_iter().filter_map(|id| Some((id, self.get(id)?))).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
@@ -155,7 +181,7 @@ impl<T: Resource> Table<T> {
 
     /// The id of the row with this name.
     pub(crate) fn named(&self, name: &str) -> Option<u64> {
-        self.rows.iter().find(|(_, row)| row.meta().name == name).map(|(id, _)| *id)
+        self.all_named(name).first().map(|(id, _)| *id)
     }
 
     /// Refuses a name that another row than `except` has.

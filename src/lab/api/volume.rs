@@ -46,6 +46,10 @@ impl Row for Volume {
     const KIND: &'static str = "volume";
     const TITLE: &'static str = "volume";
     const FIRST_ID: u64 = 5001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Volume {

@@ -103,7 +103,6 @@ async fn create(Project(cloud): Project, body: Body) -> Created {
     cloud
         .change(|world| {
             world.volumes.check_name_free(&wish.name, None)?;
-            world.check_quota::<Volume>(1)?;
             let location = wish.location(world)?;
             let server = wish.server();
             if let Some(server) = server {

@@ -84,6 +84,10 @@ impl Row for Zone {
     const KIND: &'static str = "zone";
     const TITLE: &'static str = "zone";
     const FIRST_ID: u64 = 6001;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.meta.name)
+    }
 }
 
 impl Resource for Zone {

@@ -175,7 +175,11 @@ async fn metrics_are_series_of_samples() {
     let usual = lab.get(&format!("{base}&{end}&type=disk&type=cpu")).await["metrics"].clone();
     assert_eq!(usual["time_series"]["disk.0.iops.read"]["values"].as_array().unwrap().len(), 200);
     let dense = lab.get(&format!("{base}&{end}&type=cpu&step=1")).await["metrics"].clone();
-    assert!(dense["time_series"]["cpu"]["values"].as_array().unwrap().len() <= 500);
+    // 3600 seconds in at most 500 samples
+    assert_eq!(
+        (&dense["step"], dense["time_series"]["cpu"]["values"].as_array().unwrap().len()),
+        (&json!(8), 450)
+    );
     for wrong in ["type=cpu", "type=gpu&end=2026-11-02T00:00:00Z", "end=2026-11-02T00:00:00Z"] {
         let refusal = lab.refused(Method::GET, &format!("{base}&{wrong}"), None).await;
         assert_eq!(refusal, (422, "invalid_input".into()), "{wrong}");
