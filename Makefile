@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: demo test conformance check build setup setup-tests clean
+.PHONY: demo test conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -15,6 +15,11 @@ test: setup-tests ## everything; the real machines need root
 
 conformance: ## strangers' clients against the lab; the report is target/conformance.md
 	scripts/conformance
+
+bench: ## the lab's API beside nginx
+	@scripts/setup --bench
+	$(CARGO) build --release --locked
+	benches/lab_api.py target/release/clawberth
 
 check: ## what a reviewer need not look at
 	$(CARGO) fmt --check
