@@ -126,14 +126,7 @@ async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> 
             None => (next.run(request).await, Vec::new()),
         }
     };
-    if response.extensions().get::<Bare>().is_none() {
-        let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
-        let ticket = if refused { ticket.empty() } else { ticket };
-        ticket.write(response.headers_mut());
-        if let Ok(value) = HeaderValue::from_str(&correlation_id) {
-            response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
-        }
-    }
+    mark(&mut response, ticket, &correlation_id);
     let unanswered = response.extensions().get::<Unanswered>().is_some();
     lab.lab.log.write(&Entry {
         time: format!("{now:.3}"),
@@ -148,6 +141,19 @@ async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> 
         duration: (begin.elapsed().as_secs_f64() * 1e6).round() / 1e3,
     });
     response
+}
+
+/// What each answer of the API's own tells of the rate limit, and by what it can be asked about.
+fn mark(response: &mut Response, ticket: Ticket, correlation_id: &str) {
+    if response.extensions().get::<Bare>().is_some() {
+        return;
+    }
+    let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let ticket = if refused { ticket.empty() } else { ticket };
+    ticket.write(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(correlation_id) {
+        response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
+    }
 }
 
 /// Why a request is not looked at.

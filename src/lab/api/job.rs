@@ -104,22 +104,6 @@ async fn work(cloud: &Cloud, action: &Action) -> Result<()> {
     }
 }
 
-/// Removes what machines keep for snapshots that are no more.
-pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
-    let Some(busy) = cloud.busy().filter(|_| !snapshots.is_empty()) else {
-        return;
-    };
-    let cloud = cloud.clone();
-    tokio::spawn(async move {
-        for id in snapshots {
-            if let Err(error) = cloud.machines().remove_snapshot(id).await {
-                tracing::error!("snapshot {id} was not removed: {error:#}");
-            }
-        }
-        drop(busy);
-    });
-}
-
 /// Makes a server's machine, filtered from its first moment on.
 pub(crate) async fn create(cloud: &Cloud, id: u64) -> Result<()> {
     if let Some(spec) = cloud.read(|world| server::machine_spec(world, id)) {
@@ -177,6 +161,21 @@ pub(crate) fn remove_volume(cloud: &Cloud, id: u64) {
     afterwards(cloud, async move {
         if let Err(error) = own.machines().remove_volume(id).await {
             tracing::error!("what volume {id} held was not removed: {error:#}");
+        }
+    });
+}
+
+/// Removes what machines keep for snapshots that are no more.
+pub(crate) fn remove_snapshots(cloud: &Cloud, snapshots: Vec<u64>) {
+    if snapshots.is_empty() {
+        return;
+    }
+    let own = cloud.clone();
+    afterwards(cloud, async move {
+        for id in snapshots {
+            if let Err(error) = own.machines().remove_snapshot(id).await {
+                tracing::error!("snapshot {id} was not removed: {error:#}");
+            }
         }
     });
 }

@@ -24,6 +24,7 @@ mod image_routes;
 mod image_system;
 mod job;
 mod label;
+mod life;
 mod location;
 mod meta;
 mod metrics;
@@ -71,11 +72,9 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -91,17 +90,11 @@ use self::fault::{Encounter, Fault, Faults};
 use self::filter::Refresh;
 use self::rate_limit::RateLimit;
 use self::request_log::RequestLog;
-use self::server::ServerStatus;
 use self::store::Store;
 use self::world::World;
 use super::dns::ZoneData;
 use super::machine::Machines;
 use super::metadata::PrivateNetwork;
-
-/// How many machines boot or stop side by side: more would only wait for the same cores.
-const SIDE_BY_SIDE: usize = 4;
-/// How long a halt waits for actions: a machine's stop takes at most 30 s, a boot less.
-const HALT_DEADLINE: Duration = Duration::from_secs(90);
 
 /// What a cloud is opened with.
 #[derive(Debug, Clone)]
@@ -259,79 +252,6 @@ impl Cloud {
     /// The place of the project that has this token.
     fn project_of(&self, token: &str) -> Option<usize> {
         self.lab.projects.iter().position(|project| project.token == token)
-    }
-
-    /// Brings everything back to where it was: boots the servers that ran, sets their filters, and does again what
-    /// was interrupted. Safe while machines still run. What cannot be booted is off and logged.
-    pub async fn resume(&self) {
-        for project in self.projects() {
-            project.resume_own().await;
-        }
-    }
-
-    async fn resume_own(&self) {
-        let (idle, shutting_down) = self.read(server::to_bring_back);
-        let shutdowns = shutting_down.into_iter().map(|id| async move {
-            if let Some(_busy) = self.busy() {
-                job::finish_shutdown(self, id).await;
-            }
-        });
-        futures_util::future::join_all(shutdowns).await;
-        stream::iter(idle).for_each_concurrent(SIDE_BY_SIDE, |id| self.bring_back(id)).await;
-        let begun = self
-            .change(|world| {
-                world.begin_again();
-                Ok(())
-            })
-            .await;
-        if begun.is_err() {
-            tracing::error!("interrupted actions were not begun again");
-        }
-    }
-
-    async fn bring_back(&self, id: u64) {
-        let running =
-            self.read(|world| world.servers.get(id).is_some_and(|s| s.status == ServerStatus::Running));
-        let outcome = if running { job::start(self, id).await } else { job::create(self, id).await };
-        let Err(error) = outcome else {
-            return;
-        };
-        tracing::error!("server {id} did not come back: {error:#}");
-        let saved = self
-            .change(|world| {
-                world.servers.find_mut(id)?.status = ServerStatus::Off;
-                Ok(())
-            })
-            .await;
-        if saved.is_err() {
-            tracing::error!("server {id} is off, but this could not be written down");
-        }
-    }
-
-    /// Ends what runs and stops all machines in order. The state still says "running", so that [`Cloud::resume`]
-    /// boots them again; actions that could not be ended in time go on there, too.
-    ///
-    /// # Errors
-    /// Actions still ran after 90 s, or a machine did not stop; the others are stopped all the same.
-    pub async fn halt(&self) -> Result<()> {
-        self.lab.load.send_modify(|load| load.halting = true);
-        let mut load = self.lab.load.subscribe();
-        let idle = tokio::time::timeout(HALT_DEADLINE, load.wait_for(|load| load.jobs == 0)).await;
-        let waited = match idle {
-            Ok(_) => Ok(()),
-            Err(_) => Err(anyhow::anyhow!("actions still ran after {} s", HALT_DEADLINE.as_secs())),
-        };
-        let own =
-            |cloud: Self| cloud.read(|world| world.servers.iter().map(|(id, _)| id).collect::<Vec<u64>>());
-        let servers: Vec<u64> = self.projects().flat_map(own).collect();
-        let stopped: Vec<Result<()>> = stream::iter(servers)
-            .map(|id| async move {
-                self.lab.machines.stop(id).await.with_context(|| format!("server {id} did not stop"))
-            })
-            .buffer_unordered(SIDE_BY_SIDE)
-            .collect()
-            .await;
-        std::iter::once(waited).chain(stopped).collect()
     }
 
     /// The servers, in the order of their ids.
