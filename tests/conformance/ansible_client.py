@@ -78,6 +78,8 @@ def _environment(stage: Stage) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(stage.home),
         "LC_ALL": "C.UTF-8",
+        # nothing is written beside the sources
+        "PYTHONDONTWRITEBYTECODE": "1",
         "HCLOUD_ENDPOINT": stage.endpoint,
         "HCLOUD_TOKEN": stage.token,
         "ANSIBLE_COLLECTIONS_PATH": str(stage.tools.collections),

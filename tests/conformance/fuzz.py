@@ -19,7 +19,7 @@ from .seeds import Seeds, sow
 from .stage import Stage
 
 NAME = "schemathesis"
-EXAMPLES = 15
+EXAMPLES = 40
 """Random cases for each operation, beside those that the document's limits suggest."""
 SEED = 20261101
 DEADLINE = 420
