@@ -23,9 +23,14 @@ impl Clock {
         Self { pinned: Some(at) }
     }
 
+    /// The time now.
+    pub fn timestamp(&self) -> Timestamp {
+        self.pinned.unwrap_or_else(Timestamp::now)
+    }
+
     /// The time now, in RFC 3339, UTC, to the second.
     pub fn now(&self) -> String {
-        let now = self.pinned.unwrap_or_else(Timestamp::now);
+        let now = self.timestamp();
         Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::hcloud::{Client, Error, Firewall, Pricing, Rrset, Rule, Server, ServerType, SshKey};
 use crate::host::outside;
 use crate::model::fleet::{FLEET, FleetId, INSTANCE, OP, OpId};
@@ -44,11 +46,11 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
     Ok(seen)
 }
 
-/// What can be had, where and for how much.
+/// What can be had now, where and for how much.
 ///
 /// # Errors
 /// What the API or the network says.
-pub async fn offer(client: &Client) -> Result<Offer, Error> {
+pub async fn offer(client: &Client, now: Timestamp) -> Result<Offer, Error> {
     let (types, locations, images, pricing) = tokio::try_join!(
         client.server_types(),
         client.locations(),
@@ -61,7 +63,7 @@ pub async fn offer(client: &Client) -> Result<Offer, Error> {
         i.name.map(|name| ImageOffer { id: i.id, name, architecture: i.architecture })
     };
     Ok(Offer {
-        types: types.into_iter().map(type_offer).collect(),
+        types: types.into_iter().filter(|t| t.is_sold(now)).map(type_offer).collect(),
         locations: locations.into_iter().map(location).collect(),
         images: images.into_iter().filter_map(image).collect(),
         ipv4_month: ipv4_month(&pricing),

@@ -65,7 +65,8 @@ impl Deploy {
         let mut seen = look(&client, &fleet, &zones).await?;
         let instances = self.instances(&fleet, &seen, &settings, context).await?;
         if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
-            seen.offer = Some(observe::offer(&client).await.context("cannot see what Hetzner offers")?);
+            let offer = observe::offer(&client, context.clock.timestamp()).await;
+            seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
         }
         seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
         let public_key = fleet.key.public_text()?;

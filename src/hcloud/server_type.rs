@@ -1,5 +1,6 @@
 //! Server types and what they cost where.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Client, Error};
@@ -23,6 +24,23 @@ pub struct ServerType {
     /// Where it can be had.
     #[serde(default)]
     pub locations: Vec<TypeLocation>,
+    /// That it will not be sold for ever.
+    #[serde(default)]
+    pub deprecation: Option<Deprecation>,
+}
+
+/// The end of something that is sold.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deprecation {
+    /// When the last one is sold.
+    pub unavailable_after: Timestamp,
+}
+
+impl ServerType {
+    /// Whether it is still sold at that time.
+    pub fn is_sold(&self, now: Timestamp) -> bool {
+        self.deprecation.as_ref().is_none_or(|end| now <= end.unavailable_after)
+    }
 }
 
 /// What a server type costs at one location.

@@ -32,7 +32,10 @@ impl Cloud {
     fn record(&self) -> (String, String) {
         let record = std::fs::read(self.dir.path().join("lab/lab.json")).unwrap();
         let record: Value = serde_json::from_slice(&record).unwrap();
-        (format!("http://127.0.0.1:{}/v1", record["port"]), record["token"].as_str().unwrap().to_owned())
+        (
+            format!("http://127.0.0.1:{}/v1", record["port"]),
+            record["projects"][0]["token"].as_str().unwrap().to_owned(),
+        )
     }
 
     async fn make_zone(&self, name: &str) {

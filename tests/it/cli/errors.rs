@@ -93,7 +93,7 @@ hint: did you mean cpx32 or cx23 or cx33?
         &["deploy", "alice", "--type", "zzz"],
         2,
         "error: unknown server type \"zzz\"
-hint: choose with --type: cx23, cx33, cx43, cpx22, cpx32, cpx42, cax11, cax21, cax31, ccx13, ccx23, cx22
+hint: choose with --type: cx23, cx33, cx43, cpx22, cpx32, cpx42, cax11, cax21, cax31, ccx13, ccx23
 ",
     );
 }
