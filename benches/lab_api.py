@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures the lab's API beside nginx, which answers the same bytes from a file: as fast as HTTP gets here.
+"""Measures the lab's API beside nginx, which answers the same bytes from a file: as fast as HTTP gets here; and
+what scripted hosts take.
 
 Usage: benches/lab_api.py PROGRAM [--seconds N]
 
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVERS = 10_000
+HOSTS = 1_000
 ROUNDS = 3
 CONNECTIONS = 8
 
@@ -95,8 +98,8 @@ def record(directory: Path, process: subprocess.Popen[bytes]) -> dict[str, objec
     sys.exit("the lab did not start")
 
 
-def start_lab(program: str, directory: Path) -> Lab:
-    words = [program, "lab", "api", "--dir", str(directory), "--speed", "none", "--rate-limit", "none"]
+def start_lab(program: str, directory: Path, kind: tuple[str, ...] = ("api",)) -> Lab:
+    words = [program, "lab", *kind, "--dir", str(directory), "--speed", "none", "--rate-limit", "none"]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     found = record(directory, process)
     token = found["projects"][0]["token"]
@@ -238,6 +241,41 @@ def measure_pages(lab: Lab, report: Report) -> None:
     report.add(f"a page of 50 of {SERVERS}, sorted, ms", f"{spread(times, 1)} ({each:.1f} ms CPU)", "–", "<= 5", median <= 5)
 
 
+def measure_scripted(lab: Lab, report: Report) -> None:
+    """Hosts that have set themselves up, each with its SSH and its HTTPS listener."""
+    user_data = """#cloud-config
+write_files:
+  - path: /usr/local/lib/clawberth/setup
+    content: |
+      openclaw=2026.9.6
+"""
+    connection, address = lab.connect(), ""
+    cpu = lab.cpu()
+    for n in range(HOSTS):
+        wish = {"name": f"h{n}", "server_type": "cx23", "image": "debian-13", "user_data": user_data}
+        connection.request("POST", "/v1/servers", json.dumps(wish), {"Authorization": f"Bearer {lab.token}"})
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status == 201, text[:300]
+        address = json.loads(text)["server"]["public_net"]["ipv4"]["ip"]
+    until_listening(address, 443)
+    each = (lab.cpu() - cpu) / HOSTS * 1000
+    memory = lab.memory()
+    report.add(f"MB with {HOSTS} scripted hosts", f"{memory:.0f} ({each:.0f} ms CPU each)", "–", "<= 500", memory <= 500)
+
+
+def until_listening(address: str, port: int) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("program")
@@ -259,6 +297,9 @@ def main() -> int:
             measure_pages(lab, report)
             memory = lab.memory()
             report.add("MB after all that", f"{memory:.0f}", "–", "< 100", memory < 100)
+        scripted = start_lab(options.program, temp / "scripted", ("up", "--machines", "scripted"))
+        with ended(scripted.process):
+            measure_scripted(scripted, report)
     finally:
         shutil.rmtree(temp, ignore_errors=True)
     print(report.text())
