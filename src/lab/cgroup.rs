@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn a_machine_that_is_told_to_stop_has_time_to_and_is_not_started_again() {
         let dir = tempfile::tempdir().unwrap();
-        let script = "trap 'sleep 0.2; echo orderly >end; exit 133' TERM; kill $PPID; sleep 10 & wait";
+        let script =
+            "trap 'kill $!; sleep 0.2; echo orderly >end; exit 133' TERM; sleep 10 & kill $PPID; wait";
         let status = launch(dir.path(), script).status().unwrap();
         assert_eq!(status.code(), Some(133));
         assert_eq!(fs::read_to_string(dir.path().join("end")).unwrap(), "orderly\n");

@@ -172,7 +172,7 @@ match = '^false$'
         error = bed.asked(&server, "true").2;
         !refused(&error)
     });
-    assert!(error.contains("reset by peer") || error.contains("closed by"), "{error}");
+    assert!(error.contains("reset by") || error.contains("closed by"), "{error}");
     let (status, _, error) = bed.asked(&server, "true");
     assert!(status == 255 && error.contains("REMOTE HOST IDENTIFICATION HAS CHANGED"), "{error}");
     let (status, stdout, _) = bed.asked(&server, "hostname");
