@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, World, create, delete, dns, host};
+use super::{Interrupted, Point, World, create, delete, dns, host};
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
 use crate::plan::{InstancePlan, Step};
@@ -72,12 +72,16 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
+        world.halt.here(step.word(), Point::BeforeIntent);
         let intent = world.store.begin(instance.name.as_str(), step.word(), &world.clock.now()).await?;
+        world.halt.here(step.word(), Point::AfterIntent);
         tracing::info!(instance = %instance.name, step = step.word(), "begun");
         match take(&step, instance, world).await {
             Ok(done) => {
+                world.halt.here(step.word(), Point::AfterAct);
                 instance.stage = instance.stage.clone().after(done.outcome)?;
                 world.store.advance(intent, instance, &world.clock.now()).await?;
+                world.halt.here(step.word(), Point::AfterOutcome);
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
             }
             Err(error) => {

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod dns;
 mod fleet;
+mod halt;
 mod host;
 mod instance;
 mod stop;
@@ -17,6 +18,7 @@ use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+pub use halt::{Halt, Point};
 pub use host::SetUpFailed;
 pub use instance::Finish;
 pub use stop::{Interrupted, Stop, Stopper};
@@ -55,6 +57,8 @@ pub struct World {
     pub events: UnboundedSender<Event>,
     /// Whether to stop.
     pub stop: Stop,
+    /// Where a test stops the process.
+    pub halt: Halt,
     /// What all servers share, looked up once.
     pub common: Arc<OnceCell<Common>>,
 }
@@ -150,10 +154,14 @@ async fn fleet_steps(steps: Vec<FleetStep>, world: &World) -> Result<()> {
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
+        world.halt.here(step.word(), Point::BeforeIntent);
         let intent = world.store.begin("fleet", step.word(), &world.clock.now()).await?;
+        world.halt.here(step.word(), Point::AfterIntent);
         match fleet::take(&step, world).await {
             Ok(done) => {
+                world.halt.here(step.word(), Point::AfterAct);
                 world.store.end(intent, "done", &world.clock.now()).await?;
+                world.halt.here(step.word(), Point::AfterOutcome);
                 world.say("fleet", What::Did(done, watch.elapsed()));
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::{Failure, Status};
-use crate::apply::{self, Birth, Finish, Interrupted, Report, Stopper, World};
+use crate::apply::{self, Birth, Finish, Halt, Interrupted, Report, Stopper, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::plan::Plan;
@@ -50,6 +50,7 @@ pub(super) async fn walk(
         entropy: context.entropy.clone(),
         events,
         stop,
+        halt: Halt::new(context.env.get("CLAWBERTH_STOP_AT")),
         common: Arc::default(),
     };
     let walked = async move {

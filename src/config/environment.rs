@@ -23,6 +23,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("CLAWBERTH_LOG", "what to log to stderr, like debug or clawberth::hcloud=trace"),
     ("CLAWBERTH_NOW", "for tests: the time it is, RFC 3339; durations read 0 s"),
     ("CLAWBERTH_SEED", "for tests: a number that all ids and keys come from"),
+    ("CLAWBERTH_STOP_AT", "for tests: STEP:POINT at which to stop (SIGSTOP), like create:after-act"),
     ("npm_config_registry", "the npm registry that --version asks, as npm has it"),
     ("NO_COLOR", "no colours"),
     ("XDG_STATE_HOME", "where the state lies, if not in ~/.local/state"),

@@ -36,52 +36,74 @@ pub struct InstancePlan {
     pub steps: Vec<Step>,
 }
 
-/// A step for the whole fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FleetStep {
-    /// Make the fleet's public key known to the project.
-    CreateSshKey,
-    /// Make the fleet's firewall.
-    CreateFirewall(Vec<FirewallRule>),
-    /// Change the fleet's firewall.
-    SetFirewallRules(u64, Vec<FirewallRule>),
-    /// Delete servers with the fleet's label that belong to no instance.
-    DeleteStrays(Vec<u64>),
-    /// Remove a firewall of the fleet.
-    DeleteFirewall(u64),
-    /// Remove a key of the fleet.
-    DeleteSshKey(u64),
-    /// List what bears the fleet's label (and, of these instances, the name): nothing may be left.
-    ProveAbsence(Vec<InstanceName>),
+/// A kind of step: an enum, the word for each of its variants in the journal, and all the words, from which the tests
+/// that kill and fail every step are made.
+macro_rules! steps {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $(($($field:ty),+))? = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant $(($($field),+))?,)+ }
+
+        impl $name {
+            /// Every kind of step, in one word each.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The step in one word, for the journal.
+            pub fn word(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $word,)+ }
+            }
+        }
+    };
 }
 
-/// A step for one instance: an "ensure", safe to run twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Create the server.
-    Create(Order),
-    /// Take a server that an interrupted create left.
-    Adopt(u64),
-    /// Switch the server on.
-    PowerOn(u64),
-    /// Point the DNS name at the server.
-    Name(String),
-    /// Wait for SSH with the pinned host key.
-    Reach,
-    /// Log in and see that it is the server that was created.
-    Trust,
-    /// Let the admin networks through the host's own firewall.
-    Admit,
-    /// Wait for the set-up on the host.
-    Install,
-    /// Wait until every check from outside holds.
-    Serve,
-    /// Write down that it is going to be removed.
-    Condemn,
-    /// Remove the DNS records, in this zone.
-    Unname(String),
-    /// Delete these servers and their addresses.
-    Delete(Vec<u64>),
+steps! {
+    /// A step for the whole fleet.
+    FleetStep {
+        /// Make the fleet's public key known to the project.
+        CreateSshKey = "create-ssh-key",
+        /// Make the fleet's firewall.
+        CreateFirewall(Vec<FirewallRule>) = "create-firewall",
+        /// Change the fleet's firewall.
+        SetFirewallRules(u64, Vec<FirewallRule>) = "set-firewall-rules",
+        /// Delete servers with the fleet's label that belong to no instance.
+        DeleteStrays(Vec<u64>) = "delete-strays",
+        /// Remove a firewall of the fleet.
+        DeleteFirewall(u64) = "delete-firewall",
+        /// Remove a key of the fleet.
+        DeleteSshKey(u64) = "delete-ssh-key",
+        /// List what bears the fleet's label (and, of these instances, the name): nothing may be left.
+        ProveAbsence(Vec<InstanceName>) = "prove-absence",
+    }
+}
+
+steps! {
+    /// A step for one instance: an "ensure", safe to run twice.
+    Step {
+        /// Create the server.
+        Create(Order) = "create",
+        /// Take a server that an interrupted create left.
+        Adopt(u64) = "adopt",
+        /// Switch the server on.
+        PowerOn(u64) = "power-on",
+        /// Point the DNS name at the server.
+        Name(String) = "name",
+        /// Wait for SSH with the pinned host key.
+        Reach = "reach",
+        /// Log in and see that it is the server that was created.
+        Trust = "trust",
+        /// Let the admin networks through the host's own firewall.
+        Admit = "admit",
+        /// Wait for the set-up on the host.
+        Install = "install",
+        /// Wait until every check from outside holds.
+        Serve = "serve",
+        /// Write down that it is going to be removed.
+        Condemn = "condemn",
+        /// Remove the DNS records, in this zone.
+        Unname(String) = "unname",
+        /// Delete these servers and their addresses.
+        Delete(Vec<u64>) = "delete",
+    }
 }
 
 /// What to ask Hetzner for.
@@ -104,40 +126,5 @@ impl Plan {
     /// How many servers it creates.
     pub fn creates(&self) -> usize {
         self.instances.iter().flat_map(|i| &i.steps).filter(|step| matches!(step, Step::Create(_))).count()
-    }
-}
-
-impl Step {
-    /// The step in one word, for the journal.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Create(_) => "create",
-            Self::Adopt(_) => "adopt",
-            Self::PowerOn(_) => "power-on",
-            Self::Name(_) => "name",
-            Self::Reach => "reach",
-            Self::Trust => "trust",
-            Self::Admit => "admit",
-            Self::Install => "install",
-            Self::Serve => "serve",
-            Self::Condemn => "condemn",
-            Self::Unname(_) => "unname",
-            Self::Delete(_) => "delete",
-        }
-    }
-}
-
-impl FleetStep {
-    /// The step in one word, for the journal.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::CreateSshKey => "create-ssh-key",
-            Self::CreateFirewall(_) => "create-firewall",
-            Self::SetFirewallRules(..) => "set-firewall-rules",
-            Self::DeleteStrays(_) => "delete-strays",
-            Self::DeleteFirewall(_) => "delete-firewall",
-            Self::DeleteSshKey(_) => "delete-ssh-key",
-            Self::ProveAbsence(_) => "prove-absence",
-        }
     }
 }
