@@ -122,7 +122,8 @@ async fn take(
     Ok(untouched)
 }
 
-fn waiting(held: &Held) -> String {
+/// Who is waited for.
+pub(super) fn waiting(held: &Held) -> String {
     match &held.by {
         Some(by) => format!("{} is being worked on by {by}; waiting", held.subject),
         None => format!("{} is being worked on; waiting", held.subject),

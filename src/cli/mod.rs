@@ -13,6 +13,7 @@ mod open;
 mod record;
 mod show;
 mod ssh;
+mod state;
 mod walk;
 
 use std::error::Error as _;
@@ -66,6 +67,7 @@ enum Command {
     Ssh(ssh::Ssh),
     Open(open::Open),
     Destroy(destroy::Destroy),
+    State(state::State),
     Lab(lab::Lab),
 }
 
@@ -141,6 +143,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
             Ok(Status::Success)
         }
         Command::Destroy(command) => command.run(&flags, context).await,
+        Command::State(command) => command.run(&flags, context).await,
     }
 }
 

@@ -197,16 +197,24 @@ fn domain_name(text: String) -> Result<String, Refusal> {
     }
 }
 
+/// A place that was named on the command line.
+///
+/// # Errors
+/// [`Refusal`], also where a password is in it.
+pub fn place(text: &str) -> Result<Place, Refusal> {
+    let place = Place::parse(text)?;
+    match &place {
+        Place::Postgres(database) if database.has_password() => Err(Refusal::new(
+            "the password of the state's database would be seen in the process list",
+            "leave it out here, and put it into ~/.pgpass or PGPASSWORD, or the URL into CLAWBERTH_STATE",
+        )),
+        Place::Postgres(_) | Place::File(_) => Ok(place),
+    }
+}
+
 fn state(flags: &Flags, env: &Environment) -> Result<Place, Refusal> {
     if let Some(flag) = &flags.state {
-        let place = Place::parse(flag)?;
-        return match &place {
-            Place::Postgres(database) if database.has_password() => Err(Refusal::new(
-                "the password of the state's database would be seen in the process list",
-                "leave it out of --state, and put it into ~/.pgpass or PGPASSWORD, or the URL into CLAWBERTH_STATE",
-            )),
-            Place::Postgres(_) | Place::File(_) => Ok(place),
-        };
+        return place(flag);
     }
     match env.get("CLAWBERTH_STATE") {
         Some(text) => Place::parse(text),

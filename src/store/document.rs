@@ -1,5 +1,7 @@
 //! The whole state as one document: to be read by people, kept, and moved between files and databases.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::database::Statement;
@@ -32,6 +34,13 @@ impl Document {
     pub fn is_readable(&self) -> bool {
         self.format == FORMAT
     }
+
+    /// Whether it says all that another one says; it may know of more sessions, such as the one that copied it.
+    pub fn says_what(&self, other: &Self) -> bool {
+        let same = (&self.fleet, &self.instances, &self.creations, &self.history)
+            == (&other.fleet, &other.instances, &other.creations, &other.history);
+        same && other.sessions.iter().all(|session| self.sessions.contains(session))
+    }
 }
 
 impl Store {
@@ -48,6 +57,21 @@ impl Store {
             sessions: self.sessions().await?,
             history: self.history(None).await?,
         })
+    }
+
+    /// Whether nothing is lost by [`Store::replace`]: it has no instance, or was moved elsewhere, or everything that was ever
+    /// done here is in the document, too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn may_be_replaced_by(&self, document: &Document) -> Result<bool, StoreError> {
+        let row = self.fleet_row().await?;
+        if row.moved_to.is_some() || self.instances().await?.is_empty() {
+            return Ok(true);
+        }
+        let known: BTreeSet<&str> = document.history.iter().map(|entry| entry.id.as_str()).collect();
+        let here = self.history(None).await?;
+        Ok(row.id == document.fleet.id && here.iter().all(|entry| known.contains(entry.id.as_str())))
     }
 
     /// Replaces everything by a document, in one transaction. Nobody may be working on it; `now` is RFC 3339.

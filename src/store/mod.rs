@@ -69,6 +69,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: not writable, not a state, written by a newer version, or moved elsewhere. Nothing is changed then.
     pub async fn open(place: &Place, fresh: &FleetId, session: Session) -> Result<Self, StoreError> {
+        Self::open_to_replace(place, fresh, session).await?.not_moved()
+    }
+
+    /// The same also where the fleet was moved elsewhere, to which it may come back.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_to_replace(
+        place: &Place,
+        fresh: &FleetId,
+        session: Session,
+    ) -> Result<Self, StoreError> {
         if let Place::File(path) = place {
             file::make_folder(path)?;
             file::found(path).await?;
@@ -77,10 +89,8 @@ impl Store {
         schema::bring_up_to_date(&database).await?;
         schema::note_writer(&database).await?;
         fleet::begin(&database, fresh, &session.begun).await?;
-        match Self::of(database, Some(session)).await? {
-            Some(store) => store.not_moved(),
-            None => Err(StoreError::NotOurs { place: place.clone() }),
-        }
+        let incomplete = StoreError::NotOurs { place: place.clone() };
+        Self::of(database, Some(session)).await?.ok_or(incomplete)
     }
 
     /// Opens the state to look at it; none where there is none yet, or one that a kill left half made: what is there

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clawberth::model::fleet::FleetId;
@@ -29,7 +30,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
     /// What cannot be pinned, and what it is called in expected text.
-    names: Vec<(String, String)>,
+    names: Mutex<Vec<(String, String)>>,
     lab: Option<Lab>,
     dir: tempfile::TempDir,
 }
@@ -49,7 +50,7 @@ impl Environment {
         }
         let mut environment = Self {
             variables: BTreeMap::new(),
-            names: vec![(dir.path().display().to_string(), "$DIR".to_owned())],
+            names: Mutex::new(vec![(dir.path().display().to_string(), "$DIR".to_owned())]),
             lab: None,
             dir,
         };
@@ -175,11 +176,17 @@ impl Environment {
 
     /// Starts a command.
     pub(super) fn start(&self, args: &[&str]) -> Running<'_> {
+        self.start_with(args, &[])
+    }
+
+    /// Starts a command with variables of its own.
+    pub(super) fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (out, err) = (self.path(&format!("out.{count}")), self.path(&format!("err.{count}")));
         let child = self
             .command(args)
+            .envs(variables.iter().copied())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())
             .spawn()
@@ -293,13 +300,13 @@ impl Environment {
     }
 
     /// Gives what cannot be pinned a name in expected text.
-    pub(super) fn name(&mut self, text: &str, name: &str) {
-        self.names.push((text.to_owned(), name.to_owned()));
+    pub(super) fn name(&self, text: &str, name: &str) {
+        self.names.lock().unwrap().push((text.to_owned(), name.to_owned()));
     }
 
     /// Text as it can be expected.
     pub(super) fn plain(&self, text: &str) -> String {
-        self.names.iter().fold(text.to_owned(), |text, (is, name)| text.replace(is, name))
+        self.names.lock().unwrap().iter().fold(text.to_owned(), |text, (is, name)| text.replace(is, name))
     }
 }
 
