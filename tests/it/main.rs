@@ -19,5 +19,6 @@ mod lab_faults;
 mod lab_machines;
 mod lab_scripted;
 mod machines;
+mod postgres;
 mod registry;
 mod render;

@@ -1,0 +1,4 @@
+//! The state on PostgreSQL, as teams have it.
+
+mod fixture;
+mod server;
