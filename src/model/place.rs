@@ -1,9 +1,10 @@
 //! Where the state lies: in a file, or in a PostgreSQL database.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::model::refusal::Refusal;
 use crate::secret::Secret;
@@ -84,15 +85,14 @@ impl Database {
 
 /// A Unix socket, or a loopback address: nobody on the way.
 fn is_local(url: &Url) -> bool {
-    let other = url.query_pairs().find(|(key, _)| key == "host" || key == "hostaddr");
-    match (other, url.host()) {
-        (Some((_, host)), _) => host.starts_with('/'),
-        (None, None) => true,
-        (None, Some(Host::Domain(name))) => {
-            name == "localhost" || name.to_ascii_lowercase().starts_with("%2f")
+    let named = url.query_pairs().find(|(key, _)| key == "host" || key == "hostaddr").map(|(_, host)| host);
+    let host = named.or_else(|| url.host_str().map(|host| host.trim_matches(['[', ']']).into()));
+    let Some(host) = host else { return true };
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => {
+            host == "localhost" || host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f")
         }
-        (None, Some(Host::Ipv4(address))) => address.is_loopback(),
-        (None, Some(Host::Ipv6(address))) => address.is_loopback(),
     }
 }
 
@@ -154,6 +154,8 @@ mod tests {
         assert!(!asks("postgres://db.example/fleet?sslmode=require"));
         assert!(!asks("postgres://localhost/fleet"));
         assert!(!asks("postgres://127.0.0.1:5433/fleet"));
+        assert!(!asks("postgres://[::1]/fleet"));
+        assert!(asks("postgres://192.0.2.1/fleet"));
         assert!(!asks("postgres:///fleet?host=/run/postgresql"));
         assert!(!asks("postgres://%2Frun%2Fpostgresql/fleet"));
     }
