@@ -18,6 +18,7 @@ mod lab;
 mod lease;
 mod list;
 mod lost;
+mod old_state;
 mod open;
 mod show;
 mod ssh;

@@ -2,9 +2,70 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::bed::Bed;
 use super::inside;
+
+/// Every point of every step of the deploy that a run can still reach after it was killed at the ones before: what is there is
+/// not made again.
+const DEPLOY_UNTIL_INSTALL: [&str; 22] = [
+    "create-ssh-key:before-intent",
+    "create-ssh-key:after-intent",
+    "create-ssh-key:after-act",
+    "create-firewall:after-intent",
+    "create-firewall:after-act",
+    "create:before-intent",
+    "create:after-intent",
+    "create:after-act",
+    "adopt:before-intent",
+    "adopt:after-act",
+    "adopt:after-outcome",
+    "name:before-intent",
+    "name:after-intent",
+    "name:after-act",
+    "reach:before-intent",
+    "reach:after-intent",
+    "reach:after-act",
+    "reach:after-outcome",
+    "trust:after-intent",
+    "trust:after-act",
+    "trust:after-outcome",
+    "install:before-intent",
+];
+const DEPLOY_FROM_INSTALL: [&str; 6] = [
+    "install:after-intent",
+    "install:after-act",
+    "install:after-outcome",
+    "serve:before-intent",
+    "serve:after-intent",
+    "serve:after-act",
+];
+/// The same of the destroy.
+const DESTROY: [&str; 20] = [
+    "condemn:before-intent",
+    "condemn:after-intent",
+    "condemn:after-act",
+    "condemn:after-outcome",
+    "unname:before-intent",
+    "unname:after-intent",
+    "unname:after-act",
+    "delete:before-intent",
+    "delete:after-intent",
+    "delete:after-act",
+    "delete:after-outcome",
+    "delete-firewall:before-intent",
+    "delete-firewall:after-intent",
+    "delete-firewall:after-act",
+    "delete-ssh-key:before-intent",
+    "delete-ssh-key:after-intent",
+    "delete-ssh-key:after-act",
+    "prove-absence:before-intent",
+    "prove-absence:after-intent",
+    "prove-absence:after-act",
+];
+/// Longest way to a point: the set-up of a server.
+const LONG: Duration = Duration::from_secs(1200);
 
 #[test]
 fn a_name_and_an_older_release_in_spite_of_every_crash() {
@@ -12,10 +73,13 @@ fn a_name_and_an_older_release_in_spite_of_every_crash() {
     make_zone(&bed, "claw.test");
     let dave = deploy_without_node(&bed);
     let deploy = ["deploy", "carol", "--domain", "claw.test", "--version", "2026.9.5", "--yes"];
-    for last_words in ["server created", "SSH answers", "logged in"] {
-        killed_after(&bed, &deploy, last_words);
+    for at in DEPLOY_UNTIL_INSTALL {
+        killed_at(&bed, &deploy, at);
     }
     interrupted_while_waiting(&bed, &deploy);
+    for at in DEPLOY_FROM_INSTALL {
+        killed_at(&bed, &deploy, at);
+    }
     bed.ok(&deploy);
     its_log_was_shown(&bed, dave);
     one_server_was_made(&bed);
@@ -38,14 +102,25 @@ fn make_zone(bed: &Bed, name: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// Runs until a line of the story, then kill -9: no cleaning up, no farewell.
-fn killed_after(bed: &Bed, words: &[&str], last_words: &str) {
-    let mut child = bed.spawn(words);
-    let mut story = BufReader::new(child.stderr.take().unwrap()).lines();
-    let heard = story.by_ref().map(Result::unwrap).any(|line| line.contains(last_words));
+/// Runs until the program stops itself at a point of a step, then kill -9: no cleaning up, no farewell.
+fn killed_at(bed: &Bed, words: &[&str], at: &str) {
+    let story = bed.scratch("story");
+    let mut command = bed.command(words);
+    command.env("CLAWBERTH_STOP_AT", at).stdout(Stdio::null()).stderr(std::fs::File::create(&story).unwrap());
+    let mut child = command.spawn().unwrap();
+    let until = Instant::now() + LONG;
+    let stopped = |child: &Child| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
+        stat.is_ok_and(|stat| stat.contains(") T "))
+    };
+    while !stopped(&child) {
+        let told = || std::fs::read_to_string(&story).unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "it ended before {at}:\n{}", told());
+        assert!(Instant::now() < until, "it did not come to {at}:\n{}", told());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(heard, "{words:?} never said {last_words:?}");
 }
 
 /// ^C in a long wait: it ends at once, says how to go on, and exits with 130.
@@ -117,8 +192,11 @@ fn resolved(bed: &Bed, database: &str) -> String {
 }
 
 fn destroyed_in_spite_of_a_crash(bed: &Bed) {
-    killed_after(bed, &["destroy", "carol", "--yes"], "removal begun");
-    bed.ok(&["destroy", "carol", "--yes"]);
+    let destroy = ["destroy", "--all", "--yes"];
+    for at in DESTROY {
+        killed_at(bed, &destroy, at);
+    }
+    bed.ok(&destroy);
     assert_eq!(resolved(bed, "ahostsv4"), "", "the name is still there");
     for kind in ["server", "firewall", "ssh-key", "primary-ip"] {
         assert_eq!(bed.hcloud(&[kind, "list", "-o", "noheader"]).trim(), "", "{kind} is left");
