@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod change;
 mod context;
 mod deploy;
 mod destroy;
@@ -12,6 +13,7 @@ mod open;
 mod record;
 mod show;
 mod ssh;
+mod state;
 mod walk;
 
 use std::error::Error as _;
@@ -45,9 +47,9 @@ struct Global {
     /// Read this file instead of ./clawberth.toml or the one in the user's configuration folder
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<std::path::PathBuf>,
-    /// Keep the state in this file
-    #[arg(long, global = true, value_name = "FILE")]
-    state: Option<std::path::PathBuf>,
+    /// Keep the state in this file, or in a PostgreSQL database: postgres://USER@HOST/DATABASE
+    #[arg(long, global = true, value_name = "FILE|URL")]
+    state: Option<String>,
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
@@ -65,6 +67,7 @@ enum Command {
     Ssh(ssh::Ssh),
     Open(open::Open),
     Destroy(destroy::Destroy),
+    State(state::State),
     Lab(lab::Lab),
 }
 
@@ -140,6 +143,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
             Ok(Status::Success)
         }
         Command::Destroy(command) => command.run(&flags, context).await,
+        Command::State(command) => command.run(&flags, context).await,
     }
 }
 

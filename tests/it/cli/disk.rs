@@ -9,7 +9,7 @@ use super::mounts::Mounts;
 use super::running::Outcome;
 
 const STATE: &str = "disk/state.sqlite";
-const NO_ROOM: &str = "hint: make room on its disk and run the command again; nothing is lost";
+const NO_ROOM: &str = "hint: make room there, then run the command again; what was written before is still there";
 const WRITABLE: &str = "hint: make it writable, or name another file with --state";
 const ALICE_CREATED: &str = "alice  created  https://224.18.64.2";
 
@@ -235,7 +235,7 @@ fn a_network_file_system() {
     let lines = [
         "error: the state cannot lie in disk",
         "caused by: it is on a network file system (fuse.sshfs), on which SQLite's locks do not hold",
-        "hint: name a file on a disk of this computer with --state, or a PostgreSQL database: postgres://…",
+        "hint: name a file on a disk of this computer with --state, or share the state through PostgreSQL (--state postgres://…)",
     ];
     operator.refuses(&[&["list"], &["deploy", "alice", "--yes"]], false, lines);
 }

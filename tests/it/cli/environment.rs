@@ -6,10 +6,13 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use clawberth::model::fleet::FleetId;
 use clawberth::model::instance::{Instance, Stage};
-use clawberth::store::Store;
+use clawberth::model::place::Place;
+use clawberth::store::{Session, Store};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -27,7 +30,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
     /// What cannot be pinned, and what it is called in expected text.
-    names: Vec<(String, String)>,
+    names: Mutex<Vec<(String, String)>>,
     lab: Option<Lab>,
     dir: tempfile::TempDir,
 }
@@ -47,7 +50,7 @@ impl Environment {
         }
         let mut environment = Self {
             variables: BTreeMap::new(),
-            names: vec![(dir.path().display().to_string(), "$DIR".to_owned())],
+            names: Mutex::new(vec![(dir.path().display().to_string(), "$DIR".to_owned())]),
             lab: None,
             dir,
         };
@@ -173,7 +176,14 @@ impl Environment {
 
     /// Starts a command.
     pub(super) fn start(&self, args: &[&str]) -> Running<'_> {
-        self.started(self.command(args))
+        self.start_with(args, &[])
+    }
+
+    /// Starts a command with variables of its own.
+    pub(super) fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        self.started(command)
     }
 
     /// Starts what was made by [`Environment::program_at`].
@@ -198,11 +208,14 @@ impl Environment {
     pub(super) fn record(&self, change: impl FnOnce(&mut Instance)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let store = Store::open_existing(&self.state()).await.unwrap().unwrap();
+            let session = Session::here("a test", "changes the state", "2026-11-22T12:00:00Z");
+            let none = FleetId::from_bytes([0; 8]);
+            let store = Store::open(&Place::File(self.state()), &none, session).await.unwrap();
             let mut instance = store.instances().await.unwrap().remove(0);
             change(&mut instance);
-            store.put_instance(&instance).await.unwrap();
-            store.close().await;
+            let lease = store.lease(instance.name.as_str(), "2026-11-22T12:00:00Z", |_| {}).await.unwrap();
+            lease.put(&instance).await.unwrap();
+            store.close().await.unwrap();
         });
     }
 
@@ -289,13 +302,13 @@ impl Environment {
     }
 
     /// Gives what cannot be pinned a name in expected text.
-    pub(super) fn name(&mut self, text: &str, name: &str) {
-        self.names.push((text.to_owned(), name.to_owned()));
+    pub(super) fn name(&self, text: &str, name: &str) {
+        self.names.lock().unwrap().push((text.to_owned(), name.to_owned()));
     }
 
     /// Text as it can be expected.
     pub(super) fn plain(&self, text: &str) -> String {
-        self.names.iter().fold(text.to_owned(), |text, (is, name)| text.replace(is, name))
+        self.names.lock().unwrap().iter().fold(text.to_owned(), |text, (is, name)| text.replace(is, name))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 22] = [
     "",
     "init",
     "deploy",
@@ -13,6 +13,13 @@ const COMMANDS: [&str; 15] = [
     "ssh",
     "open",
     "destroy",
+    "state",
+    "state export",
+    "state import",
+    "state check",
+    "state backup",
+    "state history",
+    "state copy",
     "lab",
     "lab up",
     "lab api",

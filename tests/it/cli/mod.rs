@@ -17,12 +17,14 @@ mod errors;
 mod help;
 mod init;
 mod lab;
+mod lease;
 mod list;
 mod lost;
 mod open;
 mod show;
 mod ssh;
 mod state;
+mod state_commands;
 
 /// How a plan of one instance looks that is not there yet.
 const PLAN: &str = "\

@@ -77,7 +77,24 @@ impl Running<'_> {
         Outcome { code: status.code(), stdout: read(&self.out), stderr: read(&self.err) }
     }
 
-    fn pid(&self) -> Pid {
+    /// Whether the story has this text.
+    pub(super) fn says(&self, text: &str) -> bool {
+        fs::read_to_string(&self.err).unwrap().contains(text)
+    }
+
+    /// Waits until it has stopped itself (SIGSTOP).
+    #[track_caller]
+    pub(super) fn until_stopped(&self) {
+        let until = Instant::now() + SOON;
+        let stat = format!("/proc/{}/stat", self.child.id());
+        while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(Instant::now() < until, "it did not stop itself");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The process.
+    pub(super) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 }
