@@ -20,7 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::front::Front;
 use super::running::{Outcome, Running};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_clawberth");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_clawberth");
 /// Longest wait for something that takes milliseconds or, for deletes, some seconds.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// Pause between two looks.
@@ -181,16 +181,18 @@ impl Environment {
 
     /// Starts a command with variables of its own.
     pub(super) fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        self.started(command)
+    }
+
+    /// Starts what was made by [`Environment::program_at`].
+    pub(super) fn started(&self, mut command: Command) -> Running<'_> {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (out, err) = (self.path(&format!("out.{count}")), self.path(&format!("err.{count}")));
-        let child = self
-            .command(args)
-            .envs(variables.iter().copied())
-            .stdout(File::create(&out).unwrap())
-            .stderr(File::create(&err).unwrap())
-            .spawn()
-            .unwrap();
+        let child =
+            command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap()).spawn().unwrap();
         Running { environment: self, child, out, err }
     }
 
@@ -318,7 +320,8 @@ impl Drop for Lab {
     }
 }
 
-fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+/// Every file below a folder, but for what SQLite keeps for a moment.
+pub(super) fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

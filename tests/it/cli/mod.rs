@@ -2,6 +2,7 @@
 
 mod environment;
 mod front;
+mod mounts;
 mod npm;
 mod race;
 mod running;
@@ -11,6 +12,7 @@ mod api;
 mod crash;
 mod deploy;
 mod destroy;
+mod disk;
 mod errors;
 mod help;
 mod init;
