@@ -8,7 +8,7 @@ use crate::hcloud;
 use crate::model::refusal::Refusal;
 use crate::registry::ReleaseError;
 use crate::ssh::SshError;
-use crate::store::StoreError;
+use crate::store::{Obstacle, StoreError};
 use crate::ui::Ui;
 
 /// How a command ended.
@@ -157,16 +157,11 @@ fn api_hint(error: &hcloud::Error) -> Option<String> {
 
 fn store_hint(error: &StoreError) -> String {
     match error {
-        StoreError::Folder { .. } | StoreError::Unwritable { .. } => {
-            "make it writable, or name another file with --state".into()
-        }
-        StoreError::Network { kind, .. } => format!(
-            "{kind} does not keep SQLite's locks: name a file on a disk of this computer with --state, or share the state \
-             through PostgreSQL (--state postgres://…)"
-        ),
-        StoreError::Full { .. } => {
-            "make room there, then run the command again; what was written before is still there".into()
-        }
+        StoreError::Folder { .. } => "make it writable, or name another file with --state".into(),
+        StoreError::Unwritable { source, .. } => obstacle_hint(source).into(),
+        StoreError::Network { .. } => "name a file on a disk of this computer with --state, or share the state through \
+             PostgreSQL (--state postgres://…)"
+            .into(),
         StoreError::Busy { .. } => "end what writes to it, or wait for it, then run the command again".into(),
         StoreError::Corrupt { .. } | StoreError::NotOurs { .. } | StoreError::Row { .. } => {
             "put a copy of the state back, or name another file with --state; it was not changed".into()
@@ -189,6 +184,19 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::ReadOnly { .. } | StoreError::Other { .. } => {
             "run the command again; if it stays, put a copy of the state back".into()
+        }
+    }
+}
+
+fn obstacle_hint(obstacle: &Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Full => {
+            "make room there, then run the command again; what was written before is still there"
+        }
+        Obstacle::ReadOnly => "mount it for writing, or name another file with --state",
+        Obstacle::Unreadable => "make it readable, or name another file with --state",
+        Obstacle::Folder(_) | Obstacle::File | Obstacle::Sqlite(_) => {
+            "make it writable, or name another file with --state"
         }
     }
 }

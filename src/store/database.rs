@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
 
 use super::StoreError;
 use crate::backoff::Backoff;
@@ -135,6 +135,12 @@ impl Database {
         };
         let options: AnyConnectOptions = url.parse().map_err(failed)?;
         let begin = engine.begin(purpose);
+        // a pool tries again for as long as it may wait, and then tells only that: what is wrong is asked before
+        let mut connection = AnyConnection::connect_with(&options).await.map_err(failed)?;
+        for statement in begin {
+            connection.execute(*statement).await.map_err(failed)?;
+        }
+        connection.close().await.map_err(failed)?;
         // one connection: SQLite has one writer, and our reads are short; and a moment is seen by one connection only
         let alone = engine == Engine::Sqlite || purpose == Purpose::Copy;
         let connections = if alone { 1 } else { CONNECTIONS };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file;
 use crate::model::place::Place;
 
 /// Why the state cannot be read or written. What was written before is as it was.
@@ -21,23 +22,15 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
         /// What kind of file system it is.
-        kind: &'static str,
+        source: Network,
     },
     /// The file cannot be opened or written.
-    #[error("cannot write the state file {place}")]
+    #[error("{} {place}", source.what())]
     Unwritable {
         /// The file.
         place: Place,
-        /// What SQLite says.
-        source: sqlx::Error,
-    },
-    /// There is no room for another page.
-    #[error("no space is left for the state file {place}")]
-    Full {
-        /// The file.
-        place: Place,
-        /// What SQLite says.
-        source: sqlx::Error,
+        /// Why.
+        source: Obstacle,
     },
     /// Another process writes, and does not end.
     #[error("the state file {place} is being written by another process")]
@@ -149,6 +142,44 @@ pub enum StoreError {
     },
 }
 
+/// A file system over a network.
+#[derive(Debug, thiserror::Error)]
+#[error("it is on a network file system ({0}), on which SQLite's locks do not hold")]
+pub struct Network(pub(super) String);
+
+/// Why a state file cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// No room.
+    #[error("the disk is full")]
+    Full,
+    /// The whole file system.
+    #[error("its file system is mounted read-only")]
+    ReadOnly,
+    /// A journal cannot be made beside the file.
+    #[error("this user may make no files in {}", .0.display())]
+    Folder(PathBuf),
+    /// The file.
+    #[error("this user may not write it")]
+    File,
+    /// Not even that.
+    #[error("this user may not read it")]
+    Unreadable,
+    /// Something else; what SQLite says.
+    #[error(transparent)]
+    Sqlite(sqlx::Error),
+}
+
+impl Obstacle {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Full => "no space is left for the state file",
+            Self::Unreadable => "cannot read the state file",
+            Self::ReadOnly | Self::Folder(_) | Self::File | Self::Sqlite(_) => "cannot write the state file",
+        }
+    }
+}
+
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
 mod sqlite {
     pub(super) const PERM: i32 = 3;
@@ -174,9 +205,11 @@ impl StoreError {
     fn of_file(place: Place, source: sqlx::Error) -> Self {
         match code(&source).and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
             Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Corrupt { place, source },
-            Some(sqlite::FULL) => Self::Full { place, source },
+            Some(sqlite::FULL) => Self::Unwritable { place, source: Obstacle::Full },
             Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source },
             Some(sqlite::PERM | sqlite::READONLY | sqlite::IOERR | sqlite::CANTOPEN) => {
+                let full = place.file().is_some_and(file::is_full);
+                let source = if full { Obstacle::Full } else { Obstacle::Sqlite(source) };
                 Self::Unwritable { place, source }
             }
             Some(_) | None => Self::Other { place, source },

@@ -3,28 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::StoreError;
+use super::error::{Network, Obstacle};
+use super::{StoreError, mount};
 use crate::model::place::Place;
 
 /// Longest wait for another process that is writing.
 const BUSY: Duration = Duration::from_secs(30);
-
-/// File systems over a network (linux/magic.h and the file systems' own sources): their locks and their shared memory do not
-/// hold what SQLite's journal needs (<https://www.sqlite.org/wal.html>).
-const NETWORKS: [(u64, &str); 9] = [
-    (0x6969, "NFS"),
-    (0x517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x0102_1997, "9P"),
-    (0x5346_414f, "AFS"),
-    (0x7375_7245, "Coda"),
-    (0x00c3_6400, "Ceph"),
-    (0x0bd0_0bd0, "Lustre"),
-];
 
 /// What lies at a path, apart from what is none of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +29,10 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
 
 /// Looks at a file without changing it. One that holds other tables than ours is refused, and so stays as it is.
 pub(super) async fn found(path: &Path) -> Result<Found, StoreError> {
-    not_over_a_network(path)?;
+    not_over_a_network(nearest_folder(path))?;
     match std::fs::metadata(path) {
         Ok(file) if file.len() == 0 => return Ok(Found::Nothing),
+        Ok(_) if access(path, Access::READ_OK).is_err() => is_writable(path)?,
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(StoreError::folder(path, error)),
@@ -69,24 +58,41 @@ pub(super) async fn found(path: &Path) -> Result<Found, StoreError> {
 }
 
 /// Refuses a folder that is on another computer.
-fn not_over_a_network(path: &Path) -> Result<(), StoreError> {
-    let existing = path.ancestors().find(|part| part.exists());
-    let folder = existing.filter(|part| !part.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // where it cannot be told, SQLite will say what it cannot do
-    let Ok(about) = rustix::fs::statfs(folder) else { return Ok(()) };
-    match network(about.f_type) {
-        Some(kind) => Err(StoreError::Network { path: folder.to_owned(), kind }),
+fn not_over_a_network(folder: &Path) -> Result<(), StoreError> {
+    match mount::network(folder) {
+        Some(kind) => Err(StoreError::Network { path: folder.to_owned(), source: Network(kind) }),
         None => Ok(()),
     }
 }
 
-#[allow(
-    clippy::cast_sign_loss,
-    reason = "the width and sign of f_type differ between computers; the magics have 32 bits"
-)]
-fn network(magic: rustix::fs::FsWord) -> Option<&'static str> {
-    let magic = magic as u64 & 0xffff_ffff;
-    NETWORKS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name)
+/// Refuses what could only be read: SQLite makes a journal beside the file, and would say less of why it cannot.
+pub(super) fn is_writable(path: &Path) -> Result<(), StoreError> {
+    let folder = nearest_folder(path);
+    let obstacle = if statvfs(folder).is_ok_and(|about| about.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        Obstacle::ReadOnly
+    } else if path.exists() && access(path, Access::READ_OK).is_err() {
+        Obstacle::Unreadable
+    } else if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        Obstacle::Folder(folder.to_owned())
+    } else if path.exists() && access(path, Access::WRITE_OK).is_err() {
+        Obstacle::File
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Unwritable { place: Place::File(path.to_owned()), source: obstacle })
+}
+
+/// Whether there is next to no room where the file lies: what SQLite cannot do then, it cannot do for that reason.
+pub(super) fn is_full(path: &Path) -> bool {
+    /// More than SQLite takes at a time.
+    const ROOM: u64 = 1 << 20;
+    statvfs(nearest_folder(path)).is_ok_and(|about| about.f_bavail.saturating_mul(about.f_frsize) < ROOM)
+}
+
+/// The folder that a file is in, or the nearest above that is there.
+fn nearest_folder(path: &Path) -> &Path {
+    let existing = path.ancestors().skip(1).find(|part| part.exists());
+    existing.filter(|part| !part.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Waits for the lock beside a state file; it ends with the returned file. Not on the state file itself: closing that
@@ -107,18 +113,4 @@ pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::network;
-
-    #[test]
-    fn networks_are_known_by_their_magic() {
-        assert_eq!(network(0x6969), Some("NFS"));
-        // ext4, tmpfs, overlayfs
-        for local in [0xef53, 0x0102_1994, 0x794c_7630] {
-            assert_eq!(network(local), None);
-        }
-    }
 }

@@ -13,6 +13,7 @@ mod fleet;
 mod instance;
 mod intent;
 mod lease;
+mod mount;
 mod schema;
 mod seal;
 mod session;
@@ -26,7 +27,7 @@ use tokio::sync::OnceCell;
 
 pub use creation::Creation;
 pub use document::Document;
-pub use error::StoreError;
+pub use error::{Obstacle, StoreError};
 pub use fleet::FleetRow;
 pub use intent::{Entry, Intent, InterruptedCreate, UNKNOWN};
 pub use lease::{FLEET, Held, Lease};
@@ -83,6 +84,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         if let Place::File(path) = place {
             file::make_folder(path)?;
+            file::is_writable(path)?;
             file::found(path).await?;
         }
         let database = Database::connect(place, Purpose::Create).await?;

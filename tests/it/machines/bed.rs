@@ -91,11 +91,6 @@ impl Bed {
         serde_json::from_str(&self.ok(&[words, &["--json"]].concat())).unwrap()
     }
 
-    /// The program in the background, its story to be read line by line.
-    pub(super) fn spawn(&self, words: &[&str]) -> Child {
-        self.command(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
     /// A command on an instance's server, as root, that must succeed.
     pub(super) fn on(&self, name: &str, script: &str) -> String {
         let mut command = self.command(&["ssh", name]);
