@@ -11,6 +11,8 @@
 )]
 
 mod arrows;
+#[path = "../bed/mod.rs"]
+mod bed;
 mod cli;
 mod examples;
 mod lab_acme;
@@ -19,5 +21,6 @@ mod lab_faults;
 mod lab_machines;
 mod lab_scripted;
 mod machines;
+mod matrix;
 mod registry;
 mod render;

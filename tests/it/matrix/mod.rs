@@ -1,0 +1,178 @@
+//! Every step of every plan × every failure: killed at each point, or failed by each fault, then one unattended
+//! command, then `destroy --all`; and nothing is left anywhere, and nothing was ever made twice.
+//!
+//! It is generated: each scene is run once undisturbed, and what it wrote into its journal are the steps that are
+//! killed and failed. `MATRIX=TEXT` plays only the cells with that text in their names.
+
+mod cell;
+mod fault;
+mod host;
+mod scene;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::time::Instant;
+
+use anyhow::Result;
+use cell::{Cell, Place, Trouble};
+use clawberth::apply::Point;
+use clawberth::plan::{FleetStep, Step};
+use scene::{SCENES, SEQUELS};
+
+use crate::bed::{Cloud, Request, side_by_side};
+
+/// Cells at a time. They mostly wait.
+const SIDE_BY_SIDE: usize = 16;
+/// More than there are cells: each has a project of its own.
+const PROJECTS: usize = 3000;
+
+#[test]
+fn every_step_survives_every_failure() {
+    let hosts = host::cells();
+    let script: Vec<&str> = hosts.iter().map(host::HostCell::script).collect();
+    let cloud = Cloud::up(PROJECTS, &script.join("\n")).unwrap();
+    host::nothing_is_missing().unwrap();
+    fault::nothing_is_missing(&cloud.operator().unwrap().api).unwrap();
+    let mut report = Report { failed: Vec::new(), lines: Vec::new(), since: Instant::now() };
+
+    let learned = side_by_side(SIDE_BY_SIDE, SCENES.iter().collect(), |scene| Place::of(scene, &cloud));
+    let named = learned.into_iter().map(|(scene, places)| (format!("{}/undisturbed", scene.name), places));
+    let places: Vec<Place> =
+        report.take("undisturbed", named.collect()).into_iter().flat_map(|(_, p)| p).collect();
+    let seen: BTreeSet<&str> = places.iter().map(|place| place.step.as_str()).collect();
+    let all: BTreeSet<&str> = Step::WORDS.iter().chain(FleetStep::WORDS).copied().collect();
+    report.require(seen == all, || format!("the scenes take the steps {seen:?}, and there are {all:?}"));
+
+    let failures = side_by_side(SIDE_BY_SIDE, wanted(hosts), |cell| cell.play(&cloud));
+    report.take(
+        "faults of hosts",
+        failures.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect(),
+    );
+
+    let played = side_by_side(SIDE_BY_SIDE, wanted(kills(&places)), |cell| cell.play(&cloud));
+    let requests = requests_of_steps(&played);
+    report.take("kills", played.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect());
+    let without = places.iter().filter(|place| !requests.contains_key(&place.step));
+    let without: BTreeSet<&str> = without.map(|place| place.step.as_str()).collect();
+    let expected: BTreeSet<&str> = host::steps().chain(["condemn"]).collect();
+    report.require(without == expected, || format!("the steps {without:?} asked the API for nothing"));
+
+    let cells = wanted(faults(&places, &requests));
+    let played = side_by_side(SIDE_BY_SIDE, cells, |cell| cell.play(&cloud));
+    report.take(
+        "faults of the API",
+        played.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect(),
+    );
+    report.conclude();
+}
+
+/// Every step × every point × every way to go on.
+fn kills(places: &[Place]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for place in places {
+        for point in Point::ALL {
+            for sequel in SEQUELS {
+                cells.push(Cell { place: place.clone(), trouble: Trouble::Kill(point), sequel });
+            }
+        }
+    }
+    cells
+}
+
+/// Every step × every fault that its requests can meet, once and for a while; each in the first scene that has it.
+fn faults(places: &[Place], requests: &BTreeMap<String, BTreeSet<String>>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut done = BTreeSet::new();
+    let all = fault::all();
+    for place in places {
+        for route in requests.get(&place.step).into_iter().flatten() {
+            for fault in all.iter().filter(|fault| (fault.meets)(route)) {
+                for lasts in [true, false] {
+                    if !done.insert((&place.step, route, &fault.name, lasts)) {
+                        continue;
+                    }
+                    let trouble = Trouble::Fault { fault: fault.clone(), route: route.clone(), lasts };
+                    cells.extend(SEQUELS.iter().map(|sequel| Cell {
+                        place: place.clone(),
+                        trouble: trouble.clone(),
+                        sequel,
+                    }));
+                }
+            }
+        }
+    }
+    // those that wait begin first
+    cells.sort_by_key(|cell| matches!(cell.trouble, Trouble::Fault { lasts: false, .. }));
+    cells
+}
+
+/// What each step asks the API for: what had been asked after it and not yet before it.
+fn requests_of_steps(played: &[(Cell, Result<Vec<Request>>)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut requests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (cell, result) in played {
+        let (Trouble::Kill(Point::AfterAct), Ok(after)) = (&cell.trouble, result) else { continue };
+        let same = |other: &Cell| {
+            other.place.to_string() == cell.place.to_string()
+                && matches!(other.trouble, Trouble::Kill(Point::AfterIntent))
+        };
+        let Some((_, Ok(before))) = played.iter().find(|(other, _)| same(other)) else { continue };
+        let mut left: Vec<String> = after.iter().map(Request::what).collect();
+        for what in before.iter().map(Request::what) {
+            if let Some(place) = left.iter().position(|other| *other == what) {
+                left.remove(place);
+            }
+        }
+        if !left.is_empty() {
+            requests.entry(cell.place.step.clone()).or_default().extend(left);
+        }
+    }
+    requests
+}
+
+/// The cells that were asked for; of the kills also those that tell what a step asks for.
+fn wanted<T: Display>(cells: Vec<T>) -> Vec<T> {
+    let Ok(text) = std::env::var("MATRIX") else { return cells };
+    let is_wanted = |name: &str| {
+        let place = name.split_once("/kill after-").map(|(place, _)| place);
+        name.contains(&text) || place.is_some_and(|place| text.starts_with(place))
+    };
+    cells.into_iter().filter(|cell| is_wanted(&cell.to_string())).collect()
+}
+
+/// How it went.
+struct Report {
+    failed: Vec<String>,
+    lines: Vec<String>,
+    since: Instant,
+}
+
+impl Report {
+    /// Takes the failures out; what went well.
+    fn take<T>(&mut self, what: &str, results: Vec<(String, Result<T>)>) -> Vec<(String, T)> {
+        let (all, failed) = (results.len(), self.failed.len());
+        let mut well = Vec::new();
+        for (name, result) in results {
+            match result {
+                Ok(value) => well.push((name, value)),
+                Err(error) => self.failed.push(format!("=== {name}\n{error:#}")),
+            }
+        }
+        let took = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        let failed = self.failed.len() - failed;
+        self.lines.push(format!("{what}: {all} cells, {failed} failed, {took:.0} s"));
+        eprintln!("{what}: {all} cells, {failed} failed, {took:.0} s");
+        well
+    }
+
+    fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && std::env::var_os("MATRIX").is_none() {
+            self.failed.push(what());
+        }
+    }
+
+    fn conclude(self) {
+        let Self { failed, lines, .. } = self;
+        assert!(failed.is_empty(), "{}\n{}\n{} failed", failed.join("\n"), lines.join("\n"), failed.len());
+    }
+}
