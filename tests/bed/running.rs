@@ -7,6 +7,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Pause between two looks.
@@ -58,7 +59,8 @@ impl Running {
         let end = Instant::now() + limit;
         let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
         loop {
-            if waitid(WaitId::Pid(self.pid()?), stops)?.is_some() {
+            // of one that has ended there is no stop to be told of
+            if !matches!(waitid(WaitId::Pid(self.pid()?), stops), Ok(None) | Err(Errno::CHILD)) {
                 return Ok(Halt::Stopped);
             }
             if self.child.try_wait()?.is_some() {

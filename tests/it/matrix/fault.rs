@@ -14,7 +14,22 @@ pub(super) struct Fault {
     body: Value,
     /// Whether it can be met by such a request: method and route.
     pub(super) meets: fn(&str) -> bool,
+    /// Whether it is also played as an outage, which takes long: one fault for each way in which a program can see it.
+    pub(super) outage: bool,
 }
+
+/// The faults that are also played as outages.
+const OUTAGES: [&str; 9] = [
+    "reply_lost",
+    "connection_reset",
+    "read_only",
+    "stale_lists",
+    "stock_out",
+    "server_limit",
+    "429 before",
+    "503 before",
+    "502 after",
+];
 
 /// The statuses that the lab can answer with.
 const STATUSES: [u16; 9] = [403, 409, 412, 423, 429, 500, 502, 503, 504];
@@ -77,7 +92,7 @@ pub(super) fn all() -> Vec<Fault> {
 }
 
 fn fault(name: &str, body: Value, meets: fn(&str) -> bool) -> Fault {
-    Fault { name: name.to_owned(), body, meets }
+    Fault { name: name.to_owned(), body, meets, outage: OUTAGES.contains(&name) }
 }
 
 fn anything(_: &str) -> bool {

@@ -79,24 +79,19 @@ fn kills(places: &[Place]) -> Vec<Cell> {
     cells
 }
 
-/// Every step × every fault that its requests can meet, once and for a while; each in the first scene that has it.
+/// Every step × every fault that its requests can meet: once, and as an outage; in the first scene that has the step.
 fn faults(places: &[Place], requests: &BTreeMap<String, BTreeSet<String>>) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut done = BTreeSet::new();
     let all = fault::all();
-    for place in places {
+    for place in places.iter().filter(|place| done.insert(&place.step)) {
         for route in requests.get(&place.step).into_iter().flatten() {
             for fault in all.iter().filter(|fault| (fault.meets)(route)) {
-                for lasts in [true, false] {
-                    if !done.insert((&place.step, route, &fault.name, lasts)) {
-                        continue;
-                    }
+                let outage = fault.outage && !(route.starts_with("GET ") && requests[&place.step].len() > 1);
+                for lasts in [outage.then_some(true), Some(false)].into_iter().flatten() {
                     let trouble = Trouble::Fault { fault: fault.clone(), route: route.clone(), lasts };
-                    cells.extend(SEQUELS.iter().map(|sequel| Cell {
-                        place: place.clone(),
-                        trouble: trouble.clone(),
-                        sequel,
-                    }));
+                    let cell = |sequel| Cell { place: place.clone(), trouble: trouble.clone(), sequel };
+                    cells.extend(SEQUELS.iter().map(cell));
                 }
             }
         }
@@ -122,10 +117,10 @@ fn requests_of_steps(played: &[(Cell, Result<Vec<Request>>)]) -> BTreeMap<String
                 left.remove(place);
             }
         }
-        if !left.is_empty() {
-            requests.entry(cell.place.step.clone()).or_default().extend(left);
-        }
+        // of several scenes the first one counts
+        requests.entry(cell.place.step.clone()).or_insert_with(|| left.into_iter().collect());
     }
+    requests.retain(|_, asked| !asked.is_empty());
     requests
 }
 
