@@ -83,7 +83,7 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let op = OpId::from_bytes(world.entropy.id());
     let host_key = world.entropy.with(|rng| KeyPair::generate(rng, ""))?;
     let public = host_key.public_text()?;
-    world.store.put_creation(&op, &instance.name, &public, &world.clock.now()).await?;
+    world.lease(&instance.name)?.put_creation(&op, &public, &world.clock.now()).await?;
 
     let common = world.common().await?;
     let birth = render::Birth {
@@ -154,7 +154,7 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
 }
 
 /// The server may or may not exist now.
-fn fate_is_unknown(error: &Error) -> bool {
+pub(super) fn fate_is_unknown(error: &Error) -> bool {
     match error {
         Error::Unanswered { source, .. } => !source.is_connect(),
         Error::Garbled { .. } => true,

@@ -8,6 +8,7 @@ use super::{Interrupted, Point, World, create, delete, dns, host};
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
 use crate::plan::{InstancePlan, Step};
+use crate::store::{Lease, UNKNOWN};
 
 /// How one instance ended.
 #[derive(Debug)]
@@ -65,32 +66,47 @@ pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
 }
 
 async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Result<()> {
-    if !steps.is_empty() {
-        world.stop.check()?;
-        world.store.put_instance(instance).await?;
+    if steps.is_empty() {
+        return Ok(());
     }
+    world.stop.check()?;
+    let lease = world.lease(&instance.name)?;
+    let result = under_lease(instance, steps, lease, world).await;
+    // one that cannot be freed ends by itself
+    let _ = lease.release().await;
+    result
+}
+
+async fn under_lease(instance: &mut Instance, steps: Vec<Step>, lease: &Lease, world: &World) -> Result<()> {
+    lease.put(instance).await?;
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
         world.halt.here(step.word(), Point::BeforeIntent);
-        let intent = world.store.begin(instance.name.as_str(), step.word(), &world.clock.now()).await?;
+        let intent = lease.begin(step.word(), &world.clock.now()).await?;
         world.halt.here(step.word(), Point::AfterIntent);
         tracing::info!(instance = %instance.name, step = step.word(), "begun");
         match take(&step, instance, world).await {
             Ok(done) => {
                 world.halt.here(step.word(), Point::AfterAct);
                 instance.stage = instance.stage.clone().after(done.outcome)?;
-                world.store.advance(intent, instance, &world.clock.now()).await?;
+                lease.advance(intent, instance, &world.clock.now()).await?;
                 world.halt.here(step.word(), Point::AfterOutcome);
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
             }
             Err(error) => {
-                world.store.end(intent, &format!("failed: {error}"), &world.clock.now()).await?;
+                lease.end(intent, &outcome(&error), &world.clock.now()).await?;
                 return Err(error);
             }
         }
     }
     Ok(())
+}
+
+/// What is written down of a step that did not succeed: whether the world may have changed all the same.
+pub(super) fn outcome(error: &anyhow::Error) -> String {
+    let unanswered = error.chain().filter_map(|cause| cause.downcast_ref()).any(create::fate_is_unknown);
+    if unanswered { format!("{UNKNOWN}{error}") } else { format!("failed: {error}") }
 }
 
 async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {

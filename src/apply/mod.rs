@@ -9,6 +9,7 @@ mod host;
 mod instance;
 mod stop;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,11 @@ use crate::hcloud::Client;
 use crate::model::admin::AdminNetworks;
 use crate::model::event::{Event, What};
 use crate::model::instance::Instance;
+use crate::model::name::InstanceName;
+use crate::model::observed::firewall_rules;
 use crate::plan::{FleetStep, Plan};
 use crate::ssh::KeyPair;
-use crate::store::Store;
+use crate::store::{FLEET, Held, Lease, Store, StoreError};
 
 /// How many instances are worked on at the same time.
 const SIDE_BY_SIDE: usize = 32;
@@ -41,6 +44,8 @@ const SIDE_BY_SIDE: usize = 32;
 pub struct World {
     /// The state.
     pub store: Store,
+    /// The right to change each instance of the plan, by name.
+    pub leases: Arc<BTreeMap<String, Lease>>,
     /// The Hetzner API.
     pub cloud: Client,
     /// The operator's key for this fleet.
@@ -99,16 +104,50 @@ impl World {
         let _ = self.events.send(Event { subject: subject.to_owned(), what });
     }
 
-    /// The fleet's firewall and keys; one look for all creates, after the steps that make them.
+    /// The fleet's firewall and keys; one look for all creates, after the steps that make them. What somebody who removed the
+    /// last instance has taken away meanwhile is made again: nobody does that any more, now that ours is in the state.
     async fn common(&self) -> Result<&Common> {
         let look = async || -> Result<Common> {
-            let selector = self.store.fleet().selector();
-            let (firewalls, keys) =
-                tokio::try_join!(self.cloud.firewalls(&selector), self.cloud.ssh_keys(&selector))?;
-            let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
-            Ok(Common { firewall, ssh_keys: keys.iter().map(|key| key.id).collect() })
+            let lease = self.common_lease().await?;
+            let found = self.common_under(&lease).await;
+            // one that cannot be freed ends by itself
+            let _ = lease.release().await;
+            found
         };
         self.common.get_or_try_init(look).await
+    }
+
+    async fn common_under(&self, lease: &Lease) -> Result<Common> {
+        let selector = self.store.fleet().selector();
+        let look = async || tokio::try_join!(self.cloud.firewalls(&selector), self.cloud.ssh_keys(&selector));
+        let (mut firewalls, mut keys) = look().await?;
+        let mut missing = Vec::new();
+        if keys.is_empty() {
+            missing.push(FleetStep::CreateSshKey);
+        }
+        if let (true, Some(admin)) = (firewalls.is_empty(), &self.birth.admin) {
+            missing.push(FleetStep::CreateFirewall(firewall_rules(admin)));
+        }
+        if !missing.is_empty() {
+            under_lease(missing, lease, self).await?;
+            (firewalls, keys) = look().await?;
+        }
+        let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
+        Ok(Common { firewall, ssh_keys: keys.iter().map(|key| key.id).collect() })
+    }
+
+    /// The right to change an instance.
+    fn lease(&self, name: &InstanceName) -> Result<&Lease> {
+        self.leases.get(name.as_str()).with_context(|| format!("nobody asked for the right to change {name}"))
+    }
+
+    /// The right to change what the fleet has in common; nothing else is waited for while one has it.
+    async fn common_lease(&self) -> Result<Lease, StoreError> {
+        let told = |held: &Held| {
+            let by = held.by.as_ref().map(|by| format!(" for {by}")).unwrap_or_default();
+            self.say("fleet", What::Doing(format!("waiting{by}")));
+        };
+        self.store.lease(FLEET, &self.clock.now(), told).await
     }
 
     fn doing(&self, instance: &Instance, text: impl Into<String>) {
@@ -150,22 +189,39 @@ pub async fn run(plan: Plan, world: &World) -> Report {
     report
 }
 
+/// Takes steps for the fleet as a whole, while nobody else does.
 async fn fleet_steps(steps: Vec<FleetStep>, world: &World) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    world.stop.check()?;
+    let lease = world.common_lease().await?;
+    let result = under_lease(steps, &lease, world).await;
+    // one that cannot be freed ends by itself
+    let _ = lease.release().await;
+    result
+}
+
+async fn under_lease(steps: Vec<FleetStep>, lease: &Lease, world: &World) -> Result<()> {
     for step in steps {
+        if step.needs_an_empty_fleet() && !world.store.instances().await?.is_empty() {
+            // an instance that came meanwhile needs it
+            continue;
+        }
         world.stop.check()?;
         let watch = world.clock.start();
         world.halt.here(step.word(), Point::BeforeIntent);
-        let intent = world.store.begin("fleet", step.word(), &world.clock.now()).await?;
+        let intent = lease.begin(step.word(), &world.clock.now()).await?;
         world.halt.here(step.word(), Point::AfterIntent);
         match fleet::take(&step, world).await {
             Ok(done) => {
                 world.halt.here(step.word(), Point::AfterAct);
-                world.store.end(intent, "done", &world.clock.now()).await?;
+                lease.end(intent, "done", &world.clock.now()).await?;
                 world.halt.here(step.word(), Point::AfterOutcome);
                 world.say("fleet", What::Did(done, watch.elapsed()));
             }
             Err(error) => {
-                world.store.end(intent, &format!("failed: {error}"), &world.clock.now()).await?;
+                lease.end(intent, &instance::outcome(&error), &world.clock.now()).await?;
                 return Err(error);
             }
         }

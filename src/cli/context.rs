@@ -12,6 +12,7 @@ use crate::config::Environment;
 use crate::entropy::Entropy;
 use crate::model::refusal::Refusal;
 use crate::ssh::Command;
+use crate::store::Session;
 use crate::ui::{Style, Ui};
 
 /// What is logged unless CLAWBERTH_LOG says otherwise: what goes wrong in the lab, which has nobody else to tell.
@@ -46,6 +47,13 @@ impl Context {
             env,
             typed: typed(args),
         })
+    }
+
+    /// This run, as the state's history names it.
+    pub(super) fn session(&self) -> Session {
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| self.env.get(name));
+        let user = user.map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), str::to_owned);
+        Session::here(&user, &self.typed.to_string(), &self.clock.now())
     }
 
     /// A client for HTTP with the system's roots; one for all requests of a command.

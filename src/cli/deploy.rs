@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, cloud, look};
+use super::fleet::{Fleet, bare, cloud, look};
 use super::{Failure, Status, record, walk};
 use crate::apply::Report;
 use crate::config::{Flags, Settings};
+use crate::hcloud::Client;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
@@ -57,46 +59,23 @@ impl Deploy {
             ..flags
         };
         let settings = Settings::load(&flags, &context.env, &context.cwd)?;
-        let admin = settings.admin_networks()?.clone();
+        settings.admin_networks()?;
         let client = cloud(&settings, context)?;
-        let fleet = Fleet::find(&settings, context).await?;
-        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
-        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let mut seen = look(&client, &fleet, &zones).await?;
-        let instances = self.instances(&fleet, &seen, &settings, context).await?;
-        if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
-            let offer = observe::offer(&client, context.clock.timestamp()).await;
-            seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
-        }
-        seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
-        let public_key = fleet.key.public_text()?;
-        let public_key = public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-        let others =
-            fleet.instances.iter().filter(|known| !self.names.contains(&known.name)).cloned().collect();
-        let wish = Wish {
-            instances,
-            others,
-            admin: &admin,
-            public_key: &public_key,
-            named_locations: &settings.named_locations,
-        };
-        let plan = provision(wish, &seen)?;
+        let command = Wished { deploy: &self, settings: &settings, client: &client };
         if self.dry_run {
+            let fleet = Fleet::find(&settings, context).await?;
+            let plan = command.plan(&fleet, false, context).await?;
             context.ui.answer_plan(&plan)?;
             return Ok(Status::Success);
         }
-        if plan.is_empty() {
-            context.ui.note("nothing to do");
-            return done(Report::default(), &plan, context);
+        match change(&command, &client, &settings, context).await? {
+            Changed::Nothing(plan) => {
+                context.ui.note("nothing to do");
+                done(Report::default(), &plan, context)
+            }
+            Changed::Declined => Ok(Status::Failed),
+            Changed::Walked(plan, report) => done(report, &plan, context),
         }
-        context.ui.plan(&plan);
-        if !self.yes && plan.creates() > 0 && !agreed(&plan, context)? {
-            return Ok(Status::Failed);
-        }
-        let shown = plan.clone();
-        let (store, key) = fleet.open(&settings, context).await?;
-        let report = walk::walk(plan, store, client, key, &settings, context).await;
-        done(report, &shown, context)
     }
 
     /// The instances as the state knows them, or new. While there is no server, the wish may change; from then on the
@@ -154,6 +133,41 @@ impl Deploy {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// A deploy with what it is to go by.
+struct Wished<'a> {
+    deploy: &'a Deploy,
+    settings: &'a Settings,
+    client: &'a Client,
+}
+
+impl Change for Wished<'_> {
+    async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
+        let Self { deploy, settings, client } = self;
+        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
+        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
+        let mut seen = look(client, fleet, &zones).await?;
+        let instances = deploy.instances(fleet, &seen, settings, context).await?;
+        if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
+            let offer = observe::offer(client, context.clock.timestamp()).await;
+            seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
+        }
+        seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
+        let others = fleet.instances.iter().filter(|known| !deploy.names.contains(&known.name));
+        let wish = Wish {
+            instances,
+            others: others.cloned().collect(),
+            admin: settings.admin_networks()?,
+            public_key: &bare(&fleet.key.public_text()?),
+            named_locations: &settings.named_locations,
+        };
+        Ok(provision(wish, &seen)?)
+    }
+
+    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+        if self.deploy.yes || plan.creates() == 0 { Ok(true) } else { agreed(plan, context) }
     }
 }
 

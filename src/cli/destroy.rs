@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::change::{Change, Changed, change};
 use super::context::Context;
 use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status, deploy, walk};
 use crate::config::{Flags, Settings};
+use crate::hcloud::Client;
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::registry::Catalogue;
 
 /// Remove instances: their servers, addresses and names; with the last one the firewall and the key
@@ -34,33 +36,20 @@ impl Destroy {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let client = cloud(&settings, context)?;
-        let fleet = Fleet::find(&settings, context).await?;
-        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
-        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let seen = look(&client, &fleet, &zones).await?;
-        let instances = self.instances(&fleet, &seen, &settings, context)?;
-        let others =
-            fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));
-        let names: Vec<InstanceName> = instances.iter().map(|instance| instance.name.clone()).collect();
-        let plan = plan::destroy(instances, others, self.all, &seen);
-        if plan.is_empty() {
-            context.ui.note("nothing to destroy");
-            return answer(&[], context).map(|()| Status::Success);
+        let command = Condemned { destroy: &self, settings: &settings, client: &client };
+        match change(&command, &client, &settings, context).await? {
+            Changed::Nothing(_) => {
+                context.ui.note("nothing to destroy");
+                answer(&[], context).map(|()| Status::Success)
+            }
+            Changed::Declined => Ok(Status::Failed),
+            Changed::Walked(_, report) => {
+                let gone = report.instances.iter().filter(|finish| finish.instance.stage == Stage::Gone);
+                let gone: Vec<InstanceName> = gone.map(|finish| finish.instance.name.clone()).collect();
+                answer(&gone, context)?;
+                Ok(walk::conclude(report, context))
+            }
         }
-        context.ui.plan(&plan);
-        if !self.yes && !agreed(&names, context)? {
-            return Ok(Status::Failed);
-        }
-        let (store, key) = fleet.open(&settings, context).await?;
-        let report = walk::walk(plan, store, client, key, &settings, context).await;
-        let gone: Vec<InstanceName> = report
-            .instances
-            .iter()
-            .filter(|finish| finish.instance.stage == Stage::Gone)
-            .map(|finish| finish.instance.name.clone())
-            .collect();
-        answer(&gone, context)?;
-        Ok(walk::conclude(report, context))
     }
 
     /// What the state knows, and what bears the label without being known.
@@ -69,6 +58,7 @@ impl Destroy {
         fleet: &Fleet,
         seen: &Observed,
         settings: &Settings,
+        again: bool,
         context: &Context,
     ) -> Result<Vec<Instance>, Failure> {
         let release = Catalogue::built_in()?.newest().clone();
@@ -79,9 +69,11 @@ impl Destroy {
             created: context.clock.now(),
         };
         let find = |name: &InstanceName| match fleet.instance(name) {
-            Ok(known) => Ok(known.clone()),
-            Err(_) if seen.servers.contains_key(name) => Ok(orphan(name)),
-            Err(unknown) => Err(unknown),
+            Ok(known) => Some(Ok(known.clone())),
+            Err(_) if seen.servers.contains_key(name) => Some(Ok(orphan(name))),
+            // somebody else has removed it meanwhile
+            Err(_) if again => None,
+            Err(unknown) => Some(Err(unknown)),
         };
         let wanted: BTreeSet<InstanceName> = if self.all {
             let known = fleet.instances.iter().map(|instance| instance.name.clone());
@@ -89,7 +81,32 @@ impl Destroy {
         } else {
             self.names.iter().cloned().collect()
         };
-        Ok(wanted.iter().map(find).collect::<Result<Vec<_>, Refusal>>()?)
+        Ok(wanted.iter().filter_map(find).collect::<Result<Vec<_>, Refusal>>()?)
+    }
+}
+
+/// A destroy with what it is to go by.
+struct Condemned<'a> {
+    destroy: &'a Destroy,
+    settings: &'a Settings,
+    client: &'a Client,
+}
+
+impl Change for Condemned<'_> {
+    async fn plan(&self, fleet: &Fleet, again: bool, context: &mut Context) -> Result<Plan, Failure> {
+        let Self { destroy, settings, client } = self;
+        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
+        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
+        let seen = look(client, fleet, &zones).await?;
+        let instances = destroy.instances(fleet, &seen, settings, again, context)?;
+        let others =
+            fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));
+        Ok(plan::destroy(instances, others, destroy.all, &seen))
+    }
+
+    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+        let names: Vec<InstanceName> = plan.instances.iter().map(|part| part.instance.name.clone()).collect();
+        if self.destroy.yes { Ok(true) } else { agreed(&names, context) }
     }
 }
 

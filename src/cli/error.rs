@@ -160,13 +160,36 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Folder { .. } | StoreError::Unwritable { .. } => {
             "make it writable, or name another file with --state".into()
         }
+        StoreError::Network { kind, .. } => format!(
+            "{kind} does not keep SQLite's locks: name a file on a disk of this computer with --state, or share the state \
+             through PostgreSQL (--state postgres://…)"
+        ),
+        StoreError::Full { .. } => {
+            "make room there, then run the command again; what was written before is still there".into()
+        }
+        StoreError::Busy { .. } => "end what writes to it, or wait for it, then run the command again".into(),
         StoreError::Corrupt { .. } | StoreError::NotOurs { .. } | StoreError::Row { .. } => {
             "put a copy of the state back, or name another file with --state; it was not changed".into()
         }
-        StoreError::Newer { writer, .. } => {
-            format!("use clawberth {writer} or newer; the file was not changed")
+        StoreError::Damaged { .. } => "put a copy of the state back, or build it anew from what is there with \
+             `clawberth reconcile --import` and another --state; it was not changed"
+            .into(),
+        StoreError::Newer { writer, .. } => format!("use clawberth {writer} or newer; it was not changed"),
+        StoreError::Moved { to, .. } => format!("use --state {to}, or CLAWBERTH_STATE"),
+        StoreError::Unreachable { .. } => {
+            "check that the server runs and can be reached; nothing is lost, run the command again".into()
         }
-        StoreError::Other { .. } => "run the command again; if it stays, put a copy of the state back".into(),
+        StoreError::Denied { .. } => {
+            "check user and password: in ~/.pgpass (mode 0600), PGPASSWORD, or the URL in CLAWBERTH_STATE".into()
+        }
+        StoreError::NoDatabase { .. } => "make it with `createdb`, or name another one with --state".into(),
+        StoreError::Held { .. } => "wait until that command has ended, or end it; then run this one again".into(),
+        StoreError::Overtaken { .. } => {
+            "nothing more was done; `clawberth state history` tells who did, and this command can be run again".into()
+        }
+        StoreError::ReadOnly { .. } | StoreError::Other { .. } => {
+            "run the command again; if it stays, put a copy of the state back".into()
+        }
     }
 }
 

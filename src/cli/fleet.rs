@@ -1,6 +1,6 @@
 //! The fleet as a command finds it: its state, its key, and its project.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use crate::model::fleet::FleetId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
+use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
 use crate::ssh::{KeyPair, Target};
@@ -32,6 +33,8 @@ pub(super) struct Fleet {
     pub(super) key: KeyPair,
     /// The instances that the state knows.
     pub(super) instances: Vec<Instance>,
+    /// How often the right to change each instance had changed hands before they were read.
+    fences: BTreeMap<String, i64>,
 }
 
 impl Fleet {
@@ -42,18 +45,34 @@ impl Fleet {
             Some(store) => store.fleet().clone(),
             None => FleetId::from_bytes(context.entropy.id()),
         };
+        // the fences first: what changes between the two is noticed then
+        let fences = match &store {
+            Some(store) => store.fences().await?,
+            None => BTreeMap::new(),
+        };
         let instances = match &store {
             Some(store) => store.instances().await?,
             None => Vec::new(),
         };
-        let key = match read_key(&settings.state)? {
+        let path = key_path(settings, &id)?;
+        let key = match read_key(&path)? {
             Some(key) => key,
             None if instances.iter().all(|instance| instance.stage.server().is_none()) => {
                 context.entropy.with(|rng| KeyPair::generate(rng, &id.common_name()))?
             }
-            None => return Err(lost_key(&settings.state).into()),
+            None => return Err(lost_key(&path).into()),
         };
-        Ok(Self { store, id, key, instances })
+        Ok(Self { store, id, key, instances, fences })
+    }
+
+    /// The state to be read; none where there is none yet.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// How often the right to change this had changed hands when the fleet was looked at.
+    pub(super) fn fence(&self, subject: &str) -> i64 {
+        self.fences.get(subject).copied().unwrap_or_default()
     }
 
     /// The state for writing, with the key beside it.
@@ -63,10 +82,21 @@ impl Fleet {
         context: &Context,
     ) -> Result<(Store, KeyPair), Failure> {
         if let Some(store) = self.store {
-            store.close().await;
+            store.close().await?;
         }
-        let store = Store::open(&settings.state, &context.clock.now(), self.id).await?;
-        let key = keep_key(&settings.state, self.key)?;
+        let store = Store::open(&settings.state, &self.id, context.session()).await?;
+        let path = key_path(settings, store.fleet())?;
+        let known = store.fleet_row().await?.public_key;
+        let key = match known {
+            // another controller has begun the fleet: what this one made up for itself is no use
+            Some(_) => read_key(&path)?.unwrap_or(self.key),
+            None => keep_key(&path, self.key)?,
+        };
+        let ours = bare(&key.public_text()?);
+        if store.keep_public_key(&ours).await? != ours {
+            store.close().await?;
+            return Err(other_key(&path).into());
+        }
         Ok((store, key))
     }
 
@@ -113,28 +143,48 @@ pub(super) async fn look(
 }
 
 /// Where the operator's key lies: beside the state, which holds no secret.
-pub(super) fn key_path(state: &Path) -> PathBuf {
-    beside(state, "ssh_key")
+pub(super) fn key_path(settings: &Settings, fleet: &FleetId) -> Result<PathBuf, Refusal> {
+    beside(settings, fleet, "ssh_key")
 }
 
-/// A file beside the state, with another ending.
-pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
-    let mut name = state.as_os_str().to_owned();
+/// A file that belongs to a state: beside it with another ending, or, where the state lies in a database, in the folder
+/// where a state would lie.
+pub(super) fn beside(settings: &Settings, fleet: &FleetId, ending: &str) -> Result<PathBuf, Refusal> {
+    match (&settings.state, &settings.state_folder) {
+        (Place::File(path), _) => Ok(with_ending(path, ending)),
+        (Place::Postgres(_), Some(folder)) => Ok(folder.join(format!("{fleet}.{ending}"))),
+        (Place::Postgres(_), None) => Err(Refusal::new("no home directory", "set HOME, or XDG_STATE_HOME")
+            .because("the fleet's SSH key does not lie in its database, but in a file")),
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn lost_key(state: &Path) -> Refusal {
-    let path = key_path(state);
+/// A public key without its comment.
+pub(super) fn bare(public_key: &str) -> String {
+    public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+fn lost_key(path: &Path) -> Refusal {
     let hint = format!("put {} back; without it nobody can log in to the servers", path.display());
     Refusal::new("the fleet's SSH key is gone", hint).because(format!("{} does not exist", path.display()))
 }
 
-fn read_key(state: &Path) -> Result<Option<KeyPair>, Failure> {
-    let path = key_path(state);
+fn other_key(path: &Path) -> Refusal {
+    let hint = format!("copy the fleet's key to {}, from who began the fleet", path.display());
+    Refusal::new("the SSH key here is not the fleet's", hint)
+        .because("the state knows another one, with which the servers were made")
+}
+
+/// Reads a key, where there is one.
+pub(super) fn read_key(path: &Path) -> Result<Option<KeyPair>, Failure> {
     let what = || format!("cannot read the fleet's SSH key {}", path.display());
-    match std::fs::read_to_string(&path) {
+    match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(KeyPair::parse(&text).with_context(what)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
@@ -143,13 +193,15 @@ fn read_key(state: &Path) -> Result<Option<KeyPair>, Failure> {
 
 /// Writes the key once, whole or not at all, and gives the one that is kept: of two commands that begin a fleet at the
 /// same moment, the key of the first.
-fn keep_key(state: &Path, key: KeyPair) -> Result<KeyPair, Failure> {
-    if let Some(kept) = read_key(state)? {
+pub(super) fn keep_key(path: &Path, key: KeyPair) -> Result<KeyPair, Failure> {
+    if let Some(kept) = read_key(path)? {
         return Ok(kept);
     }
-    let path = key_path(state);
-    let new = beside(state, &format!("ssh_key.{}", std::process::id()));
+    let new = with_ending(path, &std::process::id().to_string());
     let what = || format!("cannot write the fleet's SSH key {}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(what)?;
+    }
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -160,13 +212,11 @@ fn keep_key(state: &Path, key: KeyPair) -> Result<KeyPair, Failure> {
     file.write_all(key.private_text()?.expose().as_bytes()).with_context(what)?;
     file.sync_all().with_context(what)?;
     // a link, unlike a renaming, never takes the place of another key
-    let linked = std::fs::hard_link(&new, &path);
+    let linked = std::fs::hard_link(&new, path);
     std::fs::remove_file(&new).with_context(what)?;
     match linked {
         Ok(()) => Ok(key),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Ok(read_key(state)?.unwrap_or(key))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(read_key(path)?.unwrap_or(key)),
         Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
     }
 }

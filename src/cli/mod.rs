@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod change;
 mod context;
 mod deploy;
 mod destroy;
@@ -45,9 +46,9 @@ struct Global {
     /// Read this file instead of ./clawberth.toml or the one in the user's configuration folder
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<std::path::PathBuf>,
-    /// Keep the state in this file
-    #[arg(long, global = true, value_name = "FILE")]
-    state: Option<std::path::PathBuf>,
+    /// Keep the state in this file, or in a PostgreSQL database: postgres://USER@HOST/DATABASE
+    #[arg(long, global = true, value_name = "FILE|URL")]
+    state: Option<String>,
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,

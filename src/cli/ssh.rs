@@ -32,14 +32,14 @@ impl Ssh {
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
         let target = fleet.target(instance)?;
-        let known_hosts = beside(&settings.state, "known_hosts");
+        let known_hosts = beside(&settings, &fleet.id, "known_hosts")?;
         write_known_hosts(&known_hosts, &fleet.instances)?;
         let mut client = std::process::Command::new("ssh");
         let option = |key: &str, value: &dyn std::fmt::Display| format!("-o{key}={value}");
         client
             .arg("-F/dev/null")
             .arg("-i")
-            .arg(key_path(&settings.state))
+            .arg(key_path(&settings, &fleet.id)?)
             .arg(option("IdentitiesOnly", &"yes"))
             .arg(option("UserKnownHostsFile", &format!("\"{}\"", known_hosts.display())))
             .arg(option("GlobalKnownHostsFile", &"/dev/null"))

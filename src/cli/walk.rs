@@ -1,5 +1,6 @@
 //! Walks a plan under the eyes of the user, who may stop it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,7 +13,7 @@ use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::plan::Plan;
 use crate::ssh::{Command, KeyPair};
-use crate::store::Store;
+use crate::store::{Lease, Store};
 use crate::ui::Ui;
 
 /// Walks the plan, showing what happens; the first ^C stops between steps, the second at once (nothing is lost by
@@ -20,6 +21,7 @@ use crate::ui::Ui;
 pub(super) async fn walk(
     plan: Plan,
     store: Store,
+    leases: BTreeMap<String, Lease>,
     cloud: Client,
     key: KeyPair,
     settings: &Settings,
@@ -37,7 +39,8 @@ pub(super) async fn walk(
     let interrupts = signal(SignalKind::interrupt());
     let listener = tokio::spawn(listen(interrupts, stopper));
     let world = World {
-        store: store.clone(),
+        store,
+        leases: Arc::new(leases),
         cloud,
         key,
         birth: Birth {
@@ -60,7 +63,6 @@ pub(super) async fn walk(
     };
     let (report, ()) = tokio::join!(walked, context.ui.watch(&subjects, seen));
     listener.abort();
-    store.close().await;
     report
 }
 

@@ -9,6 +9,7 @@ pub use environment::{Environment, VARIABLES};
 pub use file::{FILE_NAME, template};
 
 use crate::model::admin::AdminNetworks;
+use crate::model::place::Place;
 use crate::model::refusal::Refusal;
 use crate::secret::Secret;
 use file::File;
@@ -28,7 +29,7 @@ pub struct Flags {
     /// `--config`
     pub config: Option<PathBuf>,
     /// `--state`
-    pub state: Option<PathBuf>,
+    pub state: Option<String>,
     /// `--location`, in order
     pub locations: Vec<String>,
     /// `--type`
@@ -66,8 +67,10 @@ pub struct Settings {
     pub acme_root: Option<PathBuf>,
     /// Where servers get Node from.
     pub node_mirror: String,
-    /// The state file.
-    pub state: PathBuf,
+    /// Where the state lies.
+    pub state: Place,
+    /// Where files lie that belong to a state in a database.
+    pub state_folder: Option<PathBuf>,
 }
 
 impl Settings {
@@ -105,7 +108,8 @@ impl Settings {
             acme_directory: url("acme_directory", acme.unwrap_or_else(|| LETS_ENCRYPT.to_owned()))?,
             acme_root: env.get("CLAWBERTH_ACME_ROOT").map(PathBuf::from).or(file.acme_root),
             node_mirror: url("node_mirror", mirror.unwrap_or_else(|| NODE.to_owned()))?,
-            state: state_path(flags, env)?,
+            state: state(flags, env)?,
+            state_folder: env.state_folder().ok(),
         })
     }
 
@@ -193,11 +197,20 @@ fn domain_name(text: String) -> Result<String, Refusal> {
     }
 }
 
-fn state_path(flags: &Flags, env: &Environment) -> Result<PathBuf, Refusal> {
-    let given = flags.state.clone().or_else(|| env.get("CLAWBERTH_STATE").map(PathBuf::from));
-    match given {
-        Some(path) => Ok(path),
-        None => Ok(env.state_folder()?.join("state.sqlite")),
+fn state(flags: &Flags, env: &Environment) -> Result<Place, Refusal> {
+    if let Some(flag) = &flags.state {
+        let place = Place::parse(flag)?;
+        return match &place {
+            Place::Postgres(database) if database.has_password() => Err(Refusal::new(
+                "the password of the state's database would be seen in the process list",
+                "leave it out of --state, and put it into ~/.pgpass or PGPASSWORD, or the URL into CLAWBERTH_STATE",
+            )),
+            Place::Postgres(_) | Place::File(_) => Ok(place),
+        };
+    }
+    match env.get("CLAWBERTH_STATE") {
+        Some(text) => Place::parse(text),
+        None => Ok(Place::File(env.state_folder()?.join("state.sqlite"))),
     }
 }
 
@@ -226,7 +239,7 @@ mod tests {
         assert_eq!(settings.domain.as_deref(), Some("flag.example"));
         assert_eq!(settings.server_type, "cx43");
         assert_eq!(settings.locations, ["hel1"]);
-        assert_eq!(settings.state, PathBuf::from("/home/u/.local/state/clawberth/state.sqlite"));
+        assert_eq!(settings.state.to_string(), "/home/u/.local/state/clawberth/state.sqlite");
     }
 
     #[test]

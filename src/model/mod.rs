@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod instance;
 pub mod name;
 pub mod observed;
+pub mod place;
 pub mod price;
 pub mod refusal;
 pub mod release;

@@ -128,3 +128,24 @@ impl Plan {
         self.instances.iter().flat_map(|i| &i.steps).filter(|step| matches!(step, Step::Create(_))).count()
     }
 }
+
+impl FleetStep {
+    /// Whether it takes away what every instance needs, so that it must not be taken while there is one.
+    pub fn needs_an_empty_fleet(&self) -> bool {
+        match self {
+            Self::DeleteFirewall(_) | Self::DeleteSshKey(_) => true,
+            Self::ProveAbsence(names) => names.is_empty(),
+            Self::CreateSshKey
+            | Self::CreateFirewall(_)
+            | Self::SetFirewallRules(..)
+            | Self::DeleteStrays(_) => false,
+        }
+    }
+}
+
+impl Plan {
+    /// The instances for which something is done.
+    pub fn subjects(&self) -> impl Iterator<Item = &InstanceName> {
+        self.instances.iter().filter(|part| !part.steps.is_empty()).map(|part| &part.instance.name)
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::migrate::MigrateError;
+use crate::model::place::Place;
 
-/// Why the state cannot be read or written. Nothing was changed.
+/// Why the state cannot be read or written. What was written before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder is not there and cannot be made.
@@ -15,83 +15,202 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// The folder is on another computer.
+    #[error("the state cannot lie in {}", path.display())]
+    Network {
+        /// The folder.
+        path: PathBuf,
+        /// What kind of file system it is.
+        kind: &'static str,
+    },
     /// The file cannot be opened or written.
-    #[error("cannot write the state file {}", path.display())]
+    #[error("cannot write the state file {place}")]
     Unwritable {
         /// The file.
-        path: PathBuf,
+        place: Place,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// There is no room for another page.
+    #[error("no space is left for the state file {place}")]
+    Full {
+        /// The file.
+        place: Place,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// Another process writes, and does not end.
+    #[error("the state file {place} is being written by another process")]
+    Busy {
+        /// The file.
+        place: Place,
         /// What SQLite says.
         source: sqlx::Error,
     },
     /// The file is damaged, or another kind of file.
-    #[error("{} is not a readable state file", path.display())]
+    #[error("{place} is not a readable state file")]
     Corrupt {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// What SQLite says.
         source: sqlx::Error,
     },
-    /// An SQLite file, but without a fleet.
-    #[error("{} is no state file of clawberth", path.display())]
+    /// Something is not as it was written.
+    #[error("the state in {place} is damaged: {what} is not as it was written")]
+    Damaged {
+        /// Where.
+        place: Place,
+        /// What.
+        what: String,
+    },
+    /// Tables, but none of ours.
+    #[error("{place} is no state of clawberth")]
     NotOurs {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
     },
     /// Written by a newer version.
-    #[error("the state file {} was written by clawberth {writer}, which is newer than {}", path.display(), env!("CARGO_PKG_VERSION"))]
+    #[error("the state in {place} was written by clawberth {writer}, which is newer than {}", env!("CARGO_PKG_VERSION"))]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
         /// The version that wrote last.
         writer: String,
     },
-    /// A row that this version cannot read.
-    #[error("the state file {} has an entry for {what} that cannot be read", path.display())]
+    /// It was moved to another place.
+    #[error("the state in {place} was moved to {to}")]
+    Moved {
+        /// Where it was.
+        place: Place,
+        /// Where it is.
+        to: String,
+    },
+    /// An entry that this version cannot read.
+    #[error("the state in {place} has an entry for {what} that cannot be read")]
     Row {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        place: Place,
         /// Whose entry.
         what: String,
         /// Why.
         source: serde_json::Error,
     },
+    /// The database does not answer.
+    #[error("no answer from the state's database {place}")]
+    Unreachable {
+        /// The database.
+        place: Place,
+        /// What the network says.
+        source: sqlx::Error,
+    },
+    /// The database does not let us in.
+    #[error("the state's database {place} does not let you in")]
+    Denied {
+        /// The database.
+        place: Place,
+        /// What it says.
+        source: sqlx::Error,
+    },
+    /// The server has no such database.
+    #[error("there is no database {place}")]
+    NoDatabase {
+        /// The database.
+        place: Place,
+        /// What the server says.
+        source: sqlx::Error,
+    },
+    /// It was opened to be looked at: a fault of the program.
+    #[error("the state in {place} was opened to be read")]
+    ReadOnly {
+        /// Where.
+        place: Place,
+    },
+    /// Somebody else works on it, for longer than one waits.
+    #[error("{subject} is being worked on{}", by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default())]
+    Held {
+        /// What.
+        subject: String,
+        /// Who.
+        by: Option<String>,
+    },
+    /// Somebody else has taken it over, since this process did not answer for half a minute.
+    #[error("somebody else has taken over {subject}")]
+    Overtaken {
+        /// What.
+        subject: String,
+    },
     /// Anything else.
-    #[error("the state file {} does not answer", path.display())]
+    #[error("the state in {place} does not answer")]
     Other {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
+        /// Where.
+        place: Place,
+        /// What the database says.
         source: sqlx::Error,
     },
 }
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
-const PERM: i32 = 3;
-const READONLY: i32 = 8;
-const IOERR: i32 = 10;
-const CORRUPT: i32 = 11;
-const FULL: i32 = 13;
-const CANTOPEN: i32 = 14;
-const NOTADB: i32 = 26;
+mod sqlite {
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const IOERR: i32 = 10;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const NOTADB: i32 = 26;
+}
 
 impl StoreError {
-    pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
-        let path = path.to_owned();
-        let code =
-            source.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
-        match code.map(|code| code & 0xff) {
-            Some(CORRUPT | NOTADB) => Self::Corrupt { path, source },
-            Some(PERM | READONLY | IOERR | FULL | CANTOPEN) => Self::Unwritable { path, source },
-            Some(_) | None => Self::Other { path, source },
+    pub(super) fn of(place: &Place, source: sqlx::Error) -> Self {
+        let place = place.clone();
+        match place {
+            Place::File(_) => Self::of_file(place, source),
+            Place::Postgres(_) => Self::of_server(place, source),
         }
     }
 
-    pub(super) fn migration(path: &Path, error: MigrateError) -> Self {
-        match error {
-            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                Self::of(path, source)
+    fn of_file(place: Place, source: sqlx::Error) -> Self {
+        match code(&source).and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+            Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Corrupt { place, source },
+            Some(sqlite::FULL) => Self::Full { place, source },
+            Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source },
+            Some(sqlite::PERM | sqlite::READONLY | sqlite::IOERR | sqlite::CANTOPEN) => {
+                Self::Unwritable { place, source }
             }
-            other => Self::of(path, sqlx::Error::Migrate(Box::new(other))),
+            Some(_) | None => Self::Other { place, source },
         }
     }
+
+    /// SQLSTATE codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+    fn of_server(place: Place, source: sqlx::Error) -> Self {
+        match code(&source).as_deref() {
+            Some("28P01" | "28000" | "42501") => Self::Denied { place, source },
+            Some("3D000") => Self::NoDatabase { place, source },
+            _ if Self::is_lost(&source) => Self::Unreachable { place, source },
+            Some(_) | None => Self::Other { place, source },
+        }
+    }
+
+    pub(super) fn folder(path: &Path, source: std::io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), source }
+    }
+
+    /// Whether the connection to a server was lost, or it is not there at the moment.
+    pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut => true,
+            // shut down, crashed, starting up, and the class of broken connections
+            _ => code(error)
+                .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03") || code.starts_with("08")),
+        }
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(std::borrow::Cow::into_owned)
 }

@@ -1,76 +1,102 @@
 //! The instances.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
-use super::{Store, StoreError};
+use super::database::Statement;
+use super::{Lease, Store, StoreError, seal};
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
+
+/// Takes an instance's hash out of the fleet's seal, or puts it in: exclusive or is both. SQLite has no operator for it, but
+/// what either has without what both have is the same.
+const RESEAL: &str = "\
+UPDATE fleet SET seal = (seal | COALESCE((SELECT hash FROM instance WHERE name = $1), 0))
+                      - (seal & COALESCE((SELECT hash FROM instance WHERE name = $1), 0))";
 
 impl Store {
     /// All instances that are not gone, by name.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], also where one of them is not as it was written, or missing.
     pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
-        let rows = sqlx::query("SELECT name, spec, stage, created FROM instance ORDER BY name")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
-        rows.iter().map(|row| self.instance_of(row)).collect()
+        let database = self.database();
+        // one statement, so that both are of one moment
+        let statement = Statement::new(
+            "SELECT fleet.seal, instance.name, instance.spec, instance.stage, instance.created, instance.hash
+             FROM fleet LEFT JOIN instance ON TRUE ORDER BY instance.name",
+        );
+        let mut instances = Vec::new();
+        let mut seal = 0;
+        for row in database.rows(statement).await? {
+            seal = database.get::<i64>(&row, "seal")?;
+            if database.get::<Option<String>>(&row, "name")?.is_some() {
+                instances.push(self.instance_of(&row)?);
+            }
+        }
+        let all = instances.iter().fold(0, |all, (_, hash)| all ^ hash);
+        if all != seal {
+            return Err(self.damaged("the list of instances".to_owned()));
+        }
+        Ok(instances.into_iter().map(|(instance, _)| instance).collect())
     }
 
-    /// One instance.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn instance(&self, name: &InstanceName) -> Result<Option<Instance>, StoreError> {
-        let row = sqlx::query("SELECT name, spec, stage, created FROM instance WHERE name = ?")
-            .bind(name.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
-        row.as_ref().map(|row| self.instance_of(row)).transpose()
+    fn instance_of(&self, row: &AnyRow) -> Result<(Instance, i64), StoreError> {
+        let text = |column: &str| self.database().get::<String>(row, column);
+        let (name, spec, stage, created) = (text("name")?, text("spec")?, text("stage")?, text("created")?);
+        let hash = row_hash(&name, &spec, &stage, &created);
+        if hash != self.database().get::<i64>(row, "hash")? {
+            return Err(self.damaged(format!("the entry for {name}")));
+        }
+        let spec = serde_json::from_str(&spec).map_err(|e| self.row_error(&name, e))?;
+        let stage: Stage = serde_json::from_str(&stage).map_err(|e| self.row_error(&name, e))?;
+        let parsed = name.parse().map_err(|e| self.row_error(&name, serde::de::Error::custom(e)))?;
+        Ok((Instance { name: parsed, spec, stage, created }, hash))
     }
 
+    /// The statements that write an instance down, replacing what was known of it.
+    pub(super) fn change_instance(&self, instance: &Instance) -> Result<Vec<Statement>, StoreError> {
+        let name = instance.name.as_str();
+        let json = |value: Result<String, serde_json::Error>| value.map_err(|e| self.row_error(name, e));
+        let spec = json(serde_json::to_string(&instance.spec))?;
+        let stage = json(serde_json::to_string(&instance.stage))?;
+        let hash = row_hash(name, &spec, &stage, &instance.created);
+        let put = Statement::new(
+            "INSERT INTO instance (name, spec, stage, created, hash) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, stage = excluded.stage,
+             created = excluded.created, hash = excluded.hash",
+        );
+        let put = put.bind(name).bind(spec).bind(stage).bind(instance.created.as_str()).bind(hash);
+        Ok(vec![reseal(name), put, reseal(name)])
+    }
+
+    /// The statements that take an instance off the list.
+    pub(super) fn remove_instance(&self, name: &InstanceName) -> Vec<Statement> {
+        let remove = Statement::new("DELETE FROM instance WHERE name = $1");
+        vec![reseal(name.as_str()), remove.bind(name.as_str())]
+    }
+
+    fn row_error(&self, what: &str, source: serde_json::Error) -> StoreError {
+        StoreError::Row { place: self.place().clone(), what: what.to_owned(), source }
+    }
+}
+
+impl Lease {
     /// Writes an instance down, replacing what was known of it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_instance(&self, instance: &Instance) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO instance (name, spec, stage, created) VALUES (?, ?, ?, ?)
-             ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, stage = excluded.stage",
-        )
-        .bind(instance.name.as_str())
-        .bind(self.json(&instance.name, &instance.spec)?)
-        .bind(self.json(&instance.name, &instance.stage)?)
-        .bind(&instance.created)
-        .execute(&self.pool)
-        .await
-        .map_err(|e| self.error(e))?;
+    pub async fn put(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.write(self.store.change_instance(instance)?).await?;
         Ok(())
     }
+}
 
-    pub(super) fn json(
-        &self,
-        name: &InstanceName,
-        value: &impl serde::Serialize,
-    ) -> Result<String, StoreError> {
-        serde_json::to_string(value).map_err(|source| self.row_error(name.as_str(), source))
-    }
+/// The hash of an instance's row.
+pub(super) fn row_hash(name: &str, spec: &str, stage: &str, created: &str) -> i64 {
+    seal::hash([name, spec, stage, created].map(Some))
+}
 
-    fn instance_of(&self, row: &SqliteRow) -> Result<Instance, StoreError> {
-        let text = |column: &str| row.try_get::<String, _>(column).map_err(|e| self.error(e));
-        let name = text("name")?;
-        let spec = serde_json::from_str(&text("spec")?).map_err(|e| self.row_error(&name, e))?;
-        let stage: Stage = serde_json::from_str(&text("stage")?).map_err(|e| self.row_error(&name, e))?;
-        let created = text("created")?;
-        let parsed = name.parse().map_err(|e| self.row_error(&name, serde::de::Error::custom(e)))?;
-        Ok(Instance { name: parsed, spec, stage, created })
-    }
-
-    fn row_error(&self, what: &str, source: serde_json::Error) -> StoreError {
-        StoreError::Row { path: self.path.clone(), what: what.to_owned(), source }
-    }
+/// Run before and after the row changes.
+fn reseal(name: &str) -> Statement {
+    Statement::new(RESEAL).bind(name)
 }

@@ -1,42 +1,123 @@
 //! Intents and outcomes: what was about to be done, and what came of it.
 
-use super::{Store, StoreError};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::database::{Database, Statement};
+use super::{Lease, Store, StoreError, seal};
 use crate::model::instance::{Instance, Stage};
+use crate::model::name::InstanceName;
 
 /// An intent that waits for its outcome.
 #[derive(Debug)]
 #[must_use = "an intent without outcome reads as an interruption"]
-pub struct IntentId(i64);
+pub struct Intent(Entry);
 
-impl Store {
+/// One line of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its id.
+    pub id: String,
+    /// Which session; none before sessions were written down.
+    pub session: Option<String>,
+    /// An instance's name, or the fleet.
+    pub subject: String,
+    /// The step, in one word.
+    pub step: String,
+    /// When it began (RFC 3339).
+    pub begun: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// What came of it; none: it was interrupted, or is going on.
+    pub outcome: Option<String>,
+}
+
+/// How the outcome begins of a step that may or may not have been taken.
+pub const UNKNOWN: &str = "unknown: ";
+
+/// A create of which nobody knows what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterruptedCreate {
+    /// Whose server it was to be.
+    pub instance: InstanceName,
+    /// When it began (RFC 3339).
+    pub begun: String,
+}
+
+impl Entry {
+    pub(super) fn hash(&self) -> i64 {
+        let Self { id, session, subject, step, begun, ended, outcome } = self;
+        let columns = [
+            Some(id),
+            session.as_ref(),
+            Some(subject),
+            Some(step),
+            Some(begun),
+            ended.as_ref(),
+            outcome.as_ref(),
+        ];
+        seal::hash(columns.map(|column| column.map(String::as_str)))
+    }
+
+    pub(super) fn of(database: &Database, row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: database.get(row, "id")?,
+            session: database.get(row, "session")?,
+            subject: database.get(row, "subject")?,
+            step: database.get(row, "step")?,
+            begun: database.get(row, "begun")?,
+            ended: database.get(row, "ended")?,
+            outcome: database.get(row, "outcome")?,
+        })
+    }
+
+    pub(super) fn insert(&self) -> Statement {
+        Statement::new(
+            "INSERT INTO intent (id, session, subject, step, begun, ended, outcome, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(self.id.as_str())
+        .bind(self.session.clone())
+        .bind(self.subject.as_str())
+        .bind(self.step.as_str())
+        .bind(self.begun.as_str())
+        .bind(self.ended.clone())
+        .bind(self.outcome.clone())
+        .bind(self.hash())
+    }
+}
+
+impl Lease {
     /// Writes down that a step is about to touch the world. `now` is RFC 3339.
     ///
     /// # Errors
     /// [`StoreError`]; the step must not be taken then.
-    pub async fn begin(&self, subject: &str, step: &str, now: &str) -> Result<IntentId, StoreError> {
-        let id: i64 =
-            sqlx::query_scalar("INSERT INTO intent (subject, step, begun) VALUES (?, ?, ?) RETURNING id")
-                .bind(subject)
-                .bind(step)
-                .bind(now)
-                .fetch_one(&self.pool)
-                .await
-                .map_err(|e| self.error(e))?;
-        Ok(IntentId(id))
+    pub async fn begin(&self, step: &str, now: &str) -> Result<Intent, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let session = self.store.session()?.id.clone();
+        let id = format!("{session}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let entry = Entry {
+            id,
+            session: Some(session),
+            subject: self.subject.clone(),
+            step: step.to_owned(),
+            begun: now.to_owned(),
+            ended: None,
+            outcome: None,
+        };
+        self.write([entry.insert()]).await?;
+        Ok(Intent(entry))
     }
 
     /// Writes down what came of a step that belongs to no instance, or that failed.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn end(&self, intent: IntentId, outcome: &str, now: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE intent SET ended = ?, outcome = ? WHERE id = ?")
-            .bind(now)
-            .bind(outcome)
-            .bind(intent.0)
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
+    pub async fn end(&self, intent: Intent, outcome: &str, now: &str) -> Result<(), StoreError> {
+        self.write([intent.ended(outcome, now)]).await?;
         Ok(())
     }
 
@@ -45,23 +126,76 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn advance(&self, intent: IntentId, instance: &Instance, now: &str) -> Result<(), StoreError> {
-        let stage = self.json(&instance.name, &instance.stage)?;
-        let mut transaction = self.pool.begin().await.map_err(|e| self.error(e))?;
-        sqlx::query("UPDATE intent SET ended = ?, outcome = ? WHERE id = ?")
-            .bind(now)
-            .bind(instance.stage.word())
-            .bind(intent.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(|e| self.error(e))?;
+    pub async fn advance(&self, intent: Intent, instance: &Instance, now: &str) -> Result<(), StoreError> {
+        let ended = intent.ended(instance.stage.word(), now);
         let change = match instance.stage {
-            Stage::Gone => sqlx::query("DELETE FROM instance WHERE name = ?").bind(instance.name.as_str()),
-            _ => sqlx::query("UPDATE instance SET stage = ? WHERE name = ?")
-                .bind(stage)
-                .bind(instance.name.as_str()),
+            Stage::Gone => self.store.remove_instance(&instance.name),
+            _ => self.store.change_instance(instance)?,
         };
-        change.execute(&mut *transaction).await.map_err(|e| self.error(e))?;
-        transaction.commit().await.map_err(|e| self.error(e))
+        self.write(std::iter::once(ended).chain(change)).await?;
+        Ok(())
+    }
+}
+
+impl Intent {
+    fn ended(self, outcome: &str, now: &str) -> Statement {
+        let Self(mut entry) = self;
+        entry.ended = Some(now.to_owned());
+        entry.outcome = Some(outcome.to_owned());
+        let hash = entry.hash();
+        Statement::new("UPDATE intent SET ended = $2, outcome = $3, hash = $4 WHERE id = $1")
+            .bind(entry.id)
+            .bind(now)
+            .bind(outcome)
+            .bind(hash)
+    }
+}
+
+impl Store {
+    /// What was done for one subject, the oldest first; everything where none is named.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn history(&self, subject: Option<&str>) -> Result<Vec<Entry>, StoreError> {
+        let statement = match subject {
+            None => Statement::new(
+                "SELECT id, session, subject, step, begun, ended, outcome, hash FROM intent ORDER BY seq",
+            ),
+            Some(subject) => Statement::new(
+                "SELECT id, session, subject, step, begun, ended, outcome, hash FROM intent WHERE subject = $1 ORDER BY seq",
+            )
+            .bind(subject),
+        };
+        let database = self.database();
+        let mut entries = Vec::new();
+        for row in database.rows(statement).await? {
+            let entry = Entry::of(database, &row)?;
+            if database.get::<i64>(&row, "hash")? != entry.hash() {
+                return Err(self.damaged(format!("the history of {}", entry.subject)));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// The creates of these instances of which nobody knows whether they made a server: they were interrupted, or got no answer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn interrupted_creates(
+        &self,
+        instances: &[Instance],
+    ) -> Result<Vec<InterruptedCreate>, StoreError> {
+        let mut found = Vec::new();
+        for instance in instances.iter().filter(|instance| instance.stage.server().is_none()) {
+            let last =
+                self.history(Some(instance.name.as_str())).await?.into_iter().rfind(|e| e.step == "create");
+            let unknown =
+                |entry: &Entry| entry.outcome.as_deref().is_none_or(|outcome| outcome.starts_with(UNKNOWN));
+            if let Some(entry) = last.filter(unknown) {
+                found.push(InterruptedCreate { instance: instance.name.clone(), begun: entry.begun });
+            }
+        }
+        Ok(found)
     }
 }

@@ -1,69 +1,86 @@
-//! The state: one SQLite file, in which every intent and every outcome is durable before the next step.
+//! The state: an SQLite file, or a PostgreSQL database for teams, in which every intent and every outcome is durable before
+//! the next step.
 //!
-//! It holds no secret: of key pairs only the public halves, of gateways no token.
+//! It holds no secret: of key pairs only the public halves, of gateways no token. Whoever wants to write takes a [`Lease`].
 
+mod check;
 mod creation;
+mod database;
+mod document;
 mod error;
+mod file;
+mod fleet;
 mod instance;
 mod intent;
+mod lease;
+mod schema;
+mod seal;
+mod session;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use sqlx::Connection as _;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::any::AnyRow;
+use tokio::sync::OnceCell;
 
+pub use creation::Creation;
+pub use document::Document;
 pub use error::StoreError;
-pub use intent::IntentId;
+pub use fleet::FleetRow;
+pub use intent::{Entry, Intent, InterruptedCreate, UNKNOWN};
+pub use lease::{FLEET, Held, Lease};
+pub use session::Session;
 
 use crate::model::fleet::FleetId;
+use crate::model::place::Place;
+use database::{Database, Purpose, Statement};
+use file::Found;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
-
-/// Longest wait for another process that is writing.
-const BUSY: Duration = Duration::from_secs(30);
-
-/// An open state file.
+/// An open state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
-    path: PathBuf,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
     fleet: FleetId,
+    moved: Option<String>,
+    session: Option<Session>,
+    /// Filled when the session is written down, before the first lease.
+    begun: OnceCell<()>,
+    heartbeat: OnceLock<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(task) = self.heartbeat.get() {
+            task.abort();
+        }
+    }
 }
 
 impl Store {
-    /// Opens the state, making it where there is none, and brings an older one up to date. `now` is RFC 3339;
-    /// `fresh` is the id that a new fleet gets.
+    /// Opens the state for writing, making it where there is none, and brings an older one up to date. `fresh` is the id that a
+    /// new fleet gets.
     ///
     /// # Errors
-    /// [`StoreError`]: not writable, not a state file, or written by a newer version. Nothing is changed then.
-    pub async fn open(path: &Path, now: &str, fresh: FleetId) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent() {
-            let denied = |source| StoreError::Folder { path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(denied)?;
+    /// [`StoreError`]: not writable, not a state, written by a newer version, or moved elsewhere. Nothing is changed then.
+    pub async fn open(place: &Place, fresh: &FleetId, session: Session) -> Result<Self, StoreError> {
+        if let Place::File(path) = place {
+            file::make_folder(path)?;
+            file::found(path).await?;
         }
-        found(path).await?;
-        let store = Self::connect(path, true).await?;
-        let failed = |source| store.error(source);
-        sqlx::query("INSERT INTO fleet (id, created) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM fleet)")
-            .bind(fresh.as_str())
-            .bind(now)
-            .execute(&store.pool)
-            .await
-            .map_err(failed)?;
-        sqlx::query("INSERT INTO writer (one, version) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET version = excluded.version WHERE version <> excluded.version")
-            .bind(env!("CARGO_PKG_VERSION"))
-            .execute(&store.pool)
-            .await
-            .map_err(failed)?;
-        let incomplete = StoreError::NotOurs { path: path.to_owned() };
-        store.with_fleet().await?.ok_or(incomplete)
+        let database = Database::connect(place, Purpose::Create).await?;
+        schema::bring_up_to_date(&database).await?;
+        schema::note_writer(&database).await?;
+        fleet::begin(&database, fresh, &session.begun).await?;
+        match Self::of(database, Some(session)).await? {
+            Some(store) => store.not_moved(),
+            None => Err(StoreError::NotOurs { place: place.clone() }),
+        }
     }
 
     /// Opens the state to look at it; none where there is none yet, or one that a kill left half made: what is there
@@ -71,136 +88,146 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub async fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
-        match found(path).await? {
-            Found::Nothing => Ok(None),
-            Found::State => Self::connect(path, false).await?.with_fleet().await,
+    pub async fn open_existing(place: &Place) -> Result<Option<Self>, StoreError> {
+        match Self::look(place, Purpose::Use).await? {
+            Some(store) => store.not_moved().map(Some),
+            None => Ok(None),
         }
     }
 
-    async fn connect(path: &Path, create: bool) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
-            .foreign_keys(true);
-        let failed = |source| StoreError::of(path, source);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-        let store = Self { pool, path: path.to_owned(), fleet: FleetId::stored(String::new()) };
-        store.migrate().await?;
-        Ok(store)
+    /// Opens the state as it is at one moment, whoever writes meanwhile; also one that was moved elsewhere.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_snapshot(place: &Place) -> Result<Option<Self>, StoreError> {
+        // what is brought up to date first need not be written in the snapshot
+        match Self::look(place, Purpose::Use).await? {
+            Some(store) => store.close().await?,
+            None => return Ok(None),
+        }
+        Self::look(place, Purpose::Copy).await
     }
 
-    /// Brings the schema up to date; one process at a time, since sqlx takes no lock while it migrates SQLite.
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-        if self.schema().await? == known {
-            return Ok(());
-        }
-        let path = self.path.clone();
-        let lock = tokio::task::spawn_blocking(move || lock(&path)).await;
-        let denied = |source| StoreError::Folder { path: self.path.clone(), source };
-        let _lock = lock.map_err(std::io::Error::from).flatten().map_err(denied)?;
-        if self.schema().await? > known {
-            return Err(self.newer().await);
-        }
-        MIGRATIONS.run(&self.pool).await.map_err(|source| StoreError::migration(&self.path, source))
-    }
-
-    /// The latest migration that the file has seen.
-    async fn schema(&self) -> Result<Option<i64>, StoreError> {
-        let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
-        let count: i64 = sqlx::query_scalar(table).fetch_one(&self.pool).await.map_err(|e| self.error(e))?;
-        if count == 0 {
+    async fn look(place: &Place, purpose: Purpose) -> Result<Option<Self>, StoreError> {
+        if let Place::File(path) = place
+            && file::found(path).await? == Found::Nothing
+        {
             return Ok(None);
         }
-        let latest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
-        latest.fetch_one(&self.pool).await.map_err(|e| self.error(e))
+        let database = Database::connect(place, purpose).await?;
+        if schema::of(&database).await?.is_none() {
+            return Ok(None);
+        }
+        schema::bring_up_to_date(&database).await?;
+        Self::of(database, None).await
     }
 
-    /// A file with a migration that this program does not have was written by a newer one.
-    async fn newer(&self) -> StoreError {
-        let writer: Option<String> =
-            sqlx::query_scalar("SELECT version FROM writer").fetch_optional(&self.pool).await.unwrap_or(None);
-        StoreError::Newer { path: self.path.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) }
+    async fn of(database: Database, session: Option<Session>) -> Result<Option<Self>, StoreError> {
+        let Some(row) = fleet::read(&database).await? else { return Ok(None) };
+        let inner = Inner {
+            database,
+            fleet: FleetId::stored(row.id),
+            moved: row.moved_to,
+            session,
+            begun: OnceCell::new(),
+            heartbeat: OnceLock::new(),
+        };
+        Ok(Some(Self { inner: Arc::new(inner) }))
     }
 
-    async fn with_fleet(mut self) -> Result<Option<Self>, StoreError> {
-        let id: Option<String> = sqlx::query_scalar("SELECT id FROM fleet")
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.error(e))?;
-        Ok(id.map(|id| {
-            self.fleet = FleetId::stored(id);
-            self
-        }))
+    fn not_moved(self) -> Result<Self, StoreError> {
+        match &self.inner.moved {
+            None => Ok(self),
+            Some(to) => Err(StoreError::Moved { place: self.place().clone(), to: to.clone() }),
+        }
     }
 
     /// The fleet that this state is of.
     pub fn fleet(&self) -> &FleetId {
-        &self.fleet
+        &self.inner.fleet
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the state lies.
+    pub fn place(&self) -> &Place {
+        &self.inner.database.place
     }
 
-    /// Writes everything into the file and lets go of it.
-    pub async fn close(self) {
-        self.pool.close().await;
+    /// Frees what this process has, writes everything down and lets go of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the leases could not be freed: they end by themselves.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let freed = self.release_all().await;
+        self.inner.database.pool.close().await;
+        freed
     }
 
-    fn error(&self, source: sqlx::Error) -> StoreError {
-        StoreError::of(&self.path, source)
+    fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    fn me(&self) -> Option<&Session> {
+        self.inner.begun.get().and(self.inner.session.as_ref())
+    }
+
+    fn session(&self) -> Result<&Session, StoreError> {
+        let reading = || StoreError::ReadOnly { place: self.place().clone() };
+        self.inner.session.as_ref().ok_or_else(reading)
+    }
+
+    /// Writes the session down, once, and begins to renew its leases.
+    async fn begin_session(&self) -> Result<(), StoreError> {
+        let session = self.session()?;
+        let write = async || self.database().write(&[session.insert()]).await.map(|_| ());
+        self.inner.begun.get_or_try_init(write).await?;
+        self.inner.heartbeat.get_or_init(|| self.start_heartbeat());
+        Ok(())
+    }
+
+    /// All sessions, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let all = "SELECT id, who, host, machine, pid, started, command, version, begun FROM session ORDER BY begun, id";
+        self.database().rows(Statement::new(all)).await?.iter().map(|row| self.session_of(row)).collect()
+    }
+
+    fn session_of(&self, row: &AnyRow) -> Result<Session, StoreError> {
+        let text = |column: &str| self.database().get::<String>(row, column);
+        let number = |column: &str| self.database().get::<i64>(row, column);
+        Ok(Session {
+            id: text("id")?,
+            who: text("who")?,
+            host: text("host")?,
+            machine: text("machine")?,
+            pid: number("pid")?,
+            started: number("started")?,
+            command: text("command")?,
+            version: text("version")?,
+            begun: text("begun")?,
+        })
+    }
+
+    fn damaged(&self, what: String) -> StoreError {
+        StoreError::Damaged { place: self.place().clone(), what }
     }
 }
 
-/// Waits for the lock beside a state file; it ends with the returned file. Not on the state file itself: closing that
-/// would end SQLite's own locks.
-fn lock(state: &Path) -> std::io::Result<std::fs::File> {
-    let file = std::fs::File::create(beside(state, ".lock"))?;
-    file.lock()?;
-    Ok(file)
-}
-
-fn beside(state: &Path, ending: &str) -> PathBuf {
-    let mut name = state.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// What lies at a path, apart from what is none of ours.
-enum Found {
-    Nothing,
-    State,
-}
-
-/// Looks at a file without changing it. One that holds other tables than ours is refused, and so stays as it is.
-async fn found(path: &Path) -> Result<Found, StoreError> {
-    match std::fs::metadata(path) {
-        Ok(file) if file.len() == 0 => return Ok(Found::Nothing),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(source) => return Err(StoreError::Folder { path: path.to_owned(), source }),
-    }
-    let failed = |source| StoreError::of(path, source);
-    // what a kill left half written is undone from its journal by whoever reads the file next, which takes writing
-    let whole = !beside(path, "-journal").exists();
-    let options = SqliteConnectOptions::new().filename(path).read_only(whole).busy_timeout(BUSY);
-    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
-        .fetch_all(&mut connection)
-        .await
-        .map_err(failed)?;
-    connection.close().await.map_err(failed)?;
-    if tables.is_empty() {
-        Ok(Found::Nothing)
-    } else if tables.iter().any(|name| name == "_sqlx_migrations") {
-        Ok(Found::State)
-    } else {
-        Err(StoreError::NotOurs { path: path.to_owned() })
+impl Session {
+    fn insert(&self) -> Statement {
+        Statement::new(
+            "INSERT INTO session (id, who, host, machine, pid, started, command, version, begun)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(self.id.as_str())
+        .bind(self.who.as_str())
+        .bind(self.host.as_str())
+        .bind(self.machine.as_str())
+        .bind(self.pid)
+        .bind(self.started)
+        .bind(self.command.as_str())
+        .bind(self.version.as_str())
+        .bind(self.begun.as_str())
     }
 }

@@ -3,6 +3,10 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+use super::file::beside;
 use super::*;
 use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, Outcome, Server, Stage};
@@ -20,7 +24,16 @@ fn alice() -> Instance {
 }
 
 async fn open(path: &Path) -> Result<Store, StoreError> {
-    Store::open(path, NOW, FleetId::from_bytes([1; 8])).await
+    let session = Session::here("alice", "clawberth deploy alice", NOW);
+    Store::open(&Place::File(path.to_owned()), &FleetId::from_bytes([1; 8]), session).await
+}
+
+async fn look(path: &Path) -> Result<Option<Store>, StoreError> {
+    Store::open_existing(&Place::File(path.to_owned())).await
+}
+
+async fn lease(store: &Store, subject: &str) -> Lease {
+    store.lease(subject, NOW, |held| panic!("held by {held:?}")).await.unwrap()
 }
 
 #[tokio::test]
@@ -29,12 +42,13 @@ async fn what_was_written_is_there_after_a_kill() {
     let path = dir.path().join("deep/state.sqlite");
     let store = open(&path).await.unwrap();
     let mut instance = alice();
-    store.put_instance(&instance).await.unwrap();
-    let intent = store.begin("alice", "create", NOW).await.unwrap();
+    let lease = lease(&store, "alice").await;
+    lease.put(&instance).await.unwrap();
+    let intent = lease.begin("create", NOW).await.unwrap();
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
     let server = Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: "k".into() };
     instance.stage = instance.stage.after(Outcome::Created(server)).unwrap();
-    store.advance(intent, &instance, NOW).await.unwrap();
+    lease.advance(intent, &instance, NOW).await.unwrap();
     // no close: as after a kill
     let again = open(&path).await.unwrap();
     assert_eq!(again.fleet(), store.fleet());
@@ -46,10 +60,11 @@ async fn an_instance_that_is_gone_is_off_the_list() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("s")).await.unwrap();
     let mut instance = alice();
-    store.put_instance(&instance).await.unwrap();
+    let lease = lease(&store, "alice").await;
+    lease.put(&instance).await.unwrap();
     instance.stage = Stage::Gone;
-    let intent = store.begin("alice", "delete", NOW).await.unwrap();
-    store.advance(intent, &instance, NOW).await.unwrap();
+    let intent = lease.begin("delete", NOW).await.unwrap();
+    lease.advance(intent, &instance, NOW).await.unwrap();
     assert_eq!(store.instances().await.unwrap(), []);
 }
 
@@ -59,8 +74,9 @@ async fn a_host_key_is_found_by_the_create_that_injected_it() {
     let store = open(&dir.path().join("s")).await.unwrap();
     let (first, second) = (OpId::from_bytes([1; 8]), OpId::from_bytes([2; 8]));
     let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-    store.put_creation(&first, &alice, "key one", NOW).await.unwrap();
-    store.put_creation(&second, &alice, "key two", NOW).await.unwrap();
+    let lease = lease(&store, "alice").await;
+    lease.put_creation(&first, "key one", NOW).await.unwrap();
+    lease.put_creation(&second, "key two", NOW).await.unwrap();
     assert_eq!(store.host_key_of(&first, &alice).await.unwrap().as_deref(), Some("key one"));
     assert_eq!(store.host_key_of(&second, &bob).await.unwrap(), None);
 }
@@ -89,11 +105,11 @@ async fn a_newer_state_is_refused_and_names_its_writer() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'later', 1, x'00', 0)",
     )
-    .execute(&store.pool)
+    .execute(&store.database().pool)
     .await
     .unwrap();
-    sqlx::query("UPDATE writer SET version = '7.0.0'").execute(&store.pool).await.unwrap();
-    store.close().await;
+    sqlx::query("UPDATE writer SET version = '7.0.0'").execute(&store.database().pool).await.unwrap();
+    store.close().await.unwrap();
     let error = open(&path).await.unwrap_err().to_string();
     assert!(error.contains("was written by clawberth 7.0.0, which is newer than"), "{error}");
 }
@@ -107,7 +123,7 @@ async fn an_unwritable_folder_is_named() {
 #[tokio::test]
 async fn looking_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(Store::open_existing(&dir.path().join("s")).await.unwrap().is_none());
+    assert!(look(&dir.path().join("s")).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
@@ -117,15 +133,15 @@ async fn what_a_kill_left_half_made_is_completed() {
     let path = dir.path().join("s");
     std::fs::write(&path, "").unwrap();
     let before_tables = "DROP TABLE fleet; DROP TABLE writer; DROP TABLE instance; DROP TABLE creation;
-                         DROP TABLE intent; DELETE FROM _sqlx_migrations";
+                         DROP TABLE intent; DROP TABLE lease; DROP TABLE session; DELETE FROM _sqlx_migrations";
     for undo in [before_tables, "DELETE FROM fleet"] {
-        assert!(Store::open_existing(&path).await.unwrap().is_none());
+        assert!(look(&path).await.unwrap().is_none());
         let store = open(&path).await.unwrap();
-        store.put_instance(&alice()).await.unwrap();
-        sqlx::raw_sql(undo).execute(&store.pool).await.unwrap();
-        store.close().await;
+        lease(&store, "alice").await.put(&alice()).await.unwrap();
+        sqlx::raw_sql(undo).execute(&store.database().pool).await.unwrap();
+        store.database().pool.close().await;
     }
-    assert!(Store::open_existing(&path).await.unwrap().is_none());
+    assert!(look(&path).await.unwrap().is_none());
     open(&path).await.unwrap();
 }
 
@@ -138,7 +154,7 @@ async fn a_database_of_another_program_stays_as_it_was() {
     sqlx::query("CREATE TABLE bookmark (url TEXT)").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     let before = std::fs::read(&path).unwrap();
-    for error in [open(&path).await.unwrap_err(), Store::open_existing(&path).await.unwrap_err()] {
+    for error in [open(&path).await.unwrap_err(), look(&path).await.unwrap_err()] {
         assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -164,6 +180,6 @@ async fn what_a_kill_left_half_written_is_undone_by_the_next_look() {
     for ending in ["", "-journal"] {
         std::fs::copy(beside(&busy, ending), beside(&left, ending)).unwrap();
     }
-    let error = Store::open_existing(&left).await.unwrap_err();
+    let error = look(&left).await.unwrap_err();
     assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
 }

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clawberth::model::fleet::FleetId;
 use clawberth::model::instance::{Instance, Stage};
-use clawberth::store::Store;
+use clawberth::model::place::Place;
+use clawberth::store::{Session, Store};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -197,11 +199,14 @@ impl Environment {
     pub(super) fn record(&self, change: impl FnOnce(&mut Instance)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let store = Store::open_existing(&self.state()).await.unwrap().unwrap();
+            let session = Session::here("a test", "changes the state", "2026-11-22T12:00:00Z");
+            let none = FleetId::from_bytes([0; 8]);
+            let store = Store::open(&Place::File(self.state()), &none, session).await.unwrap();
             let mut instance = store.instances().await.unwrap().remove(0);
             change(&mut instance);
-            store.put_instance(&instance).await.unwrap();
-            store.close().await;
+            let lease = store.lease(instance.name.as_str(), "2026-11-22T12:00:00Z", |_| {}).await.unwrap();
+            lease.put(&instance).await.unwrap();
+            store.close().await.unwrap();
         });
     }
 

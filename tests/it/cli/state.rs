@@ -62,9 +62,9 @@ fn a_newer_state() {
         environment.changes_nothing(
             &command,
             1,
-            "error: the state file $DIR/home/.local/state/clawberth/state.sqlite was written by clawberth 7.0.0, which is \
+            "error: the state in $DIR/home/.local/state/clawberth/state.sqlite was written by clawberth 7.0.0, which is \
              newer than 0.1.0
-hint: use clawberth 7.0.0 or newer; the file was not changed
+hint: use clawberth 7.0.0 or newer; it was not changed
 ",
         );
     }
@@ -78,9 +78,10 @@ fn a_damaged_entry() {
     environment.changes_nothing(
         &["list"],
         1,
-        "error: the state file $DIR/home/.local/state/clawberth/state.sqlite has an entry for alice that cannot be read
-caused by: missing field `stage` at line 1 column 2
-hint: put a copy of the state back, or name another file with --state; it was not changed
+        "error: the state in $DIR/home/.local/state/clawberth/state.sqlite is damaged: the entry for alice is not as it was \
+         written
+hint: put a copy of the state back, or build it anew from what is there with `clawberth reconcile --import` and another \
+         --state; it was not changed
 ",
     );
 }

@@ -1,0 +1,262 @@
+//! One way to both kinds of database: a connection pool, statements as values, transactions that are sent again when the
+//! connection was lost.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool, Executor as _};
+
+use super::StoreError;
+use crate::backoff::Backoff;
+use crate::model::place::Place;
+
+/// Longest wait for another process that is writing to the file.
+const BUSY: &str = "PRAGMA busy_timeout = 30000";
+/// Longest wait for a database that went away while it was used.
+const AWAY: Duration = Duration::from_secs(120);
+/// Longest wait for a connection to a database.
+const CONNECT: Duration = Duration::from_secs(35);
+/// Connections to one PostgreSQL database: a few, since each is used for milliseconds.
+const CONNECTIONS: u32 = 4;
+
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A file is made where there is none.
+    Create,
+    /// It must be there.
+    Use,
+    /// Everything is read as it was at one moment, whoever writes meanwhile.
+    Copy,
+}
+
+/// Which kind of database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A connected database.
+#[derive(Clone, Debug)]
+pub(super) struct Database {
+    pub(super) pool: AnyPool,
+    pub(super) engine: Engine,
+    pub(super) place: Place,
+}
+
+/// One statement, with what it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    sql: &'static str,
+    values: Vec<Value>,
+    guards: bool,
+}
+
+/// What a statement is about.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(String),
+    Maybe(Option<String>),
+    Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Self::Maybe(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl Statement {
+    pub(super) fn new(sql: &'static str) -> Self {
+        Self { sql, values: Vec::new(), guards: false }
+    }
+
+    /// The next of `$1`, `$2`, …
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Makes it a guard: where it changes no row, the transaction is undone.
+    pub(super) fn guard(mut self) -> Self {
+        self.guards = true;
+        self
+    }
+
+    fn query(&self) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
+        self.values.iter().cloned().fold(sqlx::query(self.sql), |query, value| match value {
+            Value::Text(text) => query.bind(text),
+            Value::Maybe(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+        })
+    }
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a transaction that was refused changed nothing"]
+pub(super) enum Written {
+    /// It is durable. How many rows its last statement changed.
+    Done(u64),
+    /// A guard found nothing; nothing was changed.
+    Refused,
+}
+
+impl Database {
+    /// Connects.
+    pub(super) async fn connect(place: &Place, purpose: Purpose) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let failed = |source| StoreError::of(place, source);
+        let (engine, url) = match place {
+            Place::File(path) => {
+                (Engine::Sqlite, file_url(path, purpose).map_err(|e| StoreError::folder(path, e))?)
+            }
+            Place::Postgres(database) => (Engine::Postgres, database.url().expose().to_owned()),
+        };
+        let options: AnyConnectOptions = url.parse().map_err(failed)?;
+        let begin = engine.begin(purpose);
+        // one connection: SQLite has one writer, and our reads are short; and a moment is seen by one connection only
+        let alone = engine == Engine::Sqlite || purpose == Purpose::Copy;
+        let connections = if alone { 1 } else { CONNECTIONS };
+        let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT);
+        let pool = pool.after_connect(move |connection, _| {
+            Box::pin(async move {
+                for statement in begin {
+                    connection.execute(*statement).await?;
+                }
+                Ok(())
+            })
+        });
+        let pool = pool.connect_with(options).await.map_err(failed)?;
+        Ok(Self { pool, engine, place: place.clone() })
+    }
+
+    /// Reads rows.
+    pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<AnyRow>, StoreError> {
+        let mut pauses = away();
+        loop {
+            match statement.query().fetch_all(&self.pool).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => self.lost(error, &mut pauses).await?,
+            }
+        }
+    }
+
+    /// Reads one row, if there is one.
+    pub(super) async fn row(&self, statement: Statement) -> Result<Option<AnyRow>, StoreError> {
+        Ok(self.rows(statement).await?.into_iter().next())
+    }
+
+    /// Carries statements out in one transaction. They are sent again where the connection was lost, perhaps after they
+    /// were done: each has to be one that changes nothing the second time.
+    pub(super) async fn write(&self, statements: &[Statement]) -> Result<Written, StoreError> {
+        let mut pauses = away();
+        loop {
+            match self.try_write(statements).await {
+                Ok(written) => return Ok(written),
+                Err(error) => self.lost(error, &mut pauses).await?,
+            }
+        }
+    }
+
+    async fn try_write(&self, statements: &[Statement]) -> Result<Written, sqlx::Error> {
+        // SQLite: a transaction that first reads and then writes would not wait for another writer
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut changed = 0;
+        for statement in statements {
+            changed = statement.query().execute(&mut *transaction).await?.rows_affected();
+            if statement.guards && changed == 0 {
+                transaction.rollback().await?;
+                return Ok(Written::Refused);
+            }
+        }
+        transaction.commit().await?;
+        Ok(Written::Done(changed))
+    }
+
+    /// Waits a little where the database went away, and may come back.
+    async fn lost(&self, error: sqlx::Error, pauses: &mut Backoff) -> Result<(), StoreError> {
+        if self.engine == Engine::Postgres && StoreError::is_lost(&error) {
+            tracing::debug!(%error, "the database went away");
+            if pauses.pause().await.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::of(&self.place, error))
+    }
+
+    /// The time by the database's clock, in milliseconds.
+    pub(super) async fn now(&self) -> Result<i64, StoreError> {
+        let sql = match self.engine {
+            Engine::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now",
+            Engine::Postgres => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
+        };
+        let row = self.row(Statement::new(sql)).await?;
+        row.map_or(Ok(0), |row| self.get(&row, "now"))
+    }
+
+    /// A column of a row.
+    pub(super) fn get<'r, T>(&self, row: &'r AnyRow, column: &str) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
+    {
+        sqlx::Row::try_get(row, column).map_err(|source| StoreError::of(&self.place, source))
+    }
+}
+
+fn away() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(2), AWAY)
+}
+
+impl Engine {
+    /// What each connection begins with.
+    fn begin(self, purpose: Purpose) -> &'static [&'static str] {
+        static FILE: [&str; 5] = [
+            BUSY,
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+            "BEGIN",
+        ];
+        match (self, purpose) {
+            (Self::Sqlite, Purpose::Copy) => &FILE,
+            (Self::Sqlite, Purpose::Create | Purpose::Use) => {
+                FILE.split_last().map_or(&[], |(_, before)| before)
+            }
+            (Self::Postgres, Purpose::Copy) => &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
+            (Self::Postgres, Purpose::Create | Purpose::Use) => &[],
+        }
+    }
+}
+
+/// SQLite's URL of a file.
+fn file_url(path: &Path, purpose: Purpose) -> std::io::Result<String> {
+    let path = std::path::absolute(path)?;
+    let url = url::Url::from_file_path(&path).map_err(|()| std::io::Error::other("not a path"))?;
+    let mode = if purpose == Purpose::Create { "rwc" } else { "rw" };
+    Ok(format!("sqlite://{}?mode={mode}", url.path()))
+}

@@ -1,0 +1,138 @@
+//! The schema of the state, and how an older state gets it.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::creation::Creation;
+use super::database::{Database, Engine, Statement};
+use super::fleet::FleetRow;
+use super::intent::Entry;
+use super::{StoreError, file, instance};
+use crate::model::place::Place;
+
+static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// The hash of a row that has none yet; SHA-256 never gives it in practice.
+const UNHASHED: i64 = 0;
+
+fn migrations(engine: Engine) -> &'static Migrator {
+    match engine {
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
+    }
+}
+
+/// The latest migration that the state has seen; none: it has no schema.
+pub(super) async fn of(database: &Database) -> Result<Option<i64>, StoreError> {
+    let tables = match database.engine {
+        Engine::Sqlite => "SELECT count(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        Engine::Postgres => {
+            "SELECT count(*) AS n FROM information_schema.tables
+             WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'"
+        }
+    };
+    if number(database, tables).await? == 0 {
+        return Ok(None);
+    }
+    let latest = number(database, "SELECT COALESCE(max(version), 0) AS n FROM _sqlx_migrations").await?;
+    Ok((latest > 0).then_some(latest))
+}
+
+/// Brings the schema up to date. One process at a time: sqlx takes no lock of its own while it migrates SQLite.
+pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {
+    let known = migrations(database.engine).iter().map(|migration| migration.version).max();
+    let current = of(database).await?;
+    if current > known {
+        return Err(newer(database).await);
+    }
+    if current == known && !has_unhashed(database).await? {
+        return Ok(());
+    }
+    let _lock = match &database.place {
+        Place::File(path) => Some(file::lock(path).await?),
+        Place::Postgres(_) => None,
+    };
+    if of(database).await? > known {
+        return Err(newer(database).await);
+    }
+    let failed = |error| match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            StoreError::of(&database.place, source)
+        }
+        other => StoreError::of(&database.place, sqlx::Error::Migrate(Box::new(other))),
+    };
+    migrations(database.engine).run(&database.pool).await.map_err(failed)?;
+    hash_everything(database).await
+}
+
+/// Which program writes, so that an older one can name the one to use.
+pub(super) async fn note_writer(database: &Database) -> Result<(), StoreError> {
+    let note = Statement::new(
+        "INSERT INTO writer (one, version) VALUES (1, $1)
+         ON CONFLICT (one) DO UPDATE SET version = excluded.version WHERE writer.version <> excluded.version",
+    );
+    let _ = database.write(&[note.bind(env!("CARGO_PKG_VERSION"))]).await?;
+    Ok(())
+}
+
+async fn newer(database: &Database) -> StoreError {
+    let writer = database.row(Statement::new("SELECT version FROM writer")).await;
+    let writer = writer.ok().flatten().and_then(|row| database.get::<String>(&row, "version").ok());
+    StoreError::Newer { place: database.place.clone(), writer: writer.unwrap_or_else(|| "unknown".into()) }
+}
+
+async fn number(database: &Database, sql: &'static str) -> Result<i64, StoreError> {
+    let row = database.row(Statement::new(sql)).await?;
+    row.map_or(Ok(0), |row| database.get(&row, "n"))
+}
+
+/// Whether this is a state from before rows had hashes, whose migration was cut off before they got them.
+async fn has_unhashed(database: &Database) -> Result<bool, StoreError> {
+    Ok(number(database, "SELECT hash AS n FROM fleet UNION ALL SELECT 1 AS n").await? == UNHASHED)
+}
+
+/// Gives the rows of an older state their hashes; in one transaction, whose last statement says that it was done.
+async fn hash_everything(database: &Database) -> Result<(), StoreError> {
+    let fleet =
+        database.row(Statement::new("SELECT id, created, public_key, moved_to, hash FROM fleet")).await?;
+    let Some(row) = fleet else { return Ok(()) };
+    if database.get::<i64>(&row, "hash")? != UNHASHED {
+        return Ok(());
+    }
+    let fleet = FleetRow {
+        id: database.get(&row, "id")?,
+        created: database.get(&row, "created")?,
+        public_key: database.get(&row, "public_key")?,
+        moved_to: database.get(&row, "moved_to")?,
+    };
+    let mut all = Vec::new();
+    let mut seal = 0;
+    for row in database.rows(Statement::new("SELECT name, spec, stage, created FROM instance")).await? {
+        let text = |column: &str| database.get::<String>(&row, column);
+        let hash = instance::row_hash(&text("name")?, &text("spec")?, &text("stage")?, &text("created")?);
+        seal ^= hash;
+        all.push(
+            Statement::new("UPDATE instance SET hash = $2 WHERE name = $1").bind(text("name")?).bind(hash),
+        );
+    }
+    for row in database.rows(Statement::new("SELECT op, instance, host_key, created FROM creation")).await? {
+        let text = |column: &str| database.get::<String>(&row, column);
+        let (op, instance) = (text("op")?, text("instance")?);
+        let creation = Creation { op, instance, host_key: text("host_key")?, created: text("created")? };
+        let set = Statement::new("UPDATE creation SET hash = $2 WHERE op = $1");
+        all.push(set.bind(creation.op.as_str()).bind(creation.hash()));
+    }
+    let intents = "SELECT id, session, subject, step, begun, ended, outcome FROM intent";
+    for row in database.rows(Statement::new(intents)).await? {
+        let entry = Entry::of(database, &row)?;
+        all.push(
+            Statement::new("UPDATE intent SET hash = $2 WHERE id = $1")
+                .bind(entry.id.as_str())
+                .bind(entry.hash()),
+        );
+    }
+    let done = Statement::new("UPDATE fleet SET hash = $2, seal = $3 WHERE id = $1");
+    all.push(done.bind(fleet.id.as_str()).bind(fleet.hash()).bind(seal));
+    let _ = database.write(&all).await?;
+    Ok(())
+}
