@@ -1,5 +1,7 @@
 //! The steps that commands have taken, as the state's own journal has them.
 
+use std::path::Path;
+
 use anyhow::Result;
 use sqlx::{Connection as _, Row as _};
 
@@ -15,8 +17,11 @@ pub(crate) struct Step {
 }
 
 impl Operator<'_> {
-    /// All steps so far, in the order in which they were begun.
+    /// All steps so far, in the order in which they were begun; none before there is a state.
     pub(crate) fn journal(&self) -> Result<Vec<Step>> {
+        if !self.state().contains("://") && !Path::new(self.state()).exists() {
+            return Ok(Vec::new());
+        }
         sqlx::any::install_default_drivers();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {

@@ -9,12 +9,14 @@ use clawberth::apply::Point;
 
 use super::fault::Fault;
 use super::scene::{Scene, Sequel};
-use crate::bed::{Cloud, Halt, Operator, Request, Running, Step};
+use serde_json::Value;
+
+use crate::bed::{Cloud, Ended, Halt, Operator, Request, Running, Step};
 
 /// How long a fault lasts that does not end by itself.
 const OUTAGE: Duration = Duration::from_secs(5);
-/// Longest wait for the end of a command that met a fault: its own longest wait for something that does not come.
-const END: Duration = Duration::from_secs(100);
+/// How long a command that met a fault may take; then its operator loses patience, and kills it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A step of a scene.
 #[derive(Clone)]
@@ -41,12 +43,20 @@ pub(super) struct Cell {
     pub(super) sequel: &'static Sequel,
 }
 
+/// What there is to tell of a cell that was played well.
+pub(super) struct Played {
+    /// The requests of the command up to the moment when things went wrong.
+    pub(super) requests: Vec<Request>,
+    /// Whether the command met a fault and came to no end.
+    pub(super) impatient: bool,
+}
+
 impl Place {
     /// Runs a scene undisturbed, and gives the places of all its steps.
     pub(super) fn of(scene: &'static Scene, cloud: &Cloud) -> Result<Vec<Self>> {
         let operator = cloud.operator()?;
         scene.set_up(&operator)?;
-        let known = operator.journal().map_or(0, |steps| steps.len());
+        let known = operator.journal()?.len();
         let ended = operator.run(scene.command, scene.variables)?;
         ensure!(ended.code == Some(0), "{ended}");
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -74,8 +84,8 @@ impl Place {
 }
 
 impl Cell {
-    /// Plays it; the requests of the command up to the moment when things went wrong.
-    pub(super) fn play(&self, cloud: &Cloud) -> Result<Vec<Request>> {
+    /// Plays it.
+    pub(super) fn play(&self, cloud: &Cloud) -> Result<Played> {
         let operator = cloud.operator()?;
         let Place { scene, .. } = self.place;
         scene.set_up(&operator)?;
@@ -97,32 +107,31 @@ impl Cell {
         ensure!(story.is_none() || met(), "no request met the fault; {ended}");
         let rest = scene.go_on(self.sequel, &operator).and_then(|()| clear(&operator));
         rest.with_context(|| format!("{ended}--- and then"))?;
-        Ok(requests)
+        let impatient = story.is_some() && ended.code.is_none();
+        Ok(Played { requests, impatient })
     }
 }
 
 /// Lets a stopped command go on into a fault, to its end.
-fn suffer(
-    mut running: Running,
-    fault: serde_json::Value,
-    lasts: bool,
-    operator: &Operator<'_>,
-) -> Result<crate::bed::Ended> {
+fn suffer(mut running: Running, fault: Value, lasts: bool, operator: &Operator<'_>) -> Result<Ended> {
     let mut fault = Some(operator.api.fault(fault)?);
     running.go_on()?;
-    loop {
-        match running.halt(if lasts && fault.is_some() { OUTAGE } else { END })? {
+    let ended = loop {
+        match running.halt(if lasts && fault.is_some() { OUTAGE } else { PATIENCE })? {
             // the same step once more
             Halt::Stopped => running.go_on()?,
-            Halt::Ended => break,
+            Halt::Ended => break running.end(Duration::ZERO)?,
             Halt::TooLate => match fault.take() {
-                Some(fault) if lasts => operator.api.lift(fault)?,
-                Some(_) | None => break,
+                Some(over) if lasts => operator.api.lift(over)?,
+                over => {
+                    fault = over;
+                    break running.kill()?;
+                }
             },
         }
-    }
+    };
     fault.map_or(Ok(()), |fault| operator.api.lift(fault))?;
-    running.end(Duration::ZERO)
+    Ok(ended)
 }
 
 /// Removes everything, and sees that nothing is left, and that nothing had been made twice.

@@ -10,11 +10,11 @@ mod host;
 mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Instant;
 
 use anyhow::Result;
-use cell::{Cell, Place, Trouble};
+use cell::{Cell, Place, Played, Trouble};
 use clawberth::apply::Point;
 use clawberth::plan::{FleetStep, Step};
 use scene::{SCENES, SEQUELS};
@@ -22,7 +22,7 @@ use scene::{SCENES, SEQUELS};
 use crate::bed::{Cloud, Request, side_by_side};
 
 /// Cells at a time. They mostly wait.
-const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 24;
 /// More than there are cells: each has a project of its own.
 const PROJECTS: usize = 3000;
 
@@ -43,27 +43,44 @@ fn every_step_survives_every_failure() {
     let all: BTreeSet<&str> = Step::WORDS.iter().chain(FleetStep::WORDS).copied().collect();
     report.require(seen == all, || format!("the scenes take the steps {seen:?}, and there are {all:?}"));
 
-    let failures = side_by_side(SIDE_BY_SIDE, wanted(hosts), |cell| cell.play(&cloud));
-    report.take(
-        "faults of hosts",
-        failures.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect(),
-    );
-
-    let played = side_by_side(SIDE_BY_SIDE, wanted(kills(&places)), |cell| cell.play(&cloud));
+    // hosts that hang are waited for, and nothing is to wait for that
+    let all = hosts.into_iter().map(Work::Host).chain(kills(&places).into_iter().map(Work::Step));
+    let played = side_by_side(SIDE_BY_SIDE, wanted(all.collect()), |work| work.play(&cloud));
     let requests = requests_of_steps(&played);
-    report.take("kills", played.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect());
+    report.take_cells("kills, and faults of hosts", played);
     let without = places.iter().filter(|place| !requests.contains_key(&place.step));
     let without: BTreeSet<&str> = without.map(|place| place.step.as_str()).collect();
     let expected: BTreeSet<&str> = host::steps().chain(["condemn"]).collect();
     report.require(without == expected, || format!("the steps {without:?} asked the API for nothing"));
 
-    let cells = wanted(faults(&places, &requests));
-    let played = side_by_side(SIDE_BY_SIDE, cells, |cell| cell.play(&cloud));
-    report.take(
-        "faults of the API",
-        played.into_iter().map(|(cell, result)| (cell.to_string(), result)).collect(),
-    );
+    let cells = faults(&places, &requests).into_iter().map(Work::Step).collect();
+    report
+        .take_cells("faults of the API", side_by_side(SIDE_BY_SIDE, wanted(cells), |work| work.play(&cloud)));
     report.conclude();
+}
+
+/// A cell of either kind.
+enum Work {
+    Host(host::HostCell),
+    Step(Cell),
+}
+
+impl Work {
+    fn play(&self, cloud: &Cloud) -> Result<Played> {
+        match self {
+            Self::Host(cell) => cell.play(cloud).map(|()| Played { requests: Vec::new(), impatient: false }),
+            Self::Step(cell) => cell.play(cloud),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(cell) => cell.fmt(f),
+            Self::Step(cell) => cell.fmt(f),
+        }
+    }
 }
 
 /// Every step × every point × every way to go on.
@@ -102,15 +119,19 @@ fn faults(places: &[Place], requests: &BTreeMap<String, BTreeSet<String>>) -> Ve
 }
 
 /// What each step asks the API for: what had been asked after it and not yet before it.
-fn requests_of_steps(played: &[(Cell, Result<Vec<Request>>)]) -> BTreeMap<String, BTreeSet<String>> {
+fn requests_of_steps(played: &[(Work, Result<Played>)]) -> BTreeMap<String, BTreeSet<String>> {
     let mut requests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (cell, result) in played {
-        let (Trouble::Kill(Point::AfterAct), Ok(after)) = (&cell.trouble, result) else { continue };
-        let same = |other: &Cell| {
-            other.place.to_string() == cell.place.to_string()
-                && matches!(other.trouble, Trouble::Kill(Point::AfterIntent))
-        };
-        let Some((_, Ok(before))) = played.iter().find(|(other, _)| same(other)) else { continue };
+    let at = |wanted: Point| {
+        played.iter().filter_map(move |(work, result)| match (work, result) {
+            (Work::Step(cell), Ok(played)) if matches!(cell.trouble, Trouble::Kill(at) if at == wanted) => {
+                Some((&cell.place, &played.requests))
+            }
+            _ => None,
+        })
+    };
+    for (place, after) in at(Point::AfterAct) {
+        let same = |(other, _): &(&Place, _)| other.to_string() == place.to_string();
+        let Some((_, before)) = at(Point::AfterIntent).find(same) else { continue };
         let mut left: Vec<String> = after.iter().map(Request::what).collect();
         for what in before.iter().map(Request::what) {
             if let Some(place) = left.iter().position(|other| *other == what) {
@@ -118,7 +139,7 @@ fn requests_of_steps(played: &[(Cell, Result<Vec<Request>>)]) -> BTreeMap<String
             }
         }
         // of several scenes the first one counts
-        requests.entry(cell.place.step.clone()).or_insert_with(|| left.into_iter().collect());
+        requests.entry(place.step.clone()).or_insert_with(|| left.into_iter().collect());
     }
     requests.retain(|_, asked| !asked.is_empty());
     requests
@@ -158,6 +179,14 @@ impl Report {
         self.lines.push(format!("{what}: {all} cells, {failed} failed, {took:.0} s"));
         eprintln!("{what}: {all} cells, {failed} failed, {took:.0} s");
         well
+    }
+
+    /// The same for cells, of which no more is wanted than a word about those that came to no end.
+    fn take_cells(&mut self, what: &str, played: Vec<(Work, Result<Played>)>) {
+        let named = played.into_iter().map(|(work, result)| (work.to_string(), result)).collect();
+        for (name, _) in self.take(what, named).iter().filter(|(_, played)| played.impatient) {
+            eprintln!("came to no end: {name}");
+        }
     }
 
     fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
