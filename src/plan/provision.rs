@@ -141,7 +141,9 @@ fn steps(
         steps.push(Step::PowerOn(server.id));
     }
     steps.extend(naming(instance, server, known, seen)?);
-    steps.extend(remaining(instance, known.is_some(), seen));
+    // a server that is switched on starts the way anew, as its outcome says
+    let stands = known.is_some() && server.is_some_and(|server| !server.off);
+    steps.extend(remaining(instance, stands, seen));
     Ok(steps)
 }
 

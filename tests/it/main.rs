@@ -11,6 +11,8 @@
 )]
 
 mod arrows;
+#[path = "../bed/mod.rs"]
+mod bed;
 mod cli;
 mod examples;
 mod lab_acme;
@@ -19,6 +21,7 @@ mod lab_faults;
 mod lab_machines;
 mod lab_scripted;
 mod machines;
+mod matrix;
 mod postgres;
 mod registry;
 mod render;

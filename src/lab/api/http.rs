@@ -13,6 +13,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
+use super::deed::Deed;
 use super::error::ApiError;
 use super::fault::Bare;
 use super::project::Index;
@@ -20,7 +21,7 @@ use super::rate_limit::Ticket;
 use super::request_log::Entry;
 use super::serve::Unanswered;
 use super::{
-    Cloud, absent, action, datacenter, fault, firewall_routes, image_routes, location, metrics,
+    Cloud, absent, action, datacenter, deed, fault, firewall_routes, image_routes, location, metrics,
     network_routes, placement_group, pricing, primary_ip_routes, rrset_routes, server, server_actions,
     server_network, server_type, ssh_key, volume_routes, zone_routes,
 };
@@ -54,6 +55,7 @@ pub(crate) fn router(cloud: Cloud) -> Router {
         .route_layer(from_fn(authorize))
         .fallback(unknown_route)
         .layer(map_response(in_own_words))
+        .layer(from_fn(deed::note))
         .layer(from_fn_with_state(cloud.clone(), observe))
         .with_state(cloud.clone())
         .merge(fault::control::routes(&cloud))
@@ -128,12 +130,16 @@ async fn observe(State(lab): State<Cloud>, mut request: Request, next: Next) -> 
     };
     mark(&mut response, ticket, &correlation_id);
     let unanswered = response.extensions().get::<Unanswered>().is_some();
+    let status = (!unanswered).then(|| response.status());
+    let deed = response.extensions().get::<Deed>();
     lab.lab.log.write(&Entry {
         time: format!("{now:.3}"),
         method: method.as_str(),
         route: route.as_ref().map(|route| below_v1(route.as_str())),
         path: &path,
-        status: (!unanswered).then(|| response.status().as_u16()),
+        status: status.map(|status| status.as_u16()),
+        done: deed.filter(|deed| status != Some(deed.status)).map(|deed| deed.status.as_u16()),
+        made: deed.and_then(|deed| deed.made.as_ref()),
         correlation_id: &correlation_id,
         client: client.as_deref(),
         project: project.as_ref().map(|project| project.tenancy().name.as_str()),

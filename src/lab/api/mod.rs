@@ -8,6 +8,7 @@ mod api_date;
 mod body;
 mod catalog;
 mod datacenter;
+mod deed;
 mod delays;
 mod deprecation;
 mod error;

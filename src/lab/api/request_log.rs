@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::deed::Made;
+
 /// The file `requests.jsonl`, appended to.
 #[derive(Debug)]
 pub(crate) struct RequestLog(Mutex<File>);
@@ -24,6 +26,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) path: &'a str,
     /// `None`: the connection was ended without an answer.
     pub(crate) status: Option<u16>,
+    /// The status that was due, where a fault answered otherwise or not at all: the request was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) done: Option<u16>,
+    /// The resource that it made, whatever was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) made: Option<&'a Made>,
     pub(crate) correlation_id: &'a str,
     /// The client's user agent.
     pub(crate) client: Option<&'a str>,

@@ -148,7 +148,8 @@ fn a_server_that_vanished_is_made_again_and_one_that_is_off_is_switched_on() {
     assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), all);
     let off = CloudServer { off: true, ..cloud_server(7) };
     seen.servers.insert("alice".parse().unwrap(), vec![off]);
-    assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), ["power-on", "serve"]);
+    let anew = ["power-on", "reach", "trust", "install", "serve"];
+    assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), anew);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::encounter::Encounter;
 use super::kind::Kind;
 use super::labels;
 use crate::lab::api::Cloud;
+use crate::lab::api::deed::{self, Deed};
 use crate::lab::api::error::ApiError;
 use crate::lab::api::http::below_v1;
 use crate::lab::api::serve::Unanswered;
@@ -35,7 +36,12 @@ pub(crate) async fn pass(cloud: &Cloud, request: Request, next: Next) -> (Respon
     request.extensions_mut().insert(Arc::clone(&encounter));
     let response = match instead(&encounter, request.method()) {
         Some(response) => response,
-        None => afterwards(&encounter, next.run(request).await).await,
+        None => {
+            let response = next.run(request).await;
+            let deed = response.extensions().get::<Deed>().cloned();
+            let response = afterwards(&encounter, response).await;
+            deed.into_iter().fold(response, deed::with)
+        }
     };
     (response, encounter.met())
 }

@@ -1,0 +1,202 @@
+//! Every step of every plan × every failure: killed at each point, or failed by each fault, then one unattended
+//! command, then `destroy --all`; and nothing is left anywhere, and nothing was ever made twice.
+//!
+//! It is generated: each scene is run once undisturbed, and what it wrote into its journal are the steps that are
+//! killed and failed. `MATRIX=TEXT` plays only the cells with that text in their names.
+
+mod cell;
+mod fault;
+mod host;
+mod scene;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
+use std::time::Instant;
+
+use anyhow::Result;
+use cell::{Cell, Place, Played, Trouble};
+use clawberth::apply::Point;
+use clawberth::plan::{FleetStep, Step};
+use scene::{SCENES, SEQUELS};
+
+use crate::bed::{Cloud, Request, side_by_side};
+
+/// Cells at a time. They mostly wait.
+const SIDE_BY_SIDE: usize = 24;
+/// More than there are cells: each has a project of its own.
+const PROJECTS: usize = 3000;
+
+#[test]
+fn every_step_survives_every_failure() {
+    let hosts = host::cells();
+    let script: Vec<&str> = hosts.iter().map(host::HostCell::script).collect();
+    let cloud = Cloud::up(PROJECTS, &script.join("\n")).unwrap();
+    host::nothing_is_missing().unwrap();
+    fault::nothing_is_missing(&cloud.operator().unwrap().api).unwrap();
+    let mut report = Report { failed: Vec::new(), lines: Vec::new(), since: Instant::now() };
+
+    let learned = side_by_side(SIDE_BY_SIDE, SCENES.iter().collect(), |scene| Place::of(scene, &cloud));
+    let named = learned.into_iter().map(|(scene, places)| (format!("{}/undisturbed", scene.name), places));
+    let places: Vec<Place> =
+        report.take("undisturbed", named.collect()).into_iter().flat_map(|(_, p)| p).collect();
+    let seen: BTreeSet<&str> = places.iter().map(|place| place.step.as_str()).collect();
+    let all: BTreeSet<&str> = Step::WORDS.iter().chain(FleetStep::WORDS).copied().collect();
+    report.require(seen == all, || format!("the scenes take the steps {seen:?}, and there are {all:?}"));
+
+    // hosts that hang are waited for, and nothing is to wait for that
+    let all = hosts.into_iter().map(Work::Host).chain(kills(&places).into_iter().map(Work::Step));
+    let played = side_by_side(SIDE_BY_SIDE, wanted(all.collect()), |work| work.play(&cloud));
+    let requests = requests_of_steps(&played);
+    report.take_cells("kills, and faults of hosts", played);
+    let without = places.iter().filter(|place| !requests.contains_key(&place.step));
+    let without: BTreeSet<&str> = without.map(|place| place.step.as_str()).collect();
+    let expected: BTreeSet<&str> = host::steps().chain(["condemn"]).collect();
+    report.require(without == expected, || format!("the steps {without:?} asked the API for nothing"));
+
+    let cells = faults(&places, &requests).into_iter().map(Work::Step).collect();
+    report
+        .take_cells("faults of the API", side_by_side(SIDE_BY_SIDE, wanted(cells), |work| work.play(&cloud)));
+    report.conclude();
+}
+
+/// A cell of either kind.
+enum Work {
+    Host(host::HostCell),
+    Step(Cell),
+}
+
+impl Work {
+    fn play(&self, cloud: &Cloud) -> Result<Played> {
+        match self {
+            Self::Host(cell) => cell.play(cloud).map(|()| Played { requests: Vec::new(), impatient: false }),
+            Self::Step(cell) => cell.play(cloud),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(cell) => cell.fmt(f),
+            Self::Step(cell) => cell.fmt(f),
+        }
+    }
+}
+
+/// Every step × every point × every way to go on.
+fn kills(places: &[Place]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for place in places {
+        for point in Point::ALL {
+            for sequel in SEQUELS {
+                cells.push(Cell { place: place.clone(), trouble: Trouble::Kill(point), sequel });
+            }
+        }
+    }
+    cells
+}
+
+/// Every step × every fault that its requests can meet: once, and as an outage; in the first scene that has the step.
+fn faults(places: &[Place], requests: &BTreeMap<String, BTreeSet<String>>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut done = BTreeSet::new();
+    let all = fault::all();
+    for place in places.iter().filter(|place| done.insert(&place.step)) {
+        for route in requests.get(&place.step).into_iter().flatten() {
+            for fault in all.iter().filter(|fault| (fault.meets)(route)) {
+                let outage = fault.outage && !(route.starts_with("GET ") && requests[&place.step].len() > 1);
+                for lasts in [outage.then_some(true), Some(false)].into_iter().flatten() {
+                    let trouble = Trouble::Fault { fault: fault.clone(), route: route.clone(), lasts };
+                    let cell = |sequel| Cell { place: place.clone(), trouble: trouble.clone(), sequel };
+                    cells.extend(SEQUELS.iter().map(cell));
+                }
+            }
+        }
+    }
+    // those that wait begin first
+    cells.sort_by_key(|cell| matches!(cell.trouble, Trouble::Fault { lasts: false, .. }));
+    cells
+}
+
+/// What each step asks the API for: what had been asked after it and not yet before it.
+fn requests_of_steps(played: &[(Work, Result<Played>)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut requests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let at = |wanted: Point| {
+        played.iter().filter_map(move |(work, result)| match (work, result) {
+            (Work::Step(cell), Ok(played)) if matches!(cell.trouble, Trouble::Kill(at) if at == wanted) => {
+                Some((&cell.place, &played.requests))
+            }
+            _ => None,
+        })
+    };
+    for (place, after) in at(Point::AfterAct) {
+        let same = |(other, _): &(&Place, _)| other.to_string() == place.to_string();
+        let Some((_, before)) = at(Point::AfterIntent).find(same) else { continue };
+        let mut left: Vec<String> = after.iter().map(Request::what).collect();
+        for what in before.iter().map(Request::what) {
+            if let Some(place) = left.iter().position(|other| *other == what) {
+                left.remove(place);
+            }
+        }
+        // of several scenes the first one counts
+        requests.entry(place.step.clone()).or_insert_with(|| left.into_iter().collect());
+    }
+    requests.retain(|_, asked| !asked.is_empty());
+    requests
+}
+
+/// The cells that were asked for; of the kills also those that tell what a step asks for.
+fn wanted<T: Display>(cells: Vec<T>) -> Vec<T> {
+    let Ok(text) = std::env::var("MATRIX") else { return cells };
+    let is_wanted = |name: &str| {
+        let place = name.split_once("/kill after-").map(|(place, _)| place);
+        name.contains(&text) || place.is_some_and(|place| text.starts_with(place))
+    };
+    cells.into_iter().filter(|cell| is_wanted(&cell.to_string())).collect()
+}
+
+/// How it went.
+struct Report {
+    failed: Vec<String>,
+    lines: Vec<String>,
+    since: Instant,
+}
+
+impl Report {
+    /// Takes the failures out; what went well.
+    fn take<T>(&mut self, what: &str, results: Vec<(String, Result<T>)>) -> Vec<(String, T)> {
+        let (all, failed) = (results.len(), self.failed.len());
+        let mut well = Vec::new();
+        for (name, result) in results {
+            match result {
+                Ok(value) => well.push((name, value)),
+                Err(error) => self.failed.push(format!("=== {name}\n{error:#}")),
+            }
+        }
+        let took = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        let failed = self.failed.len() - failed;
+        self.lines.push(format!("{what}: {all} cells, {failed} failed, {took:.0} s"));
+        eprintln!("{what}: {all} cells, {failed} failed, {took:.0} s");
+        well
+    }
+
+    /// The same for cells, of which no more is wanted than a word about those that came to no end.
+    fn take_cells(&mut self, what: &str, played: Vec<(Work, Result<Played>)>) {
+        let named = played.into_iter().map(|(work, result)| (work.to_string(), result)).collect();
+        for (name, _) in self.take(what, named).iter().filter(|(_, played)| played.impatient) {
+            eprintln!("came to no end: {name}");
+        }
+    }
+
+    fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && std::env::var_os("MATRIX").is_none() {
+            self.failed.push(what());
+        }
+    }
+
+    fn conclude(self) {
+        let Self { failed, lines, .. } = self;
+        assert!(failed.is_empty(), "{}\n{}\n{} failed", failed.join("\n"), lines.join("\n"), failed.len());
+    }
+}

@@ -1,0 +1,207 @@
+//! The commands that are killed and failed, and what they find. One more scene is one more entry here.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use clawberth::apply::Point;
+use serde_json::{Value, json};
+
+use crate::bed::{Ended, Operator};
+
+/// A command, and what there is when it begins.
+pub(super) struct Scene {
+    pub(super) name: &'static str,
+    /// Brings about what the command finds.
+    before: fn(&Operator<'_>) -> Result<()>,
+    pub(super) command: &'static [&'static str],
+    pub(super) variables: &'static [(&'static str, &'static str)],
+    goal: Goal,
+}
+
+/// What the command is for.
+enum Goal {
+    /// These serve.
+    Serve(&'static [&'static str]),
+    /// These are gone.
+    Gone(&'static [&'static str]),
+}
+
+/// What is done, unattended, after a command was killed or failed.
+pub(super) struct Sequel {
+    pub(super) name: &'static str,
+    /// None: the same command again.
+    command: Option<&'static [&'static str]>,
+}
+
+/// All ways to go on.
+pub(super) const SEQUELS: &[Sequel] = &[
+    Sequel { name: "again", command: None },
+    // as soon as there is a `reconcile`: Sequel { name: "reconcile", command: Some(&["reconcile", "--apply", "--yes"]) },
+];
+
+const NO_VARIABLES: &[(&str, &str)] = &[];
+/// Hosts see every caller as 127.0.0.1, which has to stay among those that are let in.
+const OTHER_ADMINS: &[(&str, &str)] = &[("CLAWBERTH_ADMIN_NETWORKS", "127.0.0.0/8,192.0.2.0/24")];
+
+/// All scenes. What a step asks for is learned, and failed, in the first one that has it; so those with several
+/// instances, whose steps mix, come last.
+pub(super) const SCENES: &[Scene] = &[
+    Scene {
+        name: "deploy-by-address",
+        before: nothing,
+        command: &["deploy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
+        name: "deploy-by-name",
+        before: zone,
+        command: &["deploy", "alice", "--domain", "example.org", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
+        name: "deploy-after-changed-admin-networks",
+        before: alice,
+        command: &["deploy", "alice", "--yes"],
+        variables: OTHER_ADMINS,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
+        name: "deploy-after-an-interrupted-create",
+        before: interrupted_create,
+        command: &["deploy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
+        name: "deploy-where-the-server-is-off",
+        before: switched_off,
+        command: &["deploy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
+        name: "destroy-one-of-two",
+        before: alice_and_bob,
+        command: &["destroy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Gone(&["alice"]),
+    },
+    Scene {
+        name: "destroy-the-last",
+        before: alice_by_name,
+        command: &["destroy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Gone(&["alice"]),
+    },
+    Scene {
+        name: "destroy-all-with-a-stray",
+        before: alice_and_a_stray,
+        command: &["destroy", "--all", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Gone(&["alice"]),
+    },
+    Scene {
+        name: "deploy-two",
+        before: nothing,
+        command: &["deploy", "alice", "bob", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice", "bob"]),
+    },
+];
+
+impl Scene {
+    /// Sets it up afresh.
+    pub(super) fn set_up(&self, operator: &Operator<'_>) -> Result<()> {
+        (self.before)(operator).context("while the scene was set up")
+    }
+
+    /// Goes on after the command was killed or failed, and holds the outcome against what the command was for.
+    pub(super) fn go_on(&self, sequel: &Sequel, operator: &Operator<'_>) -> Result<()> {
+        let before = operator.list()?;
+        let ended = operator.run(sequel.command.unwrap_or(self.command), self.variables)?;
+        let after = operator.list()?;
+        let stage = |name: &str| after.get(name).map(String::as_str);
+        match (&self.goal, sequel.command) {
+            (Goal::Serve(names), None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                ensure!(names.iter().all(|name| stage(name) == Some("serving")), "{after:?} after {ended}");
+            }
+            (Goal::Gone(names), None) => {
+                // who is gone already is nobody's to be destroyed again
+                let was_there = names.iter().any(|name| before.contains_key(*name));
+                ensure!(ended.code == Some(0) || !was_there, "{ended}");
+                ensure!(names.iter().all(|name| stage(name).is_none()), "{after:?} after {ended}");
+            }
+            (_, Some(_)) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                ensure!(after.values().all(|stage| stage == "serving"), "{after:?} after {ended}");
+            }
+        }
+        self.same_servers(operator, &ended)
+    }
+
+    /// Every server of the cloud is one that the state knows, and the other way round.
+    fn same_servers(&self, operator: &Operator<'_>, ended: &Ended) -> Result<()> {
+        let list: Value = serde_json::from_str(&operator.ok(&["list", "--json"])?)?;
+        let ids = |values: &[Value], pointer: &str| -> BTreeSet<u64> {
+            values.iter().filter_map(|value| value.pointer(pointer)?.as_u64()).collect()
+        };
+        let known = ids(list.as_array().context("no list")?, "/server/id");
+        let servers = operator.all("/servers", "servers")?;
+        // nobody but `destroy --all` takes a stray away
+        let of_instances: Vec<Value> =
+            servers.into_iter().filter(|server| server.pointer("/labels/instance").is_some()).collect();
+        let there = ids(&of_instances, "/id");
+        ensure!(known == there, "the state knows {known:?}, the cloud has {there:?} after {ended}");
+        Ok(())
+    }
+}
+
+fn nothing(_: &Operator<'_>) -> Result<()> {
+    Ok(())
+}
+
+fn zone(operator: &Operator<'_>) -> Result<()> {
+    operator.api.ask("POST", "/zones", Some(&json!({ "name": "example.org", "mode": "primary" }))).map(drop)
+}
+
+fn alice(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "alice", "--yes"]).map(drop)
+}
+
+fn alice_by_name(operator: &Operator<'_>) -> Result<()> {
+    zone(operator)?;
+    operator.ok(&["deploy", "alice", "--domain", "example.org", "--yes"]).map(drop)
+}
+
+fn alice_and_bob(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "alice", "bob", "--yes"]).map(drop)
+}
+
+fn interrupted_create(operator: &Operator<'_>) -> Result<()> {
+    let mut deploy = operator.start_to(&["deploy", "alice", "--yes"], "create", Point::AfterAct, &[])?;
+    deploy.until_stopped()?;
+    deploy.kill().map(drop)
+}
+
+fn switched_off(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let servers = operator.all("/servers", "servers")?;
+    let id = servers.first().and_then(|server| server.get("id")).context("there is no server")?;
+    operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None).map(drop)
+}
+
+/// A server with the fleet's label that belongs to no instance.
+fn alice_and_a_stray(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let servers = operator.all("/servers", "servers")?;
+    let fleet =
+        servers.first().and_then(|server| server.pointer("/labels/fleet")).context("there is no server")?;
+    let stray = json!({
+        "name": "stray", "server_type": "cx23", "image": "debian-13", "location": "fsn1",
+        "labels": { "managed-by": "clawberth", "fleet": fleet },
+    });
+    operator.api.ask("POST", "/servers", Some(&stray)).map(drop)
+}
