@@ -1,9 +1,11 @@
 //! Walks a plan. The only place that changes the world: for each step intent, act, outcome, stage, event.
 
+mod adopt;
 mod create;
 mod delete;
 mod dns;
 mod fleet;
+mod guard;
 mod halt;
 mod host;
 mod instance;
@@ -101,12 +103,10 @@ impl World {
 
     /// The fleet's firewall and keys; one look for all creates, after the steps that make them.
     async fn common(&self) -> Result<&Common> {
-        let look = async || -> Result<Common> {
-            let selector = self.store.fleet().selector();
-            let (firewalls, keys) =
-                tokio::try_join!(self.cloud.firewalls(&selector), self.cloud.ssh_keys(&selector))?;
-            let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
-            Ok(Common { firewall, ssh_keys: keys.iter().map(|key| key.id).collect() })
+        // lists may not show yet what was made just now
+        let look = || async move {
+            let seen = adopt::until_seen(|| fleet::common(self), adopt::LAG).await?;
+            seen.context("the fleet's firewall or SSH key is gone")
         };
         self.common.get_or_try_init(look).await
     }

@@ -56,6 +56,11 @@ impl Fleet {
         Ok(Self { store, id, key, instances })
     }
 
+    /// Whether there is a state at all.
+    pub(super) fn is_written(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// The state for writing, with the key beside it.
     pub(super) async fn open(
         self,
@@ -131,7 +136,7 @@ fn lost_key(state: &Path) -> Refusal {
     Refusal::new("the fleet's SSH key is gone", hint).because(format!("{} does not exist", path.display()))
 }
 
-fn read_key(state: &Path) -> Result<Option<KeyPair>, Failure> {
+pub(super) fn read_key(state: &Path) -> Result<Option<KeyPair>, Failure> {
     let path = key_path(state);
     let what = || format!("cannot read the fleet's SSH key {}", path.display());
     match std::fs::read_to_string(&path) {

@@ -9,6 +9,7 @@ mod init;
 mod lab;
 mod list;
 mod open;
+mod reconcile;
 mod record;
 mod show;
 mod ssh;
@@ -65,6 +66,7 @@ enum Command {
     Ssh(ssh::Ssh),
     Open(open::Open),
     Destroy(destroy::Destroy),
+    Reconcile(reconcile::Reconcile),
     Lab(lab::Lab),
 }
 
@@ -139,6 +141,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
             command.run(cli.global.json, context.ui.stdout()).await?;
             Ok(Status::Success)
         }
+        Command::Reconcile(command) => command.run(&flags, context).await,
         Command::Destroy(command) => command.run(&flags, context).await,
     }
 }

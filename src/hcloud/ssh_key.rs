@@ -39,6 +39,11 @@ impl Client {
         self.list("/ssh_keys", "ssh_keys", &[("label_selector", selector)]).await
     }
 
+    /// All keys of the project.
+    pub async fn all_ssh_keys(&self) -> Result<Vec<SshKey>, Error> {
+        self.list("/ssh_keys", "ssh_keys", &[]).await
+    }
+
     /// Makes a public key known to the project.
     pub async fn create_ssh_key(
         &self,
