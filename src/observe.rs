@@ -19,7 +19,7 @@ use crate::model::observed::{
 };
 use crate::model::price::Price;
 
-/// What bears the fleet's label, and the given zones. One request per kind and page.
+/// What bears the fleet's label, and the given zones. One request per kind and page, and one for each firewall and key.
 ///
 /// # Errors
 /// What the API or the network says.
@@ -28,8 +28,13 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
     let answers =
         tokio::join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector));
     // of several failures always the same one is told, whichever came first
-    let (servers, firewalls, keys) = (answers.0?, answers.1?, answers.2?);
-    let mut firewalls = firewalls;
+    let (servers, mut firewalls, mut keys) = (answers.0?, answers.1?, answers.2?);
+    // lists still show for a while what was deleted
+    let (there, known) = tokio::try_join!(
+        existing(&firewalls, |firewall| async { Ok(client.firewall(firewall.id).await?.is_some()) }),
+        existing(&keys, |key| async { Ok(client.ssh_key(key.id).await?.is_some()) }),
+    )?;
+    (firewalls, keys) = (there, known);
     // of several, the one whose name is unique is the fleet's
     firewalls.sort_by_key(|firewall| (firewall.name != fleet.common_name(), firewall.id));
     let mut seen = Observed {
@@ -49,6 +54,33 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
         }
     }
     Ok(seen)
+}
+
+/// Those of what a list shows that exist.
+async fn existing<'a, T: Clone, F>(listed: &'a [T], look: impl Fn(&'a T) -> F) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let looks = listed.iter().map(async |item| Ok::<_, Error>(look(item).await?.then(|| item.clone())));
+    Ok(futures_util::future::try_join_all(looks).await?.into_iter().flatten().collect())
+}
+
+/// Leaves out servers that were deleted, which lists still show for a while. Those that the state knows are taken for
+/// what they are; so this asks only for what an interrupted command left.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn confirm(client: &Client, instances: &[Instance], seen: &mut Observed) -> Result<(), Error> {
+    let recorded: BTreeSet<u64> =
+        instances.iter().filter_map(|instance| instance.stage.server()).map(|server| server.id).collect();
+    for servers in seen.servers.values_mut().chain([&mut seen.strays]) {
+        let look = async |server: &CloudServer| -> Result<bool, Error> {
+            Ok(recorded.contains(&server.id) || client.server(server.id).await?.is_some())
+        };
+        *servers = existing(servers, look).await?;
+    }
+    seen.servers.retain(|_, servers| !servers.is_empty());
+    Ok(())
 }
 
 /// What can be had now, where and for how much.

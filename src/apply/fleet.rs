@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use super::adopt::{self, Made};
 use super::{Common, World, delete, dns};
@@ -68,9 +68,17 @@ pub(super) async fn common(world: &World) -> Result<Option<Common>> {
     let (mut firewalls, keys) =
         tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
     firewalls.sort_by_key(|firewall| (firewall.name != fleet.common_name(), firewall.id));
-    let ssh_keys: Vec<u64> = keys.iter().map(|key| key.id).collect();
-    let firewall = firewalls.first().filter(|_| !ssh_keys.is_empty());
-    Ok(firewall.map(|firewall| Common { firewall: firewall.id, ssh_keys }))
+    // lists still show for a while what was deleted
+    let mut ssh_keys = Vec::new();
+    for key in keys {
+        ssh_keys.extend(world.cloud.ssh_key(key.id).await?.map(|key| key.id));
+    }
+    for firewall in firewalls.iter().filter(|_| !ssh_keys.is_empty()) {
+        if world.cloud.firewall(firewall.id).await?.is_some() {
+            return Ok(Some(Common { firewall: firewall.id, ssh_keys }));
+        }
+    }
+    Ok(None)
 }
 
 async fn create_ssh_key(world: &World) -> Result<String> {
@@ -169,16 +177,21 @@ async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> 
         _ => names.iter().map(|name| format!("{selector},{INSTANCE}={name}")).collect(),
     };
     for selector in &selectors {
-        let left = world.cloud.servers(selector).await?;
-        if let Some(server) = left.first() {
-            bail!("server {} ({}) is still listed", server.name, server.id);
+        for server in world.cloud.servers(selector).await? {
+            // lists still show for a while what was deleted
+            let left = world.cloud.server(server.id).await?;
+            ensure!(left.is_none(), "server {} ({}) is still there", server.name, server.id);
         }
     }
     if names.is_empty() {
         let (firewalls, keys) =
             tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
-        if !firewalls.is_empty() || !keys.is_empty() {
-            bail!("{} firewalls and {} SSH keys of the fleet are still listed", firewalls.len(), keys.len());
+        for firewall in firewalls {
+            let left = world.cloud.firewall(firewall.id).await?;
+            ensure!(left.is_none(), "firewall {} is still there", firewall.id);
+        }
+        for key in keys {
+            ensure!(world.cloud.ssh_key(key.id).await?.is_none(), "SSH key {} is still there", key.id);
         }
     }
     Ok("nothing of it is left at Hetzner".into())

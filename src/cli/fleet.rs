@@ -114,7 +114,12 @@ pub(super) async fn look(
     fleet: &Fleet,
     zones: &BTreeSet<String>,
 ) -> anyhow::Result<Observed> {
-    observe::cloud(client, &fleet.id, zones).await.context("cannot see what is in the project")
+    let look = async {
+        let mut seen = observe::cloud(client, &fleet.id, zones).await?;
+        observe::confirm(client, &fleet.instances, &mut seen).await?;
+        Ok::<_, crate::hcloud::Error>(seen)
+    };
+    look.await.context("cannot see what is in the project")
 }
 
 /// Where the operator's key lies: beside the state, which holds no secret.

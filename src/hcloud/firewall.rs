@@ -105,6 +105,15 @@ impl Client {
         Ok(self.post_again::<_, Many>(&path, &SetRules { rules }).await?.actions)
     }
 
+    /// The firewall with this id.
+    pub async fn firewall(&self, id: u64) -> Result<Option<Firewall>, Error> {
+        match self.get::<One>(&format!("/firewalls/{id}"), &[]).await {
+            Ok(one) => Ok(Some(one.firewall)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The firewall with this name, which is unique.
     pub async fn firewall_by_name(&self, name: &str) -> Result<Option<Firewall>, Error> {
         Ok(self.list("/firewalls", "firewalls", &[("name", name)]).await?.into_iter().next())

@@ -15,7 +15,7 @@ use crate::model::observed::HostState;
 use crate::ssh::{Session, SshError, Target};
 
 /// How many hosts are looked at side by side.
-const SIDE_BY_SIDE: usize = 128;
+pub const SIDE_BY_SIDE: usize = 128;
 /// Longest look at one host.
 const LOOK: Duration = Duration::from_secs(40);
 /// Longest run of one small remote command.

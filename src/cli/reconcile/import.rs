@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use super::super::context::Context;
@@ -64,7 +64,8 @@ pub(super) async fn run(
         return Err(Refusal::new(format!("the state is of fleet {known}, not of {fleet}"), hint).into());
     }
     let key = read_key(&settings.state)?.ok_or_else(|| no_key(settings))?;
-    let imports = join_all(claims(servers).into_iter().map(|claim| import(claim, &key, settings))).await;
+    let imports = claims(servers).into_iter().map(|claim| import(claim, &key, settings));
+    let imports: Vec<Import> = stream::iter(imports).buffered(look::SIDE_BY_SIDE).collect().await;
     let (taken, left): (Vec<_>, Vec<_>) =
         imports.into_iter().partition(|import| matches!(import, Import::Taken { .. }));
     show(&fleet, taken.iter().chain(&left), context)?;

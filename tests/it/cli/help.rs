@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "",
     "init",
     "deploy",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 15] = [
     "ssh",
     "open",
     "destroy",
+    "reconcile",
     "lab",
     "lab up",
     "lab api",

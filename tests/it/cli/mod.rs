@@ -18,6 +18,7 @@ mod lab;
 mod list;
 mod lost;
 mod open;
+mod reconcile;
 mod show;
 mod ssh;
 mod state;
