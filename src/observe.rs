@@ -6,18 +6,20 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::hcloud::{Client, Error, Firewall, Pricing, Rrset, Rule, Server, ServerType, SshKey};
+use crate::hcloud::{
+    Client, Error, Firewall, Image, Pricing, PrimaryIp, Rrset, Rule, Server, ServerType, SshKey,
+};
 use crate::host::outside;
-use crate::model::fleet::{FLEET, FleetId, INSTANCE, OP, OpId};
+use crate::model::fleet::{FleetId, INSTANCE, OP, OpId};
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::{
-    CloudFirewall, CloudServer, CloudSshKey, CloudZone, FirewallRule, ImageOffer, LocationOffer, Observed,
-    Offer, TypeOffer,
+    CloudAddress, CloudFirewall, CloudServer, CloudSnapshot, CloudSshKey, CloudZone, FirewallRule,
+    ImageOffer, LocationOffer, Observed, Offer, Prices, TypeOffer,
 };
 use crate::model::price::Price;
 
-/// What bears the fleet's label, and the given zones. One request per kind and page.
+/// What bears the fleet's label, and the given zones. One request per kind and page, and one for each firewall and key.
 ///
 /// # Errors
 /// What the API or the network says.
@@ -26,7 +28,15 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
     let answers =
         tokio::join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector));
     // of several failures always the same one is told, whichever came first
-    let (servers, firewalls, keys) = (answers.0?, answers.1?, answers.2?);
+    let (servers, mut firewalls, mut keys) = (answers.0?, answers.1?, answers.2?);
+    // lists still show for a while what was deleted
+    let (there, known) = tokio::try_join!(
+        existing(&firewalls, |firewall| async { Ok(client.firewall(firewall.id).await?.is_some()) }),
+        existing(&keys, |key| async { Ok(client.ssh_key(key.id).await?.is_some()) }),
+    )?;
+    (firewalls, keys) = (there, known);
+    // of several, the one whose name is unique is the fleet's
+    firewalls.sort_by_key(|firewall| (firewall.name != fleet.common_name(), firewall.id));
     let mut seen = Observed {
         firewalls: firewalls.into_iter().map(firewall).collect(),
         ssh_keys: keys.iter().map(ssh_key).collect(),
@@ -44,6 +54,33 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
         }
     }
     Ok(seen)
+}
+
+/// Those of what a list shows that exist.
+async fn existing<'a, T: Clone, F>(listed: &'a [T], look: impl Fn(&'a T) -> F) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let looks = listed.iter().map(async |item| Ok::<_, Error>(look(item).await?.then(|| item.clone())));
+    Ok(futures_util::future::try_join_all(looks).await?.into_iter().flatten().collect())
+}
+
+/// Leaves out servers that were deleted, which lists still show for a while. Those that the state knows are taken for
+/// what they are; so this asks only for what an interrupted command left.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn confirm(client: &Client, instances: &[Instance], seen: &mut Observed) -> Result<(), Error> {
+    let recorded: BTreeSet<u64> =
+        instances.iter().filter_map(|instance| instance.stage.server()).map(|server| server.id).collect();
+    for servers in seen.servers.values_mut().chain([&mut seen.strays]) {
+        let look = async |server: &CloudServer| -> Result<bool, Error> {
+            Ok(recorded.contains(&server.id) || client.server(server.id).await?.is_some())
+        };
+        *servers = existing(servers, look).await?;
+    }
+    seen.servers.retain(|_, servers| !servers.is_empty());
+    Ok(())
 }
 
 /// What can be had now, where and for how much.
@@ -71,13 +108,77 @@ pub async fn offer(client: &Client, now: Timestamp) -> Result<Offer, Error> {
     })
 }
 
+/// What the label of servers does not show: servers that the state knows by id, addresses that no server has, snapshots.
+/// Two requests, and a few for each recorded server that is missing.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn hidden(
+    client: &Client,
+    fleet: &FleetId,
+    instances: &[Instance],
+    seen: &mut Observed,
+) -> Result<(), Error> {
+    let selector = fleet.selector();
+    let (addresses, snapshots) =
+        tokio::try_join!(client.primary_ips(&selector), client.snapshots(&selector))?;
+    seen.addresses.extend(addresses.into_iter().filter_map(loose));
+    seen.snapshots = snapshots.into_iter().map(snapshot).collect();
+    let listed: BTreeSet<u64> =
+        seen.servers.values().flatten().chain(&seen.strays).map(|server| server.id).collect();
+    let recorded = instances.iter().filter_map(|instance| instance.stage.server());
+    for missing in recorded.filter(|server| !listed.contains(&server.id)) {
+        match client.server(missing.id).await? {
+            Some(found) => {
+                seen.by_id.insert(missing.id, server(&found));
+            }
+            None => {
+                let kept = client.primary_ip_by_address(&missing.ipv4.to_string()).await?;
+                seen.addresses.extend(kept.and_then(loose));
+            }
+        }
+    }
+    seen.addresses.sort_by_key(|address| address.id);
+    seen.addresses.dedup();
+    Ok(())
+}
+
+/// An address that no server has.
+fn loose(found: PrimaryIp) -> Option<CloudAddress> {
+    let location = found.location.map(|location| location.name).unwrap_or_default();
+    found.assignee_id.is_none().then_some(CloudAddress { id: found.id, ip: found.ip, location })
+}
+
+fn snapshot(found: Image) -> CloudSnapshot {
+    CloudSnapshot { id: found.id, description: found.description, size: found.image_size }
+}
+
+/// What things cost.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn prices(client: &Client) -> Result<Prices, Error> {
+    let (types, pricing) = tokio::try_join!(client.server_types(), client.pricing())?;
+    let server = types.iter().flat_map(|t| {
+        t.prices.iter().filter_map(move |p| {
+            Some(((t.name.clone(), p.location.clone()), Price::parse(&p.price_monthly.net)?))
+        })
+    });
+    Ok(Prices {
+        server: server.collect(),
+        ipv4: ipv4_month(&pricing),
+        snapshot_gb: pricing.image.and_then(|image| Price::parse(&image.price_per_gb_month.net)),
+        currency: pricing.currency,
+    })
+}
+
 async fn zone(client: &Client, fleet: &FleetId, name: &str) -> Result<Option<CloudZone>, Error> {
     if client.zone(name).await?.is_none() {
         return Ok(None);
     }
     let mut seen = CloudZone::default();
     for set in client.rrsets(name).await? {
-        let ours = set.labels.get(FLEET).is_some_and(|id| id == fleet.as_str());
+        let ours = fleet.owns(&set.labels);
         match (set.kind.as_str(), ours) {
             ("A" | "AAAA", true) => {
                 let values = values(&set);
@@ -109,6 +210,8 @@ pub fn server(found: &Server) -> CloudServer {
         server_type: found.server_type.name.clone(),
         off: found.status == "off",
         op: found.labels.get(OP).cloned().map(OpId::stored),
+        labels: found.labels.clone(),
+        firewalls: found.public_net.firewalls.iter().map(|firewall| firewall.id).collect(),
     }
 }
 

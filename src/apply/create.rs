@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::World;
+use super::adopt::{self, Made};
 use super::instance::Done;
-use super::{World, polling};
 use crate::hcloud::{Error, FirewallRef, PublicNetCreate, Server as CloudServer, ServerCreate};
 use crate::model::event::What;
-use crate::model::fleet::{FLEET, INSTANCE, OP, OpId};
+use crate::model::fleet::{HOST_KEY, INSTANCE, OP, OpId};
+use crate::model::host_key;
 use crate::model::instance::{Instance, Outcome, Server};
 use crate::model::refusal::Refusal;
 use crate::observe;
@@ -17,8 +19,8 @@ use crate::plan::Order;
 use crate::render;
 use crate::ssh::KeyPair;
 
-/// How often a create whose fate is unknown is looked up and sent again.
-const SENDS: u32 = 3;
+/// Longest wait for other work on a server to end.
+const UNLOCKED: Duration = Duration::from_secs(180);
 /// Longest wait for a server to be switched on.
 const POWER_ON: Duration = Duration::from_secs(120);
 
@@ -43,7 +45,7 @@ pub(super) async fn create(order: &Order, instance: &Instance, world: &World) ->
     Err(Refusal::new(what, hint).because(why).into())
 }
 
-pub(super) async fn adopt(id: u64, instance: &Instance, world: &World) -> Result<Done> {
+pub(super) async fn take_over(id: u64, instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, format!("taking over server {id}"));
     let server = world.cloud.server(id).await?.with_context(|| format!("server {id} is gone"))?;
     record(&server, "taken over", instance, world).await
@@ -51,7 +53,7 @@ pub(super) async fn adopt(id: u64, instance: &Instance, world: &World) -> Result
 
 pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "switching the server on");
-    let action = world.cloud.power_on(id).await?;
+    let action = adopt::when_free(UNLOCKED, || world.cloud.power_on(id)).await?;
     world.cloud.wait_for(vec![action], POWER_ON).await?;
     let server = instance.stage.server().context("a server that is switched on is known")?;
     Ok(Done::new(Outcome::Created(server.clone()), "server switched on"))
@@ -59,22 +61,13 @@ pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Res
 
 /// One location: sends the create until its fate is known.
 async fn place(order: &Order, location: &str, instance: &Instance, world: &World) -> Result<CloudServer> {
-    let mut last = None;
-    for _ in 0..SENDS {
+    let send = || async move {
         let request = request(order, location, instance, world).await?;
-        let error = match world.cloud.create_server(&request).await {
-            Ok(server) => return Ok(server),
-            Err(error) => error,
-        };
-        if !fate_is_unknown(&error) {
-            return Err(error.into());
-        }
-        if let Some(server) = find(&request.name, instance, world).await? {
-            return Ok(server);
-        }
-        last = Some(error);
+        Ok(world.cloud.create_server(&request).await)
+    };
+    match adopt::once(send, || find(instance, world)).await? {
+        Made::New(server) | Made::Found(server) => Ok(server),
     }
-    Err(last.map_or_else(|| anyhow::anyhow!("no create was sent"), Into::into))
 }
 
 /// What to POST; its host key is in the state before this returns.
@@ -85,6 +78,8 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let public = host_key.public_text()?;
     world.lease(&instance.name)?.put_creation(&op, &public, &world.clock.now()).await?;
 
+    let mut labels = fleet.server_labels(&instance.name, &instance.spec, &public);
+    labels.insert(OP.to_owned(), op.to_string());
     let common = world.common().await?;
     let birth = render::Birth {
         release: instance.spec.release.clone(),
@@ -102,31 +97,26 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
         ssh_keys: common.ssh_keys.clone(),
         firewalls: vec![FirewallRef { firewall: common.firewall }],
         user_data: render::user_data(&birth)?.expose().to_owned(),
-        labels: fleet.server_labels(&instance.name, &op),
+        labels,
         public_net: PublicNetCreate { enable_ipv4: true, enable_ipv6: true },
     })
 }
 
-/// Looks up the unique name: ours, absent, or somebody else's. Lists may lag, so absence is asked for twice.
-async fn find(name: &str, instance: &Instance, world: &World) -> Result<Option<CloudServer>> {
-    let mut pauses = polling(Duration::from_secs(2));
-    loop {
-        if let Some(server) = world.cloud.server_by_name(name).await? {
-            let label = |key: &str| server.labels.get(key).map(String::as_str);
-            let ours = label(FLEET) == Some(world.store.fleet().as_str())
-                && label(INSTANCE) == Some(instance.name.as_str());
-            if ours {
-                return Ok(Some(server));
-            }
-            let hint =
-                format!("rename or delete server {} in the console, or choose another name", server.id);
-            let why = format!("server {} has that name, but not the labels of this fleet", server.id);
-            return Err(Refusal::new(format!("the name {name} is taken"), hint).because(why).into());
-        }
-        if pauses.pause().await.is_err() {
-            return Ok(None);
-        }
+/// Looks up the unique name: ours, absent, or somebody else's.
+pub(super) async fn find(instance: &Instance, world: &World) -> Result<Option<CloudServer>> {
+    let fleet = world.store.fleet();
+    let name = fleet.server_name(&instance.name);
+    let Some(server) = world.cloud.server_by_name(&name).await? else {
+        return Ok(None);
+    };
+    if fleet.owns(&server.labels)
+        && server.labels.get(INSTANCE).is_some_and(|of| of == instance.name.as_str())
+    {
+        return Ok(Some(server));
     }
+    let hint = format!("rename or delete server {} in the console, or choose another name", server.id);
+    let why = format!("server {} has that name, but not the labels of this fleet", server.id);
+    Err(Refusal::new(format!("the name {name} is taken"), hint).because(why).into())
 }
 
 /// Takes the server into the record, with the host key that its create injected; `how` it came about is told.
@@ -137,7 +127,9 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
         Some(op) => world.store.host_key_of(op, name).await?,
         None => None,
     };
-    let Some(host_key) = host_key else {
+    // a create that this state does not know left its key on a label, which only the project's token can write
+    let on_label = || server.labels.get(HOST_KEY).and_then(|label| host_key::from_label(label));
+    let Some(host_key) = host_key.or_else(on_label) else {
         let hint = format!("run `clawberth destroy {name}` and deploy it again");
         return Err(Refusal::new(format!("server {} of {name} cannot be trusted", server.id), hint)
             .because("it was created from another state file, so its host key is not known")
@@ -151,16 +143,6 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
         Outcome::Created(Server { id: server.id, ipv4, ipv6: facts.ipv6, location, host_key }),
         line,
     ))
-}
-
-/// The server may or may not exist now.
-pub(super) fn fate_is_unknown(error: &Error) -> bool {
-    match error {
-        Error::Unanswered { source, .. } => !source.is_connect(),
-        Error::Garbled { .. } => true,
-        Error::Api(api) => api.status >= 500 || api.code == "uniqueness_error",
-        Error::Request { .. } => false,
-    }
 }
 
 /// Both ways in which Hetzner says that a type is out of stock.

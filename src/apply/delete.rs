@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::instance::Done;
-use super::{World, polling};
+use super::{World, adopt, create};
 use crate::hcloud::Action;
 use crate::model::instance::{Instance, Outcome};
+use crate::model::refusal::Refusal;
 
 /// Longest wait for other work on a server to end; the longest is a create, which takes a minute at most.
 const UNLOCKED: Duration = Duration::from_secs(180);
@@ -41,25 +42,39 @@ pub(super) async fn servers(ids: &[u64], world: &World) -> Result<()> {
 
 /// Asks for the deletion; while something is still being done to the server, such as its create, asks again.
 async fn one(id: u64, world: &World) -> Result<Option<Action>> {
-    let mut pauses = polling(UNLOCKED);
-    loop {
-        match world.cloud.delete_server(id).await {
-            Err(error) if error.code() == Some("locked") => {
-                pauses.pause().await.map_err(|late| anyhow::Error::new(error).context(late))?;
-            }
-            answer => return Ok(answer?),
+    adopt::when_free(UNLOCKED, || world.cloud.delete_server(id)).await
+}
+
+/// Looks the unique name up for as long as lists may hide what an interrupted create made, and deletes that.
+pub(super) async fn sweep(time: Duration, instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "looking for what an interrupted create left");
+    // somebody else's server of that name is none of ours to delete
+    let ours = || async move {
+        match create::find(instance, world).await {
+            Err(error) if error.is::<Refusal>() => Ok(None),
+            found => found,
         }
+    };
+    let found = world.stop.or(adopt::until_seen(ours, time)).await?;
+    let line = if found.is_some() { "server of an interrupted create deleted" } else { "no server was left" };
+    servers(&found.iter().map(|server| server.id).collect::<Vec<_>>(), world).await?;
+    Ok(Done::new(Outcome::Swept, line))
+}
+
+/// Deletes addresses that no server has any more.
+pub(super) async fn addresses(ids: &[u64], world: &World) -> Result<()> {
+    for id in ids {
+        adopt::when_free(UNLOCKED, || world.cloud.delete_primary_ip(*id)).await?;
     }
+    Ok(())
 }
 
 /// An address goes with its server; one that was left behind costs money, so it is removed too.
 async fn address(ipv4: Ipv4Addr, world: &World) -> Result<()> {
     match world.cloud.primary_ip_by_address(&ipv4.to_string()).await? {
-        Some(ip) if ip.assignee_id.is_none() => world
-            .cloud
-            .delete_primary_ip(ip.id)
-            .await
-            .with_context(|| format!("cannot delete the address {ipv4}")),
+        Some(ip) if ip.assignee_id.is_none() => {
+            addresses(&[ip.id], world).await.with_context(|| format!("cannot delete the address {ipv4}"))
+        }
         Some(_) | None => Ok(()),
     }
 }

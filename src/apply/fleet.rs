@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
-use super::{World, delete, polling};
-use crate::hcloud::{Error, Rule};
+use super::adopt::{self, Made};
+use super::{Common, World, delete, dns};
+use crate::hcloud::{Firewall, Rule, SshKey};
 use crate::model::fleet::INSTANCE;
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
+use crate::model::refusal::Refusal;
 use crate::plan::FleetStep;
 
 /// Longest wait for a firewall to change or to become free.
@@ -36,6 +38,20 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
             delete::servers(ids, world).await?;
             Ok("stray servers deleted".into())
         }
+        FleetStep::DeleteNames(names) => {
+            for (zone, name) in names {
+                dns::remove(zone, name, world)
+                    .await
+                    .with_context(|| format!("cannot remove {name}.{zone}"))?;
+            }
+            Ok("orphan names removed".into())
+        }
+        FleetStep::DeleteAddresses(ids) => {
+            delete::addresses(ids, world).await.context("cannot delete an orphan address")?;
+            Ok("orphan addresses deleted".into())
+        }
+        FleetStep::DeleteSnapshots(ids) => delete_snapshots(ids, world).await,
+        FleetStep::DropFirewall(id, servers) => drop_firewall(*id, servers, world).await,
         FleetStep::DeleteFirewall(id) => delete_firewall(*id, world).await,
         FleetStep::DeleteSshKey(id) => {
             world.cloud.delete_ssh_key(*id).await.context("cannot delete the fleet's SSH key")?;
@@ -45,48 +61,113 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
     }
 }
 
-async fn create_ssh_key(world: &World) -> Result<String> {
+/// What all servers share, once lists show it.
+pub(super) async fn common(world: &World) -> Result<Option<Common>> {
     let fleet = world.store.fleet();
-    let created =
-        world.cloud.create_ssh_key(&fleet.common_name(), &world.key.public_text()?, &fleet.labels()).await;
-    match created {
-        Ok(_) => Ok("SSH key made known".into()),
-        Err(error) => {
-            let ours = world.cloud.ssh_keys(&fleet.selector()).await?;
-            if ours.iter().any(|key| key.name == fleet.common_name()) {
-                return Ok("SSH key found".into());
-            }
-            Err(error.into())
+    let selector = fleet.selector();
+    let (mut firewalls, keys) =
+        tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
+    firewalls.sort_by_key(|firewall| (firewall.name != fleet.common_name(), firewall.id));
+    // lists still show for a while what was deleted
+    let mut ssh_keys = Vec::new();
+    for key in keys {
+        ssh_keys.extend(world.cloud.ssh_key(key.id).await?.map(|key| key.id));
+    }
+    for firewall in firewalls.iter().filter(|_| !ssh_keys.is_empty()) {
+        if world.cloud.firewall(firewall.id).await?.is_some() {
+            return Ok(Some(Common { firewall: firewall.id, ssh_keys }));
         }
     }
+    Ok(None)
+}
+
+async fn create_ssh_key(world: &World) -> Result<String> {
+    let fleet = world.store.fleet();
+    let public = &world.key.public_text()?;
+    let send =
+        || async move { Ok(world.cloud.create_ssh_key(&fleet.common_name(), public, &fleet.labels()).await) };
+    match adopt::once(send, || find_ssh_key(public, world)).await? {
+        Made::New(_) => Ok("SSH key made known".into()),
+        Made::Found(_) => Ok("SSH key found".into()),
+    }
+}
+
+/// Name and key are both unique in a project: what has either of them is ours, or in the way.
+async fn find_ssh_key(public: &str, world: &World) -> Result<Option<SshKey>> {
+    let fleet = world.store.fleet();
+    let same = |key: &SshKey| words(&key.public_key) == words(public);
+    let keys = world.cloud.all_ssh_keys().await?;
+    let Some(key) = keys.into_iter().find(|key| key.name == fleet.common_name() || same(key)) else {
+        return Ok(None);
+    };
+    if fleet.owns(&key.labels) && same(&key) {
+        return Ok(Some(key));
+    }
+    let (why, hint) = if fleet.owns(&key.labels) {
+        ("has the fleet's labels, but is another key", "run `clawberth reconcile --apply`".to_owned())
+    } else {
+        (
+            "has its name or is the same key, but has not the labels of this fleet",
+            format!("delete key {} in the console", key.id),
+        )
+    };
+    Err(Refusal::new("the fleet's SSH key is taken", hint).because(format!("key {} {why}", key.id)).into())
+}
+
+/// Type and key, without comment.
+fn words(public: &str) -> Vec<&str> {
+    public.split_whitespace().take(2).collect()
 }
 
 async fn create_firewall(rules: &[FirewallRule], world: &World) -> Result<String> {
     let fleet = world.store.fleet();
-    match world.cloud.create_firewall(&fleet.common_name(), &fleet.labels(), &of(rules)).await {
-        Ok(_) => Ok("firewall created".into()),
-        Err(error) => {
-            // the answer may have been lost after the firewall was made
-            let ours = world.cloud.firewalls(&fleet.selector()).await?;
-            match ours.into_iter().find(|firewall| firewall.name == fleet.common_name()) {
-                Some(_) => Ok("firewall found".into()),
-                None => Err(error.into()),
-            }
+    let rules = &of(rules);
+    let send =
+        || async move { Ok(world.cloud.create_firewall(&fleet.common_name(), &fleet.labels(), rules).await) };
+    match adopt::once(send, || find_firewall(world)).await? {
+        Made::New(_) => Ok("firewall created".into()),
+        Made::Found(_) => Ok("firewall found".into()),
+    }
+}
+
+/// Looks up the unique name: ours, absent, or somebody else's.
+async fn find_firewall(world: &World) -> Result<Option<Firewall>> {
+    let fleet = world.store.fleet();
+    let name = fleet.common_name();
+    match world.cloud.firewall_by_name(&name).await? {
+        Some(found) if !fleet.owns(&found.labels) => {
+            let hint = format!("rename or delete firewall {} in the console", found.id);
+            let why = format!("firewall {} has that name, but not the labels of this fleet", found.id);
+            Err(Refusal::new(format!("the name {name} is taken"), hint).because(why).into())
         }
+        found => Ok(found),
     }
 }
 
 async fn delete_firewall(id: u64, world: &World) -> Result<String> {
-    let mut pauses = polling(FIREWALL);
-    loop {
-        match world.cloud.delete_firewall(id).await {
-            Ok(()) => return Ok("firewall deleted".into()),
-            Err(Error::Api(api)) if api.code == "resource_in_use" => {
-                pauses.pause().await.context("the firewall is still in use")?;
-            }
-            Err(error) => return Err(anyhow::Error::new(error).context("cannot delete the firewall")),
-        }
+    adopt::when_free(FIREWALL, || world.cloud.delete_firewall(id))
+        .await
+        .context("cannot delete the firewall")?;
+    Ok("firewall deleted".into())
+}
+
+/// Takes a firewall that is one too many off its servers first: while it is applied, it cannot be deleted.
+async fn drop_firewall(id: u64, servers: &[u64], world: &World) -> Result<String> {
+    let mut actions = Vec::new();
+    for server in servers {
+        actions.extend(adopt::when_free(FIREWALL, || world.cloud.remove_firewall(id, *server)).await?);
     }
+    world.cloud.wait_for(actions, FIREWALL).await?;
+    delete_firewall(id, world).await
+}
+
+async fn delete_snapshots(ids: &[u64], world: &World) -> Result<String> {
+    for id in ids {
+        adopt::when_free(FIREWALL, || world.cloud.delete_image(*id))
+            .await
+            .with_context(|| format!("cannot delete snapshot {id}"))?;
+    }
+    Ok("orphan snapshots deleted".into())
 }
 
 async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> {
@@ -96,16 +177,21 @@ async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> 
         _ => names.iter().map(|name| format!("{selector},{INSTANCE}={name}")).collect(),
     };
     for selector in &selectors {
-        let left = world.cloud.servers(selector).await?;
-        if let Some(server) = left.first() {
-            bail!("server {} ({}) is still listed", server.name, server.id);
+        for server in world.cloud.servers(selector).await? {
+            // lists still show for a while what was deleted
+            let left = world.cloud.server(server.id).await?;
+            ensure!(left.is_none(), "server {} ({}) is still there", server.name, server.id);
         }
     }
     if names.is_empty() {
         let (firewalls, keys) =
             tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
-        if !firewalls.is_empty() || !keys.is_empty() {
-            bail!("{} firewalls and {} SSH keys of the fleet are still listed", firewalls.len(), keys.len());
+        for firewall in firewalls {
+            let left = world.cloud.firewall(firewall.id).await?;
+            ensure!(left.is_none(), "firewall {} is still there", firewall.id);
+        }
+        for key in keys {
+            ensure!(world.cloud.ssh_key(key.id).await?.is_none(), "SSH key {} is still there", key.id);
         }
     }
     Ok("nothing of it is left at Hetzner".into())

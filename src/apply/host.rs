@@ -14,6 +14,8 @@ use crate::ssh::{Command, Output, Session, SshError, Target};
 
 /// Longest wait from the create until SSH answers: boot, and cloud-init's first stage.
 const REACH: Duration = Duration::from_secs(300);
+/// After so many looks in vain the API is asked whether the server is on: by then every create has ended.
+const LOOKS_BEFORE_ASKING: u32 = 10;
 /// Longest wait until the fleet's key is accepted and the identity is read.
 const TRUST: Duration = Duration::from_secs(120);
 /// Longest wait for the set-up on the host: packages, Node and OpenClaw from their registries.
@@ -28,12 +30,13 @@ const SSH_PORT: u16 = 22;
 pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "waiting for SSH with the pinned host key");
     let target = target(instance, world)?;
-    world.stop.or(until_reached(&target)).await?;
+    world.stop.or(until_reached(&target, server(instance)?.id, world)).await?;
     Ok(Done::new(Outcome::Reached, "SSH answers with the pinned host key"))
 }
 
-async fn until_reached(target: &Target) -> Result<()> {
+async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
     let mut pauses = polling(REACH);
+    let mut failures = 0_u32;
     loop {
         let error = match Session::connect(target).await {
             Ok(session) => {
@@ -45,6 +48,14 @@ async fn until_reached(target: &Target) -> Result<()> {
             Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
             Err(error) => error,
         };
+        failures += 1;
+        if failures % LOOKS_BEFORE_ASKING == 0 {
+            let found = world.cloud.server(id).await?;
+            ensure!(
+                found.is_none_or(|server| server.status != "off"),
+                "server {id} is off: its start failed"
+            );
+        }
         if let Err(late) = pauses.pause().await {
             return Err(
                 anyhow::Error::new(error).context(format!("the server does not answer to SSH: {late}"))
@@ -104,6 +115,19 @@ pub(super) async fn install(instance: &Instance, world: &World) -> Result<Done> 
     world.stop.or(until_installed(&target, instance, world)).await?;
     let release = &instance.spec.release;
     Ok(Done::new(Outcome::Installed, format!("set up: {release}")))
+}
+
+/// Runs the set-up once more, and watches it as a first one.
+pub(super) async fn set_up(instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "starting the set-up again");
+    let target = target(instance, world)?;
+    let mut line = Line::new(&target);
+    let mut pauses = polling(COMMAND);
+    for command in [install::mark(), install::again()] {
+        line.run(&command, &mut pauses).await?;
+    }
+    world.stop.or(until_installed(&target, instance, world)).await?;
+    Ok(Done::new(Outcome::Installed, format!("set up again: {}", instance.spec.release)))
 }
 
 /// Watches the set-up, which the server does by itself. One that an earlier deploy saw fail is started again, once.

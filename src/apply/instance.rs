@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, Point, World, create, delete, dns, host};
+use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host};
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
 use crate::plan::{InstancePlan, Step};
@@ -105,23 +105,27 @@ async fn under_lease(instance: &mut Instance, steps: Vec<Step>, lease: &Lease, w
 
 /// What is written down of a step that did not succeed: whether the world may have changed all the same.
 pub(super) fn outcome(error: &anyhow::Error) -> String {
-    let unanswered = error.chain().filter_map(|cause| cause.downcast_ref()).any(create::fate_is_unknown);
+    let unanswered = error.chain().filter_map(|cause| cause.downcast_ref()).any(adopt::fate_is_unknown);
     if unanswered { format!("{UNKNOWN}{error}") } else { format!("failed: {error}") }
 }
 
 async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
     match step {
         Step::Create(order) => create::create(order, instance, world).await,
-        Step::Adopt(id) => create::adopt(*id, instance, world).await,
+        Step::Adopt(id) => create::take_over(*id, instance, world).await,
         Step::PowerOn(id) => create::power_on(*id, instance, world).await,
+        Step::Label(id, labels) => guard::label(*id, labels, instance, world).await,
+        Step::Guard(id) => guard::guard(*id, instance, world).await,
         Step::Name(zone) => dns::name(zone, instance, world).await,
         Step::Reach => host::reach(instance, world).await,
         Step::Trust => host::trust(instance, world).await,
         Step::Admit => host::admit(instance, world).await,
         Step::Install => host::install(instance, world).await,
+        Step::SetUp => host::set_up(instance, world).await,
         Step::Serve => host::serve(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
+        Step::Sweep(time) => delete::sweep(*time, instance, world).await,
         Step::Delete(ids) => delete::delete(ids, instance, world).await,
     }
 }

@@ -1,9 +1,11 @@
 //! Walks a plan. The only place that changes the world: for each step intent, act, outcome, stage, event.
 
+mod adopt;
 mod create;
 mod delete;
 mod dns;
 mod fleet;
+mod guard;
 mod halt;
 mod host;
 mod instance;
@@ -118,22 +120,16 @@ impl World {
     }
 
     async fn common_under(&self, lease: &Lease) -> Result<Common> {
-        let selector = self.store.fleet().selector();
-        let look = async || tokio::try_join!(self.cloud.firewalls(&selector), self.cloud.ssh_keys(&selector));
-        let (mut firewalls, mut keys) = look().await?;
-        let mut missing = Vec::new();
-        if keys.is_empty() {
-            missing.push(FleetStep::CreateSshKey);
+        let mut missing = vec![FleetStep::CreateSshKey];
+        missing
+            .extend(self.birth.admin.as_ref().map(|admin| FleetStep::CreateFirewall(firewall_rules(admin))));
+        if let Some(common) = fleet::common(self).await? {
+            return Ok(common);
         }
-        if let (true, Some(admin)) = (firewalls.is_empty(), &self.birth.admin) {
-            missing.push(FleetStep::CreateFirewall(firewall_rules(admin)));
-        }
-        if !missing.is_empty() {
-            under_lease(missing, lease, self).await?;
-            (firewalls, keys) = look().await?;
-        }
-        let firewall = firewalls.first().context("the fleet's firewall is gone")?.id;
-        Ok(Common { firewall, ssh_keys: keys.iter().map(|key| key.id).collect() })
+        under_lease(missing, lease, self).await?;
+        // lists may not show yet what was made just now
+        let seen = adopt::until_seen(|| fleet::common(self), adopt::LAG).await?;
+        seen.context("the fleet's firewall or SSH key is gone")
     }
 
     /// The right to change an instance.

@@ -97,7 +97,8 @@ impl Change for Condemned<'_> {
         let Self { destroy, settings, client } = self;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let seen = look(client, fleet, &zones).await?;
+        let mut seen = look(client, fleet, &zones).await?;
+        seen.interrupted = fleet.interrupted(context).await?;
         let instances = destroy.instances(fleet, &seen, settings, again, context)?;
         let others =
             fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));

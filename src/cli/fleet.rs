@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -21,6 +22,9 @@ use crate::observe;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
 
+/// How long lists may not show a server whose create was cut off. Hetzner says nothing of it; what shows later than this is an
+/// orphan to the next `reconcile`.
+const LAG: Duration = Duration::from_secs(15);
 /// The port of SSH.
 const SSH_PORT: u16 = 22;
 
@@ -65,14 +69,37 @@ impl Fleet {
         Ok(Self { store, id, key, instances, fences })
     }
 
-    /// The state to be read; none where there is none yet.
-    pub(super) fn store(&self) -> Option<&Store> {
-        self.store.as_ref()
+    /// The instances of which an interrupted create may have made a server that no list shows yet, and for how much longer
+    /// that may be.
+    pub(super) async fn interrupted(
+        &self,
+        context: &Context,
+    ) -> Result<BTreeMap<InstanceName, Duration>, Failure> {
+        let Some(store) = &self.store else { return Ok(BTreeMap::new()) };
+        let now = context.clock.timestamp();
+        let mut waits = BTreeMap::new();
+        for create in store.interrupted_creates(&self.instances).await? {
+            let begun: jiff::Timestamp = create.begun.parse().unwrap_or(now);
+            let age = Duration::try_from(now.duration_since(begun)).unwrap_or_default();
+            waits.insert(create.instance, LAG.saturating_sub(age));
+        }
+        Ok(waits)
+    }
+
+    /// The instances that another process works on.
+    pub(super) async fn busy(&self) -> Result<BTreeSet<InstanceName>, Failure> {
+        let Some(store) = &self.store else { return Ok(BTreeSet::new()) };
+        Ok(store.held().await?.into_iter().filter_map(|held| held.subject.parse().ok()).collect())
     }
 
     /// How often the right to change this had changed hands when the fleet was looked at.
     pub(super) fn fence(&self, subject: &str) -> i64 {
         self.fences.get(subject).copied().unwrap_or_default()
+    }
+
+    /// Whether there is a state at all.
+    pub(super) fn is_written(&self) -> bool {
+        self.store.is_some()
     }
 
     /// The state for writing, with the key beside it.
@@ -139,7 +166,12 @@ pub(super) async fn look(
     fleet: &Fleet,
     zones: &BTreeSet<String>,
 ) -> anyhow::Result<Observed> {
-    observe::cloud(client, &fleet.id, zones).await.context("cannot see what is in the project")
+    let look = async {
+        let mut seen = observe::cloud(client, &fleet.id, zones).await?;
+        observe::confirm(client, &fleet.instances, &mut seen).await?;
+        Ok::<_, crate::hcloud::Error>(seen)
+    };
+    look.await.context("cannot see what is in the project")
 }
 
 /// Where the operator's key lies: beside the state, which holds no secret.

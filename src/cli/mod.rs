@@ -10,6 +10,7 @@ mod init;
 mod lab;
 mod list;
 mod open;
+mod reconcile;
 mod record;
 mod show;
 mod ssh;
@@ -68,6 +69,7 @@ enum Command {
     Open(open::Open),
     Destroy(destroy::Destroy),
     State(state::State),
+    Reconcile(reconcile::Reconcile),
     Lab(lab::Lab),
 }
 
@@ -142,6 +144,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
             command.run(cli.global.json, context.ui.stdout()).await?;
             Ok(Status::Success)
         }
+        Command::Reconcile(command) => command.run(&flags, context).await,
         Command::Destroy(command) => command.run(&flags, context).await,
         Command::State(command) => command.run(&flags, context).await,
     }

@@ -71,10 +71,37 @@ impl Client {
         path: &str,
         body: &B,
     ) -> Result<T, Error> {
-        let request = format!("POST {path}");
+        self.write(Method::POST, path, body, Repeat::OnlyIfRefused).await
+    }
+
+    /// A POST that is the same twice as once, and so is repeated as a PUT is.
+    pub(super) async fn post_again<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        self.write(Method::POST, path, body, Repeat::Safe).await
+    }
+
+    pub(super) async fn put<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        self.write(Method::PUT, path, body, Repeat::Safe).await
+    }
+
+    async fn write<B: Serialize, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &B,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
+        let request = format!("{method} {path}");
         let json = serde_json::to_string(body)
             .map_err(|e| Error::Garbled { request: request.clone(), text: e.to_string() })?;
-        let answer = self.send(Method::POST, path, &[], Some(json), Repeat::OnlyIfRefused).await?;
+        let answer = self.send(method, path, &[], Some(json), repeat).await?;
         read(&answer, &request)
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::server_type::TypePrice;
+use super::server_type::{Price, TypePrice};
 use super::{Client, Error};
 
 /// The prices of the project.
@@ -13,6 +13,16 @@ pub struct Pricing {
     /// What addresses cost.
     #[serde(default)]
     pub primary_ips: Vec<AddressPrices>,
+    /// What snapshots cost.
+    #[serde(default)]
+    pub image: Option<ImagePrice>,
+}
+
+/// What snapshots cost.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ImagePrice {
+    /// A GB for a month.
+    pub price_per_gb_month: Price,
 }
 
 /// What addresses of one family cost.

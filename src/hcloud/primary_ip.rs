@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::firewall::absent_is_fine;
+use super::server::Named;
 use super::{Client, Error};
 
 /// An address of the project.
@@ -14,15 +15,18 @@ pub struct PrimaryIp {
     pub ip: String,
     /// The server that has it.
     pub assignee_id: Option<u64>,
+    /// Where it is kept.
+    #[serde(default)]
+    pub location: Option<Named>,
     /// Whether it goes with its server.
     #[serde(default)]
     pub auto_delete: bool,
 }
 
 impl Client {
-    /// All addresses of the project. Those made with a server bear no label, so they are known by their server.
-    pub async fn primary_ips(&self) -> Result<Vec<PrimaryIp>, Error> {
-        self.list("/primary_ips", "primary_ips", &[]).await
+    /// All addresses with these labels. Those made with a server bear none, and are known by their server.
+    pub async fn primary_ips(&self, selector: &str) -> Result<Vec<PrimaryIp>, Error> {
+        self.list("/primary_ips", "primary_ips", &[("label_selector", selector)]).await
     }
 
     /// The project's entry for one address (an IPv6 entry is found by its network).

@@ -27,6 +27,19 @@ pub struct Server {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// When it was made (RFC 3339).
+    #[serde(default)]
+    pub created: String,
+    /// What its disk was made from; none where that is gone.
+    #[serde(default)]
+    pub image: Option<ServerImage>,
+}
+
+/// What a server's disk was made from.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServerImage {
+    /// The image's name; none for snapshots.
+    pub name: Option<String>,
 }
 
 /// Something that is referred to by name.
@@ -108,6 +121,11 @@ pub struct PublicNetCreate {
     pub enable_ipv6: bool,
 }
 
+#[derive(Serialize)]
+struct Labels<'a> {
+    labels: &'a BTreeMap<String, String>,
+}
+
 #[derive(Deserialize)]
 struct One {
     server: Server,
@@ -138,6 +156,11 @@ impl Client {
         Ok(self.post::<_, One>("/servers", create).await?.server)
     }
 
+    /// Replaces all labels of a server.
+    pub async fn set_server_labels(&self, id: u64, labels: &BTreeMap<String, String>) -> Result<(), Error> {
+        self.put::<_, One>(&format!("/servers/{id}"), &Labels { labels }).await.map(drop)
+    }
+
     /// Deletes a server; the action to wait for, or nothing if it is gone already.
     pub async fn delete_server(&self, id: u64) -> Result<Option<Action>, Error> {
         let path = format!("/servers/{id}");
@@ -151,6 +174,6 @@ impl Client {
     /// Switches a server on.
     pub async fn power_on(&self, id: u64) -> Result<Action, Error> {
         let empty = serde_json::json!({});
-        Ok(self.post::<_, Answer>(&format!("/servers/{id}/actions/poweron"), &empty).await?.action)
+        Ok(self.post_again::<_, Answer>(&format!("/servers/{id}/actions/poweron"), &empty).await?.action)
     }
 }

@@ -39,6 +39,20 @@ impl Client {
         self.list("/ssh_keys", "ssh_keys", &[("label_selector", selector)]).await
     }
 
+    /// The key with this id.
+    pub async fn ssh_key(&self, id: u64) -> Result<Option<SshKey>, Error> {
+        match self.get::<One>(&format!("/ssh_keys/{id}"), &[]).await {
+            Ok(one) => Ok(Some(one.ssh_key)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All keys of the project.
+    pub async fn all_ssh_keys(&self) -> Result<Vec<SshKey>, Error> {
+        self.list("/ssh_keys", "ssh_keys", &[]).await
+    }
+
     /// Makes a public key known to the project.
     pub async fn create_ssh_key(
         &self,

@@ -138,7 +138,7 @@ impl Client {
         records: &[Record],
     ) -> Result<Action, Error> {
         let path = format!("/zones/{zone}/rrsets/{name}/{}/actions/set_records", kind.as_str());
-        Ok(self.post::<_, Answer>(&path, &SetRecords { records }).await?.action)
+        Ok(self.post_again::<_, Answer>(&path, &SetRecords { records }).await?.action)
     }
 
     /// Deletes a record set; the action to wait for, or nothing if it is gone already.

@@ -70,6 +70,14 @@ pub fn progress() -> Command {
     Command::new("sh").args(["-c", OBSERVE])
 }
 
+/// Ends the progress of an earlier `setup`, so that its end is not taken for that of the one that is started next.
+const MARK: &str = r#"echo "$(date +%s) setup again" >>/var/lib/clawberth/progress"#;
+
+/// Notes that `setup` is to run once more.
+pub fn mark() -> Command {
+    Command::new("sh").args(["-c", MARK])
+}
+
 /// Starts `setup` once more, in the background, where it had stopped.
 pub fn again() -> Command {
     Command::new("systemd-run").args([
@@ -157,6 +165,7 @@ mod tests {
         };
         assert_eq!(what("1000 node failed"), "installing Node");
         assert_eq!(what("1000 node started"), "installing Node: interrupted");
+        assert_eq!(what("1000 setup done\n1010 setup again"), "setup: interrupted", "an old end is none");
     }
 
     #[test]

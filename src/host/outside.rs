@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header;
+use reqwest::tls::TlsInfo;
 use serde_json::{Value, json};
 use tokio::io::ErrorKind;
 use tokio::net::TcpStream;
@@ -25,6 +27,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 const CLOSED: Duration = Duration::from_secs(3);
 /// Where the gateway listens on loopback, and nowhere else.
 const GATEWAY_PORT: u16 = 18789;
+/// A certificate that ends sooner is not being renewed: Caddy does so with a third of its life left, and the shortest
+/// ones live 160 h.
+const RENEWED: SignedDuration = SignedDuration::from_hours(48);
 
 /// One of the things that must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +86,7 @@ impl Gate {
             .no_proxy()
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
+            .tls_info(true)
             .timeout(ANSWER);
         if let Endpoint::Domain(name) = endpoint {
             http = http.resolve(name, SocketAddr::from((address, 0)));
@@ -124,7 +130,10 @@ impl Gate {
 
     /// Any HTTP answer came through a verified connection: the client knows no other.
     async fn certificate(&self) -> Result<String> {
-        self.http.get(&self.origin).send().await?;
+        let response = self.http.get(&self.origin).send().await?;
+        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        let end = end_of(shown.context("no certificate was shown")?)?;
+        ensure!(end.duration_since(Timestamp::now()) > RENEWED, "the certificate ends at {end}");
         Ok(format!("{} is certified", self.origin))
     }
 
@@ -247,6 +256,13 @@ fn connect(version: OpenClawVersion) -> Value {
     })
 }
 
+/// Until when a certificate is good.
+fn end_of(der: &[u8]) -> Result<Timestamp> {
+    let (_, certificate) =
+        x509_parser::parse_x509_certificate(der).context("the certificate is unreadable")?;
+    Ok(Timestamp::from_second(certificate.validity().not_after.timestamp())?)
+}
+
 /// `2026.9.6-release-eb377ac…` in the page's `data-openclaw-control-ui-build-id`.
 fn build_id(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("data-openclaw-control-ui-build-id=\"")?;
@@ -260,9 +276,19 @@ fn is_build_of(build: &str, version: OpenClawVersion) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, KeyPair};
     use serde_json::json;
 
-    use super::{build_id, is_build_of, refused};
+    use super::{build_id, end_of, is_build_of, refused};
+
+    #[test]
+    fn a_certificate_says_when_it_ends() {
+        let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2026, 12, 1);
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(end_of(certificate.der()).unwrap().to_string(), "2026-12-01T00:00:00Z");
+        assert!(end_of(b"none").is_err());
+    }
 
     #[test]
     fn the_page_s_build_names_exactly_one_release() {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::host_key;
+use crate::model::instance::InstanceSpec;
 use crate::model::name::InstanceName;
 
 /// Label key: which program made this.
@@ -15,6 +17,16 @@ pub const FLEET: &str = "fleet";
 pub const INSTANCE: &str = "instance";
 /// Label key: the create that made the server, and so which host key was injected.
 pub const OP: &str = "op";
+/// Label key: the host key that the create injected, so that it can be pinned again when the state is lost.
+pub const HOST_KEY: &str = "host-key";
+/// Label key: the OpenClaw version that the server is to run.
+pub const OPENCLAW: &str = "openclaw";
+/// Label key: the zone under which the instance has its name.
+pub const DOMAIN: &str = "domain";
+/// What [`MANAGED_BY`] says on everything of ours.
+pub const US: &str = "clawberth";
+/// The most characters in a label's value.
+const LABEL_MAX: usize = 63;
 
 /// The fleet's id: 8 characters of `a-z0-9`, on every label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,22 +64,40 @@ impl FleetId {
         format!("cb-{}-{instance}", self.0)
     }
 
+    /// The label selector that finds everything of every fleet.
+    pub fn any() -> String {
+        format!("{MANAGED_BY}={US}")
+    }
+
     /// The label selector that finds everything of this fleet.
     pub fn selector(&self) -> String {
-        format!("{FLEET}={},{MANAGED_BY}=clawberth", self.0)
+        format!("{FLEET}={},{MANAGED_BY}={US}", self.0)
     }
 
     /// The labels on what the fleet has once.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([(MANAGED_BY.into(), "clawberth".into()), (FLEET.into(), self.0.clone())])
+        BTreeMap::from([(MANAGED_BY.into(), US.into()), (FLEET.into(), self.0.clone())])
     }
 
-    /// The labels on an instance's server.
-    pub fn server_labels(&self, instance: &InstanceName, op: &OpId) -> BTreeMap<String, String> {
+    /// The labels on an instance's server: whose it is, and what it takes to find the way back to it without a state.
+    pub fn server_labels(
+        &self,
+        instance: &InstanceName,
+        spec: &InstanceSpec,
+        host_key: &str,
+    ) -> BTreeMap<String, String> {
         let mut labels = self.labels();
         labels.insert(INSTANCE.into(), instance.to_string());
-        labels.insert(OP.into(), op.to_string());
+        labels.insert(OPENCLAW.into(), spec.release.openclaw.to_string());
+        labels.extend(host_key::to_label(host_key).map(|key| (HOST_KEY.to_owned(), key)));
+        let domain = spec.domain.clone().filter(|domain| domain.len() <= LABEL_MAX);
+        labels.extend(domain.map(|domain| (DOMAIN.to_owned(), domain)));
         labels
+    }
+
+    /// Whether these are labels of this fleet.
+    pub fn owns(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.labels().iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 }
 

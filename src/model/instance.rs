@@ -79,6 +79,10 @@ pub enum Stage {
 pub enum Outcome {
     /// A server was created or found.
     Created(Server),
+    /// Its labels are right.
+    Labelled,
+    /// The cloud firewall is before it.
+    Guarded,
     /// Its DNS records are in place.
     Named,
     /// SSH answered with the pinned key.
@@ -93,6 +97,8 @@ pub enum Outcome {
     Served,
     /// Its removal was decided.
     Condemned,
+    /// No server of an interrupted create is left.
+    Swept,
     /// Its DNS records are gone.
     Unnamed,
     /// Its server is gone.
@@ -129,7 +135,7 @@ impl Stage {
 
             (
                 stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
-                O::Named,
+                O::Labelled | O::Guarded | O::Named,
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
@@ -158,30 +164,44 @@ impl Stage {
             ) => Ok(S::Destroying(Some(server))),
             (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
 
-            (stage @ (S::Destroying(_) | S::Gone), O::Unnamed) => Ok(stage),
+            (stage @ (S::Destroying(_) | S::Gone), O::Swept | O::Unnamed) => Ok(stage),
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
                 S::Planned,
-                O::Named
+                O::Labelled
+                | O::Guarded
+                | O::Named
                 | O::Reached
                 | O::Trusted
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Swept
                 | O::Unnamed
                 | O::Deleted,
             )
             | (
                 S::Created(_),
-                O::Trusted | O::Admitted | O::Installed | O::Served | O::Unnamed | O::Deleted,
+                O::Trusted | O::Admitted | O::Installed | O::Served | O::Swept | O::Unnamed | O::Deleted,
             )
-            | (S::Reachable(_), O::Admitted | O::Installed | O::Served | O::Unnamed | O::Deleted)
-            | (S::Trusted(_), O::Served | O::Unnamed | O::Deleted)
-            | (S::Installed(_) | S::Serving(_), O::Unnamed | O::Deleted)
+            | (
+                S::Reachable(_),
+                O::Admitted | O::Installed | O::Served | O::Swept | O::Unnamed | O::Deleted,
+            )
+            | (S::Trusted(_), O::Served | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Swept | O::Unnamed | O::Deleted)
             | (
                 S::Destroying(_) | S::Gone,
-                O::Created(_) | O::Named | O::Reached | O::Trusted | O::Admitted | O::Installed | O::Served,
+                O::Created(_)
+                | O::Labelled
+                | O::Guarded
+                | O::Named
+                | O::Reached
+                | O::Trusted
+                | O::Admitted
+                | O::Installed
+                | O::Served,
             ) => Err(refused),
         }
     }
@@ -218,6 +238,8 @@ impl Outcome {
     fn word(&self) -> &'static str {
         match self {
             Self::Created(_) => "created",
+            Self::Labelled => "labelled",
+            Self::Guarded => "guarded",
             Self::Named => "named",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
@@ -225,6 +247,7 @@ impl Outcome {
             Self::Installed => "installed",
             Self::Served => "serving",
             Self::Condemned => "destroying",
+            Self::Swept => "swept",
             Self::Unnamed => "unnamed",
             Self::Deleted => "gone",
         }

@@ -1,9 +1,11 @@
 //! What the program talks about: pure types, parsed once at the edge.
 
 pub mod admin;
+pub mod drift;
 pub mod endpoint;
 pub mod event;
 pub mod fleet;
+pub mod host_key;
 pub mod instance;
 pub mod name;
 pub mod observed;

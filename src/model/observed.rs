@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use crate::model::admin::AdminNetworks;
 use crate::model::fleet::OpId;
@@ -25,6 +26,18 @@ pub struct Observed {
     pub zones: BTreeMap<String, CloudZone>,
     /// Instances that answered as they should just now.
     pub healthy: BTreeSet<InstanceName>,
+    /// Servers that the state knows by id and that the label does not find.
+    pub by_id: BTreeMap<u64, CloudServer>,
+    /// Addresses of the fleet's that no server has.
+    pub addresses: Vec<CloudAddress>,
+    /// Snapshots with the fleet's label.
+    pub snapshots: Vec<CloudSnapshot>,
+    /// What things cost; only looked up when something that costs is found.
+    pub prices: Option<Prices>,
+    /// Creates whose outcome is not known, and for how long yet lists may hide what they made.
+    pub interrupted: BTreeMap<InstanceName, Duration>,
+    /// What the hosts of serving instances are like, where they were looked at.
+    pub hosts: BTreeMap<InstanceName, HostState>,
 }
 
 /// A server of the fleet.
@@ -46,6 +59,64 @@ pub struct CloudServer {
     pub off: bool,
     /// Which create made it.
     pub op: Option<OpId>,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The ids of the firewalls that are applied to it.
+    pub firewalls: BTreeSet<u64>,
+}
+
+/// An address that no server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudAddress {
+    /// Its id.
+    pub id: u64,
+    /// The address or network.
+    pub ip: String,
+    /// Where it is kept.
+    pub location: String,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CloudSnapshot {
+    /// Its id.
+    pub id: u64,
+    /// What somebody wrote about it.
+    pub description: String,
+    /// How many GB are paid for, once it is made.
+    pub size: Option<f64>,
+}
+
+/// What things cost in a month.
+#[derive(Clone, Debug, Default)]
+pub struct Prices {
+    /// The currency of all prices, such as `EUR`.
+    pub currency: String,
+    /// A server, by type and location; also of types that are not sold any more.
+    pub server: BTreeMap<(String, String), Price>,
+    /// An IPv4 address, by location.
+    pub ipv4: BTreeMap<String, Price>,
+    /// A GB of a snapshot.
+    pub snapshot_gb: Option<Price>,
+}
+
+/// What a host is like, looked at from outside and over SSH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// Every check holds.
+    Serves,
+    /// It showed another host key than the pinned one; the fingerprint.
+    OtherKey(String),
+    /// It cannot be logged in to; why.
+    Unreachable(String),
+    /// It was set up for another release than the record has.
+    SetUpFor(String),
+    /// Another release runs than the one it is set up for; what was seen.
+    Runs(String),
+    /// Its certificate is wrong or about to end; why.
+    Certificate(String),
+    /// It does not serve; why.
+    Fails(String),
 }
 
 /// One rule of a cloud firewall.
@@ -136,6 +207,36 @@ pub struct CloudZone {
     pub records: BTreeMap<(String, String), Vec<String>>,
     /// Names with A or AAAA records that are not the fleet's.
     pub foreign: BTreeSet<String>,
+}
+
+impl CloudServer {
+    /// What its labels should say and do not: all of them as they should be, with those that are nobody's business, and
+    /// the keys that differ.
+    pub fn relabelled(&self, wanted: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
+        let wrong = wanted.iter().filter(|(key, value)| self.labels.get(*key) != Some(*value));
+        let wrong = wrong.map(|(key, _)| key.clone()).collect();
+        let mut labels = self.labels.clone();
+        labels.extend(wanted.clone());
+        (labels, wrong)
+    }
+}
+
+impl HostState {
+    /// Whether it is for the program to mend.
+    pub fn can_be_mended(&self) -> bool {
+        match self {
+            Self::Runs(_) | Self::Certificate(_) | Self::Fails(_) => true,
+            Self::Serves | Self::OtherKey(_) | Self::Unreachable(_) | Self::SetUpFor(_) => false,
+        }
+    }
+
+    /// Whether somebody answers there who can be trusted.
+    pub fn can_be_reached(&self) -> bool {
+        match self {
+            Self::OtherKey(_) | Self::Unreachable(_) => false,
+            Self::Serves | Self::SetUpFor(_) | Self::Runs(_) | Self::Certificate(_) | Self::Fails(_) => true,
+        }
+    }
 }
 
 /// The rules of the fleet's firewall: 443 for all, 22 for the admin networks, nothing else; sorted.

@@ -17,6 +17,13 @@ impl Price {
         let part: i64 = decimals.parse().ok()?;
         whole.checked_mul(10_000)?.checked_add(part).map(Self)
     }
+
+    /// So many of it, such as GB; none for a number that is no amount.
+    pub fn times(self, amount: f64) -> Option<Self> {
+        // an amount of tenths is exact enough for what is shown in cents
+        let tenths = format!("{:.0}", amount * 10.0).parse::<i64>().ok().filter(|tenths| *tenths >= 0)?;
+        self.0.checked_mul(tenths).map(|sum| Self(sum / 10))
+    }
 }
 
 impl Add for Price {
@@ -50,5 +57,8 @@ mod tests {
         assert_eq!(sum.to_string(), "13.99");
         assert_eq!(Price::parse("0.0096").unwrap().to_string(), "0.01");
         assert_eq!(Price::parse("cheap"), None);
+        let gigabyte = Price::parse("0.0143").unwrap();
+        assert_eq!(gigabyte.times(10.25).unwrap().to_string(), "0.15");
+        assert_eq!(gigabyte.times(f64::NAN), None);
     }
 }

@@ -18,7 +18,8 @@ pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &
         plan.before.push(FleetStep::DeleteStrays(seen.strays.iter().map(|server| server.id).collect()));
     }
     for instance in instances {
-        let steps = steps(&instance, seen);
+        let servers = seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id).collect();
+        let steps = steps(&instance, servers, seen);
         plan.instances.push(InstancePlan { instance, steps });
     }
     if !staying {
@@ -35,9 +36,8 @@ pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &
     plan
 }
 
-fn steps(instance: &Instance, seen: &Observed) -> Vec<Step> {
-    let mut servers: Vec<u64> =
-        seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id).collect();
+/// The steps that remove an instance with these servers.
+pub(super) fn steps(instance: &Instance, mut servers: Vec<u64>, seen: &Observed) -> Vec<Step> {
     servers.sort_unstable();
     let mut steps = Vec::new();
     match instance.stage {
@@ -55,12 +55,18 @@ fn steps(instance: &Instance, seen: &Observed) -> Vec<Step> {
             steps.push(Step::Unname(zone.clone()));
         }
     }
+    // names are unique: what shows already is what the create made
+    if let (true, Some(wait)) = (servers.is_empty(), seen.interrupted.get(&instance.name)) {
+        steps.push(Step::Sweep(*wait));
+    }
     steps.push(Step::Delete(servers));
     steps
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey, CloudZone};
 
@@ -76,7 +82,9 @@ mod tests {
 
     fn server(id: u64) -> CloudServer {
         let (name, location, server_type) = (String::new(), String::new(), String::new());
-        CloudServer { id, name, ipv4: None, ipv6: None, location, server_type, off: false, op: None }
+        let (labels, firewalls) = Default::default();
+        let (ipv4, ipv6, off, op) = (None, None, false, None);
+        CloudServer { id, name, ipv4, ipv6, location, server_type, off, op, labels, firewalls }
     }
 
     fn seen(servers: &[(&str, u64)]) -> Observed {
@@ -120,6 +128,20 @@ mod tests {
         let plan = destroy(vec![instance("alice", Stage::Destroying(None))], false, true, &seen);
         assert_eq!(plan.instances[0].steps, [Step::Unname("example.org".into()), Step::Delete(vec![7, 8])]);
         assert_eq!(plan.before, [FleetStep::DeleteStrays(vec![9])]);
+    }
+
+    #[test]
+    fn what_an_interrupted_create_made_is_looked_for_unless_it_shows() {
+        let mut seen = seen(&[]);
+        seen.interrupted.insert("alice".parse().unwrap(), Duration::from_secs(40));
+        let steps = |seen: &Observed| {
+            let plan = destroy(vec![instance("alice", Stage::Planned)], true, false, seen);
+            plan.instances.into_iter().next().unwrap().steps
+        };
+        let sweep = Step::Sweep(Duration::from_secs(40));
+        assert_eq!(steps(&seen), [Step::Condemn, sweep, Step::Delete(vec![])]);
+        seen.servers.entry("alice".parse().unwrap()).or_default().push(server(7));
+        assert_eq!(steps(&seen), [Step::Condemn, Step::Delete(vec![7])]);
     }
 
     #[test]

@@ -2,8 +2,12 @@
 //! priced and refused; it decides everything, so that walking it needs no further choice.
 
 mod destroy;
+mod drift;
 mod order;
 mod provision;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
@@ -11,6 +15,7 @@ use crate::model::observed::FirewallRule;
 use crate::model::price::Price;
 
 pub use destroy::destroy;
+pub use drift::{Case, Reconciliation, reconcile};
 pub use provision::{Wish, provision};
 
 /// What is going to be done.
@@ -67,6 +72,14 @@ steps! {
         SetFirewallRules(u64, Vec<FirewallRule>) = "set-firewall-rules",
         /// Delete servers with the fleet's label that belong to no instance.
         DeleteStrays(Vec<u64>) = "delete-strays",
+        /// Remove these DNS names (zone, name), which belong to no instance.
+        DeleteNames(Vec<(String, String)>) = "delete-names",
+        /// Remove these addresses, which no server has.
+        DeleteAddresses(Vec<u64>) = "delete-addresses",
+        /// Remove these snapshots.
+        DeleteSnapshots(Vec<u64>) = "delete-snapshots",
+        /// Take a firewall that is one too many off these servers, and remove it.
+        DropFirewall(u64, Vec<u64>) = "drop-firewall",
         /// Remove a firewall of the fleet.
         DeleteFirewall(u64) = "delete-firewall",
         /// Remove a key of the fleet.
@@ -85,6 +98,10 @@ steps! {
         Adopt(u64) = "adopt",
         /// Switch the server on.
         PowerOn(u64) = "power-on",
+        /// Set the server's labels.
+        Label(u64, BTreeMap<String, String>) = "label",
+        /// Put the fleet's firewall before the server.
+        Guard(u64) = "guard",
         /// Point the DNS name at the server.
         Name(String) = "name",
         /// Wait for SSH with the pinned host key.
@@ -95,12 +112,16 @@ steps! {
         Admit = "admit",
         /// Wait for the set-up on the host.
         Install = "install",
+        /// Run the set-up on the host once more.
+        SetUp = "set-up",
         /// Wait until every check from outside holds.
         Serve = "serve",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
         /// Remove the DNS records, in this zone.
         Unname(String) = "unname",
+        /// Look up, for so long, the name under which an interrupted create may have made a server, and delete that.
+        Sweep(Duration) = "sweep",
         /// Delete these servers and their addresses.
         Delete(Vec<u64>) = "delete",
     }
@@ -127,6 +148,19 @@ impl Plan {
     pub fn creates(&self) -> usize {
         self.instances.iter().flat_map(|i| &i.steps).filter(|step| matches!(step, Step::Create(_))).count()
     }
+
+    /// How many servers it deletes.
+    pub fn deletes(&self) -> usize {
+        let fleet = self.before.iter().chain(&self.after).map(|step| match step {
+            FleetStep::DeleteStrays(ids) => ids.len(),
+            _ => 0,
+        });
+        let instances = self.instances.iter().flat_map(|i| &i.steps).map(|step| match step {
+            Step::Delete(ids) => ids.len(),
+            _ => 0,
+        });
+        fleet.chain(instances).sum()
+    }
 }
 
 impl FleetStep {
@@ -138,7 +172,11 @@ impl FleetStep {
             Self::CreateSshKey
             | Self::CreateFirewall(_)
             | Self::SetFirewallRules(..)
-            | Self::DeleteStrays(_) => false,
+            | Self::DeleteStrays(_)
+            | Self::DeleteNames(_)
+            | Self::DeleteAddresses(_)
+            | Self::DeleteSnapshots(_)
+            | Self::DropFirewall(..) => false,
         }
     }
 }

@@ -28,10 +28,11 @@ pub struct Wish<'a> {
 /// # Errors
 /// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
 pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
-    let mut plan = common(&wish, seen);
+    let mut plan = common(wish.admin, wish.public_key, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
-        let mut steps = steps(&instance, wish.named_locations, seen, &mut prices)?;
+        let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
+        let mut steps = steps(&instance, servers, wish.named_locations, seen, &mut prices)?;
         if !plan.after.is_empty() {
             admit(&mut steps);
         }
@@ -54,14 +55,18 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
 
 /// What the fleet needs as a whole. Changed admin networks reach the cloud's firewall and each host's own; so that the
 /// operator is not locked out half-way, the cloud lets both the old and the new ones in until all hosts know.
-fn common(wish: &Wish<'_>, seen: &Observed) -> Plan {
+pub(super) fn common(admin: &AdminNetworks, public_key: &str, seen: &Observed) -> Plan {
     let mut plan = Plan::default();
-    if !seen.ssh_keys.iter().any(|key| key.public_key == wish.public_key) {
+    if !seen.ssh_keys.iter().any(|key| key.public_key == public_key) {
         plan.before.push(FleetStep::CreateSshKey);
     }
-    let rules = firewall_rules(wish.admin);
+    let rules = firewall_rules(admin);
     match seen.firewalls.first() {
         None => plan.before.push(FleetStep::CreateFirewall(rules)),
+        // what hosts let in themselves did not change
+        Some(firewall) if firewall.rules != rules && admins(&firewall.rules) == admins(&rules) => {
+            plan.before.push(FleetStep::SetFirewallRules(firewall.id, rules));
+        }
         Some(firewall) if firewall.rules != rules => {
             let both = union(&firewall.rules, &rules);
             if both != firewall.rules {
@@ -72,6 +77,11 @@ fn common(wish: &Wish<'_>, seen: &Observed) -> Plan {
         Some(_) => {}
     }
     plan
+}
+
+/// From where SSH is allowed.
+fn admins(rules: &[FirewallRule]) -> Option<&[String]> {
+    rules.iter().find(|rule| rule.port.as_deref() == Some("22")).map(|rule| rule.sources.as_slice())
 }
 
 /// The new rules, with the sources that the old ones had for the same port.
@@ -92,7 +102,7 @@ fn union(old: &[FirewallRule], new: &[FirewallRule]) -> Vec<FirewallRule> {
 
 /// Puts the change of the host's firewall where the host is trusted first; a server that is still to be created is born
 /// with it.
-fn admit(steps: &mut Vec<Step>) {
+pub(super) fn admit(steps: &mut Vec<Step>) {
     if !matches!(steps.first(), Some(Step::Create(_))) {
         let trusted = steps.iter().position(|step| *step == Step::Trust).map_or(0, |trust| trust + 1);
         steps.insert(trusted, Step::Admit);
@@ -106,8 +116,10 @@ fn stands(instance: &Instance, seen: &Observed) -> bool {
     !going && instance.stage.server().is_some_and(|known| servers.iter().any(|server| server.id == known.id))
 }
 
-fn steps(
+/// The steps that make an instance serve that has these servers.
+pub(super) fn steps(
     instance: &Instance,
+    servers: &[CloudServer],
     named_locations: &[String],
     seen: &Observed,
     prices: &mut Vec<Price>,
@@ -118,7 +130,6 @@ fn steps(
         return Err(Refusal::new(format!("{name} is being removed"), hint));
     }
     let mut steps = Vec::new();
-    let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
     let server = match servers {
         [] => None,
         [server] => Some(server),

@@ -1,11 +1,12 @@
 //! The files that a server is born with.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Birth;
 use super::templates::{Template, render};
+use crate::model::release::Release;
 
 /// A file on a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +32,16 @@ struct Context<'a> {
     acme_directory: &'a str,
     admin4: Vec<IpNet>,
     admin6: Vec<IpNet>,
+    /// What is set up, as JSON.
+    born: String,
+}
+
+/// What a server remembers of its birth, for whoever has lost the state.
+#[derive(Serialize)]
+struct Born<'a> {
+    release: &'a Release,
+    /// Its full name under the operator's domain.
+    host: Option<&'a str>,
 }
 
 /// Replaced on the server by its public IPv4 address.
@@ -45,7 +56,9 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
         ensure!(is_plain(value), "{value:?} has characters that no URL or name needs");
     }
     let (admin4, admin6) = birth.admin_networks.iter().partition(|network| network.addr().is_ipv4());
+    let born = Born { release: &birth.release, host: birth.domain.as_deref() };
     let context = Context {
+        born: serde_json::to_string(&born).context("writing the release down")?,
         openclaw: birth.release.openclaw.to_string(),
         openclaw_sha512: birth.release.integrity.hex(),
         node: birth.release.node.to_string(),

@@ -20,17 +20,19 @@ pub(super) enum Template {
     OpenClawConfig,
     OpenClawEnvironment,
     OpenClawUnit,
+    Release,
     Setup,
     Sshd,
 }
 
 impl Template {
     /// Path, mode and template of each file on a server.
-    pub(super) const FILES: [(&str, &str, Self); 12] = [
+    pub(super) const FILES: [(&str, &str, Self); 13] = [
         ("/etc/apt/apt.conf.d/52clawberth", "0644", Self::AptConf),
         ("/etc/apt/preferences.d/caddy", "0644", Self::AptPreference),
         ("/etc/clawberth/admin.nft", "0644", Self::AdminNetworks),
         ("/etc/clawberth/openclaw.env", "0644", Self::OpenClawEnvironment),
+        ("/etc/clawberth/release.json", "0644", Self::Release),
         ("/etc/nftables.conf", "0755", Self::Nftables),
         ("/etc/ssh/sshd_config.d/10-clawberth.conf", "0644", Self::Sshd),
         ("/etc/systemd/system/caddy.service.d/clawberth.conf", "0644", Self::CaddyUnit),
@@ -60,6 +62,7 @@ impl Template {
             Self::OpenClawConfig => source!("templates/openclaw.json.hbs"),
             Self::OpenClawEnvironment => source!("templates/openclaw.env.hbs"),
             Self::OpenClawUnit => source!("templates/openclaw.service.hbs"),
+            Self::Release => source!("templates/release.json.hbs"),
             Self::Setup => source!("templates/setup.sh.hbs"),
             Self::Sshd => source!("templates/sshd.conf.hbs"),
         }

@@ -91,7 +91,7 @@ impl Store {
         rows.iter().map(|row| Ok((database.get(row, "subject")?, database.get(row, "fence")?))).collect()
     }
 
-    /// What is being worked on by somebody who is not known to be dead, and by whom.
+    /// What is being worked on by other processes that are not known to be dead, and by whom.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -105,7 +105,7 @@ impl Store {
         let mut held = Vec::new();
         for row in database.rows(statement.bind(now)).await? {
             let session = self.session_of(&row)?;
-            if !session.has_ended() && Some(&session.id) != self.me().map(|me| &me.id) {
+            if !session.has_ended() && !session.is_here() {
                 let (subject, since) = (database.get(&row, "subject")?, database.get(&row, "since")?);
                 held.push(Held { subject, by: Some(session), since });
             }

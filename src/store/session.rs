@@ -52,6 +52,13 @@ impl Session {
         }
     }
 
+    /// Whether it is a run of this process.
+    pub(super) fn is_here(&self) -> bool {
+        let here = Self::here("", "", "");
+        (&here.machine, &here.host, here.pid) == (&self.machine, &self.host, self.pid)
+            && (self.machine.is_empty() || here.started == self.started)
+    }
+
     /// Whether it is known to have ended: its process was on this computer, and is not there any more. Of other computers
     /// nothing is known.
     pub(super) fn has_ended(&self) -> bool {

@@ -48,10 +48,23 @@ fn fleet_step(step: &FleetStep) -> String {
             let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
             format!("delete what belongs to no instance: server {}", ids.join(", "))
         }
+        FleetStep::DeleteNames(names) => {
+            let names: Vec<String> = names.iter().map(|(zone, name)| format!("{name}.{zone}")).collect();
+            format!("remove the names {}", names.join(", "))
+        }
+        FleetStep::DeleteAddresses(ids) => format!("delete {}", several("address", "es", ids)),
+        FleetStep::DeleteSnapshots(ids) => format!("delete {}", several("snapshot", "s", ids)),
+        FleetStep::DropFirewall(id, _) => format!("delete firewall {id}, which is one too many"),
         FleetStep::DeleteFirewall(_) => "delete the firewall".into(),
         FleetStep::DeleteSshKey(_) => "delete the SSH key".into(),
         FleetStep::ProveAbsence(_) => "see that nothing is left".into(),
     }
+}
+
+fn several(what: &str, plural: &str, ids: &[u64]) -> String {
+    let list: Vec<String> = ids.iter().map(u64::to_string).collect();
+    let ending = if ids.len() == 1 { "" } else { plural };
+    format!("{what}{ending} {}", list.join(", "))
 }
 
 fn open(rules: &[FirewallRule]) -> String {
@@ -75,14 +88,18 @@ fn step(step: &Step, release: &str) -> String {
         }
         Step::Adopt(id) => format!("take over server {id}, which an interrupted deploy left"),
         Step::PowerOn(id) => format!("switch server {id} on"),
+        Step::Label(id, _) => format!("set the labels of server {id}"),
+        Step::Guard(id) => format!("apply the firewall to server {id}"),
         Step::Name(zone) => format!("point its name in {zone} at the server"),
         Step::Reach => "wait for SSH with the pinned host key".into(),
         Step::Trust => "log in and see that it is that server".into(),
         Step::Admit => "let the admin networks through the host's own firewall".into(),
         Step::Install => format!("wait for the set-up: {release}"),
+        Step::SetUp => format!("run the set-up again: {release}"),
         Step::Serve => "wait until it serves, seen from outside".into(),
         Step::Condemn => "write down that it is removed".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
+        Step::Sweep(_) => "look for what an interrupted create left".into(),
         Step::Delete(ids) => match ids.as_slice() {
             [] => "see that it has no server".into(),
             [id] => format!("delete server {id} with its addresses"),

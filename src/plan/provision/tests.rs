@@ -47,6 +47,8 @@ fn cloud_server(id: u64) -> CloudServer {
         server_type: "cx23".into(),
         off: false,
         op: None,
+        labels: BTreeMap::new(),
+        firewalls: BTreeSet::new(),
     }
 }
 
@@ -164,6 +166,17 @@ fn changed_admin_networks_lock_nobody_out_half_way() {
     assert_eq!(plan.before, [FleetStep::SetFirewallRules(3, firewall_rules(&both))]);
     assert_eq!(plan.instances[0].steps, [Step::Admit]);
     assert_eq!(plan.after, [FleetStep::SetFirewallRules(3, firewall_rules(&admin()))]);
+}
+
+#[test]
+fn a_firewall_that_only_the_console_changed_concerns_no_host() {
+    let mut seen = with_common();
+    seen.firewalls[0].rules.retain(|rule| rule.port.as_deref() == Some("22"));
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+    seen.healthy.insert("alice".parse().unwrap());
+    let plan = plan(instance(Stage::Serving(server())), &seen).unwrap();
+    assert_eq!(plan.before, [FleetStep::SetFirewallRules(3, firewall_rules(&admin()))]);
+    assert!(plan.instances[0].steps.is_empty() && plan.after.is_empty());
 }
 
 #[test]

@@ -170,6 +170,12 @@ fn what_is_sent_is_whole_and_has_no_secret_but_the_throw_away_host_key() {
     let user_data = body["user_data"].take();
     let op = body["labels"]["op"].take();
     assert_eq!(op.as_str().unwrap().len(), 8);
+    let host_key = body["labels"]["host-key"].take();
+    let host_key = clawberth::model::host_key::from_label(host_key.as_str().unwrap()).unwrap();
+    assert!(
+        user_data.as_str().unwrap().contains(&format!("ed25519_public: {host_key}")),
+        "it is the injected one"
+    );
     assert_eq!(
         body,
         json!({
@@ -180,7 +186,10 @@ fn what_is_sent_is_whole_and_has_no_secret_but_the_throw_away_host_key() {
             "ssh_keys": [3001],
             "firewalls": [{ "firewall": 2001 }],
             "user_data": null,
-            "labels": { "managed-by": "clawberth", "fleet": "bekf44vz", "instance": "alice", "op": null },
+            "labels": {
+                "managed-by": "clawberth", "fleet": "bekf44vz", "instance": "alice", "op": null, "host-key": null,
+                "openclaw": "2026.9.6",
+            },
             "public_net": { "enable_ipv4": true, "enable_ipv6": true },
         })
     );

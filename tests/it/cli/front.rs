@@ -116,9 +116,20 @@ impl Front {
     /// Asks the lab itself.
     #[track_caller]
     pub(super) fn ask(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.ask_at(&format!("/v1{path}"), token, method, body)
+    }
+
+    /// Lets something go wrong in the cloud from now on.
+    #[track_caller]
+    pub(super) fn fault(&self, token: &str, fault: &Value) {
+        self.ask_at("/control/faults", token, "POST", Some(fault));
+    }
+
+    #[track_caller]
+    fn ask_at(&self, path: &str, token: &str, method: &str, body: Option<&Value>) -> Value {
         let method: Method = method.parse().unwrap();
         let mut request =
-            self.inner.http.request(method, format!("{}/v1{path}", self.inner.lab)).bearer_auth(token);
+            self.inner.http.request(method, format!("{}{path}", self.inner.lab)).bearer_auth(token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "",
     "init",
     "deploy",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 22] = [
     "ssh",
     "open",
     "destroy",
+    "reconcile",
     "state",
     "state export",
     "state import",

@@ -1,6 +1,6 @@
 //! A create whose answer is lost, refused or somebody else's: exactly one server, or none.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PLAN;
 use super::environment::Environment;
@@ -139,4 +139,87 @@ hint: run `clawberth destroy alice` and deploy it again
     );
     environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
     environment.nothing_is_left();
+}
+
+/// Lists lag by some seconds, also for what has a name that is taken.
+fn lag(environment: &Environment) {
+    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "4s" }));
+}
+
+#[test]
+fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
+    let environment = Environment::with_cloud();
+    lag(&environment);
+    for create in ["POST /ssh_keys", "POST /firewalls", "POST /servers"] {
+        environment.cloud().play(create, Trick::BadGateway);
+    }
+    assert_eq!(
+        deploy(&environment),
+        "fleet  SSH key found\nfleet  firewall found\nalice  server created (fsn1, 224.18.64.2)\n"
+    );
+    for kind in ["servers", "firewalls", "ssh_keys"] {
+        let all = environment.ask("GET", &format!("/{kind}"), None);
+        assert!(all[kind].as_array().unwrap().len() <= 1, "{all}");
+    }
+    assert_eq!(environment.cloud().count("POST /servers"), 2);
+}
+
+#[test]
+fn what_lists_still_show_is_not_taken_for_there() {
+    let mut environment = Environment::with_cloud();
+    environment.create_alice();
+    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "60s" }));
+    environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
+    assert_eq!(environment.servers(), [101], "lists still show it");
+    environment.changes_nothing(&["reconcile"], 0, "no drift\n");
+    // the same keys and ids would be made again
+    environment.set("CLAWBERTH_SEED", "2");
+    let plan = environment.run(&["deploy", "alice", "--dry-run"]).stdout;
+    assert_eq!(plan, PLAN);
+}
+
+/// Deploys, and is refused because of something that is somebody else's.
+#[track_caller]
+fn refused(environment: &Environment, why: &str) {
+    environment.run(&["deploy", "alice", "--yes", "-q"]).expect(1, "", why);
+    assert_eq!(environment.cloud().count("POST /servers"), 0);
+}
+
+#[test]
+fn a_firewall_of_that_name_that_is_somebody_elses_is_left_alone() {
+    let environment = Environment::with_cloud();
+    environment.ask("POST", "/firewalls", Some(&json!({ "name": "cb-bekf44vz" })));
+    refused(
+        &environment,
+        "error: cannot create the firewall
+caused by: the name cb-bekf44vz is taken: firewall 2001 has that name, but not the labels of this fleet
+hint: rename or delete firewall 2001 in the console
+",
+    );
+}
+
+#[test]
+fn a_key_of_that_name_or_the_same_key_is_left_alone() {
+    let environment = Environment::with_cloud();
+    let key = |name: &str, key: &Value| {
+        environment.ask("POST", "/ssh_keys", Some(&json!({ "name": name, "public_key": key })));
+    };
+    key(
+        "cb-bekf44vz",
+        &json!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"),
+    );
+    let why = |id: u64| {
+        format!(
+            "error: cannot make the fleet's SSH key known
+caused by: the fleet's SSH key is taken: key {id} has its name or is the same key, but has not the labels of this fleet
+hint: delete key {id} in the console
+"
+        )
+    };
+    refused(&environment, &why(3001));
+    environment.ask("DELETE", "/ssh_keys/3001", None);
+    let sent = environment.cloud().changes();
+    let sent = sent.iter().find(|seen| seen.what == "POST /ssh_keys").unwrap();
+    key("mine", &sent.body["public_key"]);
+    refused(&environment, &why(3002));
 }

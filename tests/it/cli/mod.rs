@@ -22,6 +22,7 @@ mod list;
 mod lost;
 mod old_state;
 mod open;
+mod reconcile;
 mod show;
 mod ssh;
 mod state;

@@ -76,6 +76,17 @@ impl Bed {
             .collect();
     }
 
+    /// Takes the lab down and brings it up again with another script; returns when all its servers are on.
+    pub(super) fn again_with(&mut self, hosts: &str) {
+        self.ok(&self.lab(&["down"]));
+        self.write("hosts.toml", hosts);
+        self.up();
+        until("the servers", || {
+            let status: Value = serde_json::from_str(&self.ok(&self.lab(&["status", "--json"]))).unwrap();
+            status["machines"].as_array().unwrap().iter().all(|machine| machine["running"] == true)
+        });
+    }
+
     /// A lab command for this lab.
     pub(super) fn lab(&self, words: &[&str]) -> Vec<String> {
         let (command, rest) = words.split_first().unwrap();

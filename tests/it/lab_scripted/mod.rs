@@ -1,6 +1,7 @@
 //! Scripted hosts, met by OpenSSH, curl and the program itself. They need ports 22 and 443 of loopback addresses.
 
 mod bed;
+mod drift;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
