@@ -1,9 +1,11 @@
 //! A create whose answer is lost, refused or somebody else's: exactly one server, or none.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use super::PLAN;
-use super::environment::Environment;
+use super::environment::{Environment, LOOK, SOON};
 use super::front::Trick;
 
 const FIRST: &str = "fleet  SSH key made known\nfleet  firewall created\n";
@@ -143,7 +145,7 @@ hint: run `clawberth destroy alice` and deploy it again
 
 /// Lists lag by some seconds, also for what has a name that is taken.
 fn lag(environment: &Environment) {
-    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "4s" }));
+    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "5s" }));
 }
 
 #[test]
@@ -166,14 +168,17 @@ fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
 
 #[test]
 fn what_lists_still_show_is_not_taken_for_there() {
-    let mut environment = Environment::with_cloud();
+    let environment = Environment::with_cloud();
     environment.create_alice();
-    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "60s" }));
+    lag(&environment);
+    let until = Instant::now() + SOON;
+    while environment.servers() != [101] {
+        assert!(Instant::now() < until, "lists do not show the server in time");
+        std::thread::sleep(LOOK);
+    }
     environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
     assert_eq!(environment.servers(), [101], "lists still show it");
     environment.changes_nothing(&["reconcile"], 0, "no drift\n");
-    // the same keys and ids would be made again
-    environment.set("CLAWBERTH_SEED", "2");
     let plan = environment.run(&["deploy", "alice", "--dry-run"]).stdout;
     assert_eq!(plan, PLAN);
 }

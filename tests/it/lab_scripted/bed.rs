@@ -76,15 +76,17 @@ impl Bed {
             .collect();
     }
 
-    /// Takes the lab down and brings it up again with another script; returns when all its servers are on.
+    /// Takes the lab down and brings it up again with another script; returns when all its servers have booted.
     pub(super) fn again_with(&mut self, hosts: &str) {
         self.ok(&self.lab(&["down"]));
         self.write("hosts.toml", hosts);
         self.up();
-        until("the servers", || {
-            let status: Value = serde_json::from_str(&self.ok(&self.lab(&["status", "--json"]))).unwrap();
-            status["machines"].as_array().unwrap().iter().all(|machine| machine["running"] == true)
-        });
+        for machine in std::fs::read_dir(self.path("lab/machines")).unwrap() {
+            let host = read(&machine.unwrap().path().join("host.json"));
+            let host: Value = serde_json::from_str(&host).unwrap();
+            let address = format!("{}:22", host["address"].as_str().unwrap());
+            until("the boot", || std::net::TcpStream::connect(&address).is_ok());
+        }
     }
 
     /// A lab command for this lab.
