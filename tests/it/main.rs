@@ -22,3 +22,4 @@ mod machines;
 mod postgres;
 mod registry;
 mod render;
+mod state_damage;

@@ -9,7 +9,8 @@ use super::mounts::Mounts;
 use super::running::Outcome;
 
 const STATE: &str = "disk/state.sqlite";
-const NO_ROOM: &str = "hint: make room there, then run the command again; what was written before is still there";
+const NO_ROOM: &str =
+    "hint: make room there, then run the command again; what was written before is still there";
 const WRITABLE: &str = "hint: make it writable, or name another file with --state";
 const ALICE_CREATED: &str = "alice  created  https://224.18.64.2";
 
