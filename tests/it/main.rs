@@ -25,3 +25,4 @@ mod matrix;
 mod postgres;
 mod registry;
 mod render;
+mod state_damage;
