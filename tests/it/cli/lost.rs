@@ -143,15 +143,16 @@ hint: run `clawberth destroy alice` and deploy it again
     environment.nothing_is_left();
 }
 
-/// Lists lag by some seconds, also for what has a name that is taken.
-fn lag(environment: &Environment) {
-    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "5s" }));
+/// Lists lag by so much, also for what has a name that is taken.
+fn lag(environment: &Environment, delay: &str) {
+    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": delay }));
 }
 
 #[test]
 fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
     let environment = Environment::with_cloud();
-    lag(&environment);
+    // longer than the first look for what an answer was lost about
+    lag(&environment, "3s");
     for create in ["POST /ssh_keys", "POST /firewalls", "POST /servers"] {
         environment.cloud().play(create, Trick::BadGateway);
     }
@@ -170,7 +171,7 @@ fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
 fn what_lists_still_show_is_not_taken_for_there() {
     let environment = Environment::with_cloud();
     environment.create_alice();
-    lag(&environment);
+    lag(&environment, "5s");
     let until = Instant::now() + SOON;
     while environment.servers() != [101] {
         assert!(Instant::now() < until, "lists do not show the server in time");

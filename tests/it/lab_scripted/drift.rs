@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bed::{Bed, read};
+use super::bed::{Bed, read, until};
 
 /// What was found, a line for each, and whether the command succeeded.
 fn drift(bed: &Bed, more: &[&str]) -> (Vec<String>, bool) {
@@ -108,6 +108,8 @@ fn a_lost_state_is_written_anew() {
     // one that cannot be reached is taken as far as its labels tell
     lose_state(&bed);
     bed.again_with("[[fault]]\nkind = 'ssh_refused'\nhosts = '*-bob'\n");
+    let alice = after[0]["server"]["ipv4"].as_str().unwrap();
+    until("readiness after a boot", || bed.curl(alice, "/readyz").0 == "200");
     bed.ok(&["reconcile", "--import", "--yes"]);
     let stages = list(&bed);
     assert_eq!((&stages[0]["stage"], &stages[1]["stage"]), (&json!("serving"), &json!("created")));
