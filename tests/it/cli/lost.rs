@@ -1,6 +1,6 @@
 //! A create whose answer is lost, refused or somebody else's: exactly one server, or none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -228,4 +228,25 @@ hint: delete key {id} in the console
     let sent = sent.iter().find(|seen| seen.what == "POST /ssh_keys").unwrap();
     key("mine", &sent.body["public_key"]);
     refused(&environment, &why(3002));
+}
+
+#[test]
+fn what_a_killed_create_made_is_removed_although_no_list_shows_it_yet() {
+    for command in [["destroy", "alice"], ["destroy", "--all"]] {
+        let environment = Environment::with_cloud();
+        lag(&environment, "3s");
+        environment.cloud().play("POST /servers", Trick::Delay(Duration::from_secs(5)));
+        let deploy = environment.start(&["deploy", "alice", "--yes"]);
+        environment.cloud().until_asked("POST /servers");
+        deploy.kill();
+        assert_eq!(environment.servers(), Vec::<u64>::new(), "no list shows it");
+        let outcome = environment.run(&[&command[..], &["--yes"]].concat());
+        assert_eq!(outcome.stdout, "alice destroyed\n", "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("server of an interrupted create deleted"), "{}", outcome.stderr);
+        let until = Instant::now() + SOON;
+        while !environment.servers().is_empty() {
+            assert!(Instant::now() < until, "the server is there");
+            std::thread::sleep(LOOK);
+        }
+    }
 }
