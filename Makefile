@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: demo test conformance bench check build setup setup-tests clean
+.PHONY: demo test torture conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -12,6 +12,10 @@ demo: setup ## two users, a server each, from nothing to serving and back
 
 test: setup-tests ## everything; the real machines need root
 	scripts/test
+
+torture: setup-tests ## random commands killed at random times; N=10000 kills more, SEED=S repeats one
+	$(CARGO) build --locked
+	$(CARGO) run --locked --example torture -- --kills $(or $(N),200) --seed $(or $(SEED),$(shell date +%s))
 
 conformance: ## strangers' clients against the lab; the report is target/conformance.md
 	scripts/conformance

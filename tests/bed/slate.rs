@@ -26,7 +26,8 @@ const KINDS: [(&str, &str); 11] = [
 impl Operator<'_> {
     /// Nothing is left: no resource of any kind, no DNS record with our labels, no instance in the state, no machine.
     pub(crate) fn clean_slate(&self) -> Result<()> {
-        let mut left = self.left_in_the_cloud()?;
+        let cloud = self.in_the_cloud()?;
+        let mut left: Vec<String> = cloud.iter().map(|(kind, item)| label(kind, item)).collect();
         let list = self.ok(&["list", "--json"])?;
         if list != "[]\n" {
             left.push(format!("in the state: {list}"));
@@ -41,18 +42,19 @@ impl Operator<'_> {
         Ok(())
     }
 
-    fn left_in_the_cloud(&self) -> Result<Vec<String>> {
-        let mut left = Vec::new();
+    /// Everything in the project, with its kind; of DNS records those with our labels.
+    pub(crate) fn in_the_cloud(&self) -> Result<Vec<(&'static str, Value)>> {
+        let mut there = Vec::new();
         for (path, kind) in KINDS {
-            left.extend(self.all(path, kind)?.iter().map(|item| label(kind, item)));
+            there.extend(self.all(path, kind)?.into_iter().map(|item| (kind, item)));
         }
         for zone in self.all("/zones", "zones")? {
             let id = zone.get("id").context("a zone has no id")?;
             let sets = self.all(&format!("/zones/{id}/rrsets"), "rrsets")?;
-            let ours = sets.iter().filter(|set| set.pointer("/labels/managed-by").is_some());
-            left.extend(ours.map(|set| label("rrsets", set)));
+            let ours = sets.into_iter().filter(|set| set.pointer("/labels/managed-by").is_some());
+            there.extend(ours.map(|set| ("rrsets", set)));
         }
-        Ok(left)
+        Ok(there)
     }
 
     /// All objects of a list.

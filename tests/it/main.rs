@@ -14,6 +14,7 @@ mod arrows;
 #[path = "../bed/mod.rs"]
 mod bed;
 mod cli;
+mod crowd;
 mod examples;
 mod lab_acme;
 mod lab_api;

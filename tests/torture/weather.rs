@@ -1,0 +1,42 @@
+//! The API's faults, as long as the commands are at work: all at once, each for a small part of the requests.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::bed::{InForce, Operator};
+
+/// Faults in force.
+pub(crate) struct Weather(Vec<InForce>);
+
+impl Weather {
+    /// Puts all of them in force.
+    pub(crate) fn bad(operator: &Operator<'_>, seed: u64) -> Result<Self> {
+        let numbered = faults().into_iter().zip(seed..);
+        let put = numbered.map(|(mut fault, seed)| {
+            if let Some(fields) = fault.as_object_mut() {
+                fields.insert("seed".to_owned(), seed.into());
+            }
+            operator.api.fault(fault)
+        });
+        put.collect::<Result<_>>().map(Self)
+    }
+
+    /// Lifts them.
+    pub(crate) fn clear(self, operator: &Operator<'_>) -> Result<()> {
+        self.0.into_iter().try_for_each(|fault| operator.api.lift(fault))
+    }
+}
+
+fn faults() -> Vec<Value> {
+    vec![
+        json!({ "kind": "reply_lost", "probability": 0.02 }),
+        // a create is where a lost reply can cost most
+        json!({ "kind": "reply_lost", "route": "POST /**", "probability": 0.1 }),
+        json!({ "kind": "connection_reset", "probability": 0.02 }),
+        json!({ "kind": "answer", "status": 502, "when": "before", "probability": 0.02 }),
+        json!({ "kind": "answer", "status": 502, "when": "after", "probability": 0.02 }),
+        json!({ "kind": "answer", "status": 409, "when": "before", "probability": 0.01 }),
+        json!({ "kind": "answer", "status": 429, "when": "before", "probability": 0.01 }),
+        json!({ "kind": "stale_lists", "delay": "1500ms", "probability": 0.3 }),
+    ]
+}
