@@ -20,7 +20,7 @@ use crate::model::release::Release;
 use crate::registry::Catalogue;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
-use crate::ui::table;
+use crate::ui::{counted, table};
 use claim::{Claim, Left};
 
 /// The port of SSH.
@@ -175,7 +175,7 @@ fn show(fleet: &FleetId, taken: &[Taken], left: &[Left], context: &mut Context) 
 }
 
 fn agreed(number: usize, settings: &Settings, context: &mut Context) -> Result<bool, Failure> {
-    let instances = if number == 1 { "1 instance".to_owned() } else { format!("{number} instances") };
+    let instances = counted(number, "instance");
     let what = format!("write {instances} to {}", settings.state);
     match context.ui.confirm(&format!("{what}?"))? {
         Some(true) => Ok(true),
