@@ -14,8 +14,8 @@ use crate::ssh::{Command, Output, Session, SshError, Target};
 
 /// Longest wait from the create until SSH answers: boot, and cloud-init's first stage.
 const REACH: Duration = Duration::from_secs(300);
-/// After so many looks in vain the API is asked whether the server is on: by then every create has ended.
-const LOOKS_BEFORE_ASKING: u32 = 10;
+/// After so many looks in vain the API is asked whether the server is on.
+const LOOKS_BEFORE_ASKING: u32 = 5;
 /// Longest wait until the fleet's key is accepted and the identity is read.
 const TRUST: Duration = Duration::from_secs(120);
 /// Longest wait for the set-up on the host: packages, Node and OpenClaw from their registries.
@@ -36,7 +36,7 @@ pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
 
 async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
     let mut pauses = polling(REACH);
-    let mut failures = 0_u32;
+    let (mut failures, mut was_off) = (0_u32, false);
     loop {
         let error = match Session::connect(target).await {
             Ok(session) => {
@@ -50,11 +50,11 @@ async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
         };
         failures += 1;
         if failures.is_multiple_of(LOOKS_BEFORE_ASKING) {
-            let found = world.cloud.server(id).await?;
-            ensure!(
-                found.is_none_or(|server| server.status != "off"),
-                "server {id} is off: its start failed"
-            );
+            // off for a moment, between its create and its start, is every server; who gives no answer does not say so
+            let found = world.cloud.server(id).await;
+            let is_off = found.is_ok_and(|found| found.is_some_and(|server| server.status == "off"));
+            ensure!(!(was_off && is_off), "server {id} is off: its start failed");
+            was_off = is_off;
         }
         if let Err(late) = pauses.pause().await {
             return Err(

@@ -102,6 +102,11 @@ impl Front {
         self.inner.seen.lock().unwrap().iter().filter(|seen| seen.what == what).count()
     }
 
+    /// All requests, without their queries.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.inner.seen.lock().unwrap().iter().map(|seen| seen.what.clone()).collect()
+    }
+
     /// All requests that change something.
     pub(super) fn changes(&self) -> Vec<Seen> {
         let seen = self.inner.seen.lock().unwrap();

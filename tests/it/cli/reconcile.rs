@@ -121,6 +121,28 @@ fleet  nothing of it is left at Hetzner
     assert_eq!(drift(&environment), Vec::<String>::new());
 }
 
+/// Whatever the number of instances: a list of each kind, a page for 50 servers, and what is in the fleet once by its id.
+#[test]
+fn a_look_asks_for_lists_and_not_for_servers() {
+    let environment = with_alice();
+    let before = environment.cloud().asked();
+    assert_eq!(drift(&environment), Vec::<String>::new());
+    let mut asked = environment.cloud().asked().split_off(before.len());
+    asked.sort();
+    assert_eq!(
+        asked,
+        [
+            "GET /firewalls",
+            "GET /firewalls/2001",
+            "GET /images",
+            "GET /primary_ips",
+            "GET /servers",
+            "GET /ssh_keys",
+            "GET /ssh_keys/3001"
+        ]
+    );
+}
+
 /// Each drift of the cloud: how it comes about, what is shown, and that it is gone after one `--apply`.
 #[track_caller]
 fn mended(provoke: impl FnOnce(&Environment), rows: &[&str]) -> Environment {
