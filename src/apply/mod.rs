@@ -154,7 +154,7 @@ impl World {
 /// Walks a plan to its end, or to the first step boundary after a stop.
 pub async fn run(plan: Plan, world: &World) -> Report {
     let mut report = Report::default();
-    if let Err(error) = fleet_steps(plan.before, world).await {
+    if let Err(error) = fleet_steps(plan.before, Needed::ByNobody, world).await {
         report.interrupted = error.is::<Interrupted>();
         report.fleet = Some(error);
         return report;
@@ -178,20 +178,31 @@ pub async fn run(plan: Plan, world: &World) -> Report {
     report.instances.sort_by(|a, b| a.instance.name.cmp(&b.instance.name));
     report.interrupted = report.instances.iter().any(|finish| finish.was_interrupted());
     let all_well = report.fleet.is_none() && report.instances.iter().all(|finish| finish.result.is_ok());
-    if all_well && let Err(error) = fleet_steps(plan.after, world).await {
+    if all_well && let Err(error) = fleet_steps(plan.after, Needed::ByInstances, world).await {
         report.interrupted = error.is::<Interrupted>();
         report.fleet = Some(error);
     }
     report
 }
 
+/// Whether what the fleet has in common may be needed when it is to be taken away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// By an instance that came since the last one was removed.
+    ByInstances,
+    ByNobody,
+}
+
 /// Takes steps for the fleet as a whole, while nobody else does.
-async fn fleet_steps(steps: Vec<FleetStep>, world: &World) -> Result<()> {
+async fn fleet_steps(mut steps: Vec<FleetStep>, needed: Needed, world: &World) -> Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
     world.stop.check()?;
     let lease = world.common_lease().await?;
+    if needed == Needed::ByInstances && !world.store.instances().await?.is_empty() {
+        steps.retain(|step| !step.needs_an_empty_fleet());
+    }
     let result = under_lease(steps, &lease, world).await;
     // one that cannot be freed ends by itself
     let _ = lease.release().await;
@@ -200,10 +211,6 @@ async fn fleet_steps(steps: Vec<FleetStep>, world: &World) -> Result<()> {
 
 async fn under_lease(steps: Vec<FleetStep>, lease: &Lease, world: &World) -> Result<()> {
     for step in steps {
-        if step.needs_an_empty_fleet() && !world.store.instances().await?.is_empty() {
-            // an instance that came meanwhile needs it
-            continue;
-        }
         world.stop.check()?;
         let watch = world.clock.start();
         world.halt.here(step.word(), Point::BeforeIntent);

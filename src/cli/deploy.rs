@@ -20,7 +20,7 @@ use crate::model::release::{Invalid, Release};
 use crate::observe;
 use crate::plan::{Plan, Wish, provision};
 use crate::registry::{self, Catalogue, Sources, Wanted};
-use crate::ui::{human, table};
+use crate::ui::{counted, human, table};
 
 /// Give each NAME a server that runs the gateway, or go on where an earlier deploy stopped
 #[derive(Debug, clap::Args)]
@@ -218,8 +218,7 @@ pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
 }
 
 fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
-    let servers =
-        if plan.creates() == 1 { "1 server".to_owned() } else { format!("{} servers", plan.creates()) };
+    let servers = counted(plan.creates(), "server");
     match context.ui.confirm(&format!("create {servers}?"))? {
         Some(true) => Ok(true),
         Some(false) => {

@@ -1,5 +1,6 @@
 //! What a person or a script sees: the answer on stdout, the story on stderr.
 
+mod count;
 mod duration;
 mod plan;
 mod progress;
@@ -10,6 +11,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Context, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub use count::counted;
 pub use duration::human;
 pub use table::table;
 

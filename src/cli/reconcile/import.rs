@@ -23,7 +23,7 @@ use crate::observe;
 use crate::registry::Catalogue;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
-use crate::ui::table;
+use crate::ui::{counted, table};
 
 /// The port of SSH.
 const SSH_PORT: u16 = 22;
@@ -267,7 +267,7 @@ fn show<'a>(
 }
 
 fn agreed(number: usize, settings: &Settings, context: &mut Context) -> Result<bool, Failure> {
-    let instances = if number == 1 { "1 instance".to_owned() } else { format!("{number} instances") };
+    let instances = counted(number, "instance");
     let what = format!("write {instances} to {}", settings.state);
     match context.ui.confirm(&format!("{what}?"))? {
         Some(true) => Ok(true),

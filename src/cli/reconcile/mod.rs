@@ -23,6 +23,7 @@ use crate::model::refusal::Refusal;
 use crate::observe;
 use crate::plan::{Case, Plan, Reconciliation, reconcile};
 use crate::registry::Catalogue;
+use crate::ui::counted;
 
 /// Compare state, cloud and hosts, and list what differs; with --apply mend or remove it
 ///
@@ -188,12 +189,10 @@ fn hosts(
 }
 
 fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
-    let servers =
-        |number: usize| if number == 1 { "1 server".to_owned() } else { format!("{number} servers") };
     let what: Vec<String> = [("create", plan.creates()), ("delete", plan.deletes())]
         .into_iter()
         .filter(|(_, number)| *number > 0)
-        .map(|(verb, number)| format!("{verb} {}", servers(number)))
+        .map(|(verb, number)| format!("{verb} {}", counted(number, "server")))
         .collect();
     if what.is_empty() {
         return Ok(true);

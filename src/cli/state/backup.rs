@@ -12,6 +12,7 @@ use crate::model::fleet::FleetId;
 use crate::model::place::Place;
 use crate::model::refusal::Refusal;
 use crate::store::Store;
+use crate::ui::counted;
 
 /// Write a copy of the state as it is now into a new SQLite file, while others go on working
 #[derive(Debug, clap::Args)]
@@ -55,8 +56,8 @@ impl Backup {
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         synced.with_context(|| format!("cannot write {}", folder.display()))?;
         context.ui.note(&format!(
-            "{} instances are in {}; keep a copy of the fleet's SSH key with it",
-            document.instances.len(),
+            "{} in {} now; keep a copy of the fleet's SSH key with it",
+            counted(document.instances.len(), "instance"),
             self.file.display()
         ));
         Ok(Status::Success)

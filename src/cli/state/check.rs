@@ -6,6 +6,7 @@ use super::super::context::Context;
 use super::super::{Failure, Status};
 use super::snapshot;
 use crate::config::Settings;
+use crate::ui::counted;
 
 /// Look whether the state is whole: pages, references, every entry, every stage
 #[derive(Debug, clap::Args)]
@@ -19,9 +20,10 @@ impl Check {
             context.ui.json(&json!({ "whole": wrong.is_empty(), "wrong": wrong }))?;
         } else if wrong.is_empty() {
             let document = store.document().await?;
-            let (instances, steps) = (document.instances.len(), document.history.len());
+            let instances = counted(document.instances.len(), "instance");
+            let steps = counted(document.history.len(), "step");
             context.ui.answer(&format!(
-                "the state of fleet {} is whole: {instances} instances, {steps} steps in its history",
+                "the state of fleet {} is whole: {instances}, {steps} in its history",
                 document.fleet.id
             ))?;
         } else {

@@ -8,6 +8,7 @@ use crate::model::fleet::FleetId;
 use crate::model::place::Place;
 use crate::model::refusal::Refusal;
 use crate::store::{Document, FLEET, Store};
+use crate::ui::counted;
 
 /// Move the fleet's state to another place: from a file to a PostgreSQL database, or back
 ///
@@ -35,9 +36,9 @@ impl Copy {
         let _ = source.close().await;
         let document = copied?;
         context.ui.note(&format!(
-            "{} instances and {} steps of history are in {} now; use it from now on: --state, or CLAWBERTH_STATE",
-            document.instances.len(),
-            document.history.len(),
+            "{} and {} of history in {} now; use it from now on: --state, or CLAWBERTH_STATE",
+            counted(document.instances.len(), "instance"),
+            counted(document.history.len(), "step"),
             target.state
         ));
         Ok(Status::Success)

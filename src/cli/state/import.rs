@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::model::fleet::FleetId;
 use crate::model::refusal::Refusal;
 use crate::store::{Document, Store};
+use crate::ui::counted;
 
 /// Begin a state with what `state export` printed
 ///
@@ -37,8 +38,8 @@ impl Import {
         store.replace(&document, &context.clock.now()).await?;
         store.close().await?;
         context.ui.note(&format!(
-            "{} instances of fleet {} are in {} now; the fleet's SSH key is not in an export: put it beside the state",
-            document.instances.len(),
+            "{} of fleet {} in {} now; the fleet's SSH key is not in an export: put it beside the state",
+            counted(document.instances.len(), "instance"),
             document.fleet.id,
             settings.state
         ));

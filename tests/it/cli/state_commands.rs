@@ -108,7 +108,7 @@ fn a_whole_state_is_said_to_be_whole() {
     environment.create_alice();
     let outcome = environment.run(&["state", "check"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.stdout.ends_with(" is whole: 1 instances, 4 steps in its history\n"), "{outcome:?}");
+    assert!(outcome.stdout.ends_with(" is whole: 1 instance, 4 steps in its history\n"), "{outcome:?}");
     environment.sql("UPDATE creation SET host_key = 'another'");
     environment.run(&["state", "check"]).expect(
         1,

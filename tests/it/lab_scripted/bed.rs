@@ -86,6 +86,8 @@ impl Bed {
             let host: Value = serde_json::from_str(&host).unwrap();
             let address = format!("{}:22", host["address"].as_str().unwrap());
             until("the boot", || std::net::TcpStream::connect(&address).is_ok());
+            let address = host["address"].as_str().unwrap();
+            until("readiness", || self.curl(address, "/readyz").0 == "200");
         }
     }
 
@@ -131,6 +133,8 @@ impl Bed {
         let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let process = format!("/proc/{}", pid.as_raw_nonzero());
+        until("the end of the lab", || !Path::new(&process).exists());
     }
 
     /// Sets a variable for the commands that follow.
