@@ -49,7 +49,7 @@ async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
             Err(error) => error,
         };
         failures += 1;
-        if failures % LOOKS_BEFORE_ASKING == 0 {
+        if failures.is_multiple_of(LOOKS_BEFORE_ASKING) {
             let found = world.cloud.server(id).await?;
             ensure!(
                 found.is_none_or(|server| server.status != "off"),

@@ -1,10 +1,10 @@
 //! `clawberth reconcile --import`: a lost state, written anew from the labels in the project and from the hosts.
 
-use std::collections::BTreeMap;
+mod claim;
 
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::context::Context;
 use super::super::fleet::{key_path, read_key};
@@ -13,37 +13,26 @@ use crate::config::Settings;
 use crate::hcloud::{self, Client};
 use crate::host::born::Born;
 use crate::host::{look, outside};
-use crate::model::fleet::{DOMAIN, FLEET, FleetId, HOST_KEY, INSTANCE, OPENCLAW, OpId};
-use crate::model::host_key;
-use crate::model::instance::{Instance, InstanceSpec, Server, Stage};
-use crate::model::name::InstanceName;
+use crate::model::fleet::{DOMAIN, FleetId, OPENCLAW, OpId};
+use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::refusal::Refusal;
 use crate::model::release::Release;
-use crate::observe;
 use crate::registry::Catalogue;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
 use crate::ui::{counted, table};
+use claim::{Claim, Left};
 
 /// The port of SSH.
 const SSH_PORT: u16 = 22;
-/// What a label selector cannot say of a server whose image is gone.
+/// The image of a server whose own is gone, so that nobody can say.
 const IMAGE: &str = "debian-13";
 
-/// What the labels of one server say.
-struct Claim {
-    name: InstanceName,
+/// A server that is going to be written, and why not all of it could be seen.
+struct Taken {
+    instance: Instance,
     op: Option<OpId>,
-    server: Server,
-    found: hcloud::Server,
-}
-
-/// One server's way into the state.
-enum Import {
-    /// It is going to be written; and why not all of it could be seen.
-    Taken { instance: Instance, op: Option<OpId>, unseen: Option<String> },
-    /// It cannot be; why.
-    Left { name: String, why: String },
+    unseen: Option<String>,
 }
 
 pub(super) async fn run(
@@ -53,87 +42,52 @@ pub(super) async fn run(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<Status, Failure> {
-    let known = known_fleet(settings).await?;
+    let known = known(settings).await?;
+    let named = named.or(known.as_ref().map(|(fleet, _)| fleet.as_str()));
     let found = client.servers(&FleetId::any()).await.context("cannot see what is in the project")?;
-    let Some((fleet, servers)) = choose(named.or(known.as_ref().map(FleetId::as_str)), found)? else {
+    let Some((fleet, mut servers)) = claim::choose(named, found)? else {
         context.ui.note("nothing to import: no server of the project bears clawberth's labels");
         return Ok(Status::Success);
     };
-    if let Some(known) = known.filter(|known| *known != fleet) {
-        let hint = "name another file with --state";
-        return Err(Refusal::new(format!("the state is of fleet {known}, not of {fleet}"), hint).into());
+    if let Some((known, instances)) = known {
+        if known != fleet {
+            let hint = "name another file with --state";
+            return Err(Refusal::new(format!("the state is of fleet {known}, not of {fleet}"), hint).into());
+        }
+        // an import that was killed goes on where it stopped
+        servers.retain(|server| !instances.iter().any(|instance| claim::is_of(server, instance)));
+    }
+    if servers.is_empty() {
+        context.ui.note("nothing to import: the state knows every server of the fleet");
+        return Ok(Status::Success);
     }
     let path = key_path(settings, &fleet)?;
     let key = read_key(&path)?.ok_or_else(|| no_key(&path))?;
-    let imports = claims(servers).into_iter().map(|claim| import(claim, &key, settings));
-    let imports: Vec<Import> = stream::iter(imports).buffered(look::SIDE_BY_SIDE).collect().await;
-    let (taken, left): (Vec<_>, Vec<_>) =
-        imports.into_iter().partition(|import| matches!(import, Import::Taken { .. }));
-    show(&fleet, taken.iter().chain(&left), context)?;
-    let complete = left.is_empty();
-    let taken: Vec<(Instance, Option<OpId>)> = taken.into_iter().filter_map(Import::taken).collect();
+    let (claims, mut left) = claim::all(&fleet, servers);
+    let looks = claims.into_iter().map(|claim| look_at(claim, &key, settings));
+    let looked: Vec<Result<Taken, Left>> = stream::iter(looks).buffered(look::SIDE_BY_SIDE).collect().await;
+    let mut taken = Vec::new();
+    for result in looked {
+        match result {
+            Ok(one) => taken.push(one),
+            Err(one) => left.push(one),
+        }
+    }
+    show(&fleet, &taken, &left, context)?;
     if taken.is_empty() || !yes && !agreed(taken.len(), settings, context)? {
         return Ok(Status::Failed);
     }
     write(fleet, &taken, settings, context).await?;
     context.ui.note(&format!("written to {}", settings.state));
     context.ui.note("next: `clawberth reconcile` compares it with cloud and hosts");
-    Ok(if complete { Status::Success } else { Status::Failed })
+    Ok(if left.is_empty() { Status::Success } else { Status::Failed })
 }
 
-impl Import {
-    fn taken(self) -> Option<(Instance, Option<OpId>)> {
-        match self {
-            Self::Taken { instance, op, .. } => Some((instance, op)),
-            Self::Left { .. } => None,
-        }
-    }
-}
-
-/// The fleet of a state without instances; one with instances is not lost.
-async fn known_fleet(settings: &Settings) -> Result<Option<FleetId>, Failure> {
-    let Some(store) = Store::open_existing(&settings.state).await? else {
-        return Ok(None);
-    };
-    if store.instances().await?.is_empty() {
-        return Ok(Some(store.fleet().clone()));
-    }
-    let what = format!("the state {} has instances", settings.state);
-    let hint = "`clawberth reconcile` compares it with the cloud; to import all the same, name a new file with --state";
-    Err(Refusal::new(what, hint).into())
-}
-
-/// The servers of the fleet that is meant: the named one, or the only one.
-fn choose(
-    named: Option<&str>,
-    found: Vec<hcloud::Server>,
-) -> Result<Option<(FleetId, Vec<hcloud::Server>)>, Refusal> {
-    let mut fleets: BTreeMap<String, Vec<hcloud::Server>> = BTreeMap::new();
-    for server in found {
-        if let Some(fleet) = server.labels.get(FLEET) {
-            fleets.entry(fleet.clone()).or_default().push(server);
-        }
-    }
-    let told = |fleets: &BTreeMap<String, Vec<hcloud::Server>>| {
-        let line = |(fleet, servers): (&String, &Vec<hcloud::Server>)| {
-            let names: Vec<&str> =
-                servers.iter().filter_map(|server| server.labels.get(INSTANCE)).map(String::as_str).collect();
-            format!("{fleet} ({})", names.join(", "))
-        };
-        fleets.iter().map(line).collect::<Vec<_>>().join("; ")
-    };
-    match named {
-        Some(named) => match fleets.remove(named) {
-            Some(servers) => Ok(Some((FleetId::stored(named.to_owned()), servers))),
-            None if fleets.is_empty() => Ok(None),
-            None => Err(Refusal::new(format!("no server is of fleet {named}"), "name one of these")
-                .because(format!("the project has {}", told(&fleets)))),
-        },
-        None if fleets.len() > 1 => {
-            let hint = "say which: `clawberth reconcile --import FLEET`";
-            Err(Refusal::new("the project has several fleets", hint).because(told(&fleets)))
-        }
-        None => Ok(fleets.pop_first().map(|(fleet, servers)| (FleetId::stored(fleet), servers))),
+/// The fleet and the instances of a state that is there.
+async fn known(settings: &Settings) -> Result<Option<(FleetId, Vec<Instance>)>, Failure> {
+    match Store::open_existing(&settings.state).await? {
+        Some(store) => Ok(Some((store.fleet().clone(), store.instances().await?))),
+        None => Ok(None),
     }
 }
 
@@ -142,43 +96,8 @@ fn no_key(path: &std::path::Path) -> Refusal {
     Refusal::new("the fleet's SSH key is not there", hint)
 }
 
-/// What the labels say of each server; of two of one instance, the one that was made first.
-fn claims(mut servers: Vec<hcloud::Server>) -> Vec<Result<Claim, Import>> {
-    servers.sort_by_key(|server| server.id);
-    let mut seen = std::collections::BTreeSet::new();
-    let mut claims: Vec<_> = Vec::new();
-    for server in servers {
-        claims.push(match claim(server) {
-            Ok(claim) if !seen.insert(claim.name.clone()) => {
-                let why = format!("server {} is its second one; `reconcile` deletes it", claim.server.id);
-                Err(Import::Left { name: claim.name.to_string(), why })
-            }
-            other => other,
-        });
-    }
-    claims
-}
-
-fn claim(found: hcloud::Server) -> Result<Claim, Import> {
-    let left = |why: &str| {
-        let name = found.labels.get(INSTANCE).cloned().unwrap_or_else(|| found.name.clone());
-        Import::Left { name, why: format!("server {} {why}", found.id) }
-    };
-    let name = found.labels.get(INSTANCE).and_then(|name| name.parse().ok());
-    let name: InstanceName = name.ok_or_else(|| left("has no label with its instance"))?;
-    let key = found.labels.get(HOST_KEY).and_then(|label| host_key::from_label(label));
-    let host_key = key.ok_or_else(|| left("has no label with its host key"))?;
-    let facts = observe::server(&found);
-    let ipv4 = facts.ipv4.ok_or_else(|| left("has no IPv4 address"))?;
-    let server = Server { id: facts.id, ipv4, ipv6: facts.ipv6, location: facts.location, host_key };
-    Ok(Claim { name, op: facts.op, server, found })
-}
-
-async fn import(claim: Result<Claim, Import>, key: &KeyPair, settings: &Settings) -> Import {
-    let claim = match claim {
-        Ok(claim) => claim,
-        Err(left) => return left,
-    };
+/// Looks at the host, with the key that is pinned by its label.
+async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Taken, Left> {
     let target = Target {
         address: claim.server.ipv4.into(),
         port: SSH_PORT,
@@ -192,7 +111,7 @@ async fn import(claim: Result<Claim, Import>, key: &KeyPair, settings: &Settings
     };
     let Some(release) = release(born.as_ref(), &claim.found) else {
         let why = unseen.unwrap_or_else(|| "nobody knows its release".to_owned());
-        return Import::Left { name: claim.name.to_string(), why };
+        return Err(Left { name: claim.name.to_string(), why });
     };
     let spec = spec(&claim, born.as_ref(), release);
     let Claim { name, op, server, found } = claim;
@@ -204,7 +123,7 @@ async fn import(claim: Result<Claim, Import>, key: &KeyPair, settings: &Settings
             other => other,
         };
     }
-    Import::Taken { instance, op, unseen }
+    Ok(Taken { instance, op, unseen })
 }
 
 /// The release as the host knows it, else as the label names it and the catalogue knows it.
@@ -235,26 +154,15 @@ async fn serves(instance: &Instance, settings: &Settings) -> bool {
     }
 }
 
-fn show<'a>(
-    fleet: &FleetId,
-    imports: impl Iterator<Item = &'a Import>,
-    context: &mut Context,
-) -> Result<(), Failure> {
-    let (mut taken, mut left, mut rows) = (Vec::new(), Vec::new(), vec![record::heading()]);
-    let mut notes = Vec::new();
-    for import in imports {
-        match import {
-            Import::Taken { instance, unseen, .. } => {
-                taken.push(record::json(instance));
-                rows.push(record::row(instance));
-                notes.extend(unseen.iter().map(|why| format!("{} was not seen: {why}", instance.name)));
-            }
-            Import::Left { name, why } => {
-                left.push(json!({ "name": name, "why": why }));
-                notes.push(format!("{name} is left out: {why}"));
-            }
-        }
-    }
+fn show(fleet: &FleetId, taken: &[Taken], left: &[Left], context: &mut Context) -> Result<(), Failure> {
+    let mut rows = vec![record::heading()];
+    rows.extend(taken.iter().map(|one| record::row(&one.instance)));
+    let unseen = taken.iter().filter_map(|one| Some((&one.instance.name, one.unseen.as_ref()?)));
+    let unseen = unseen.map(|(name, why)| format!("{name} was not seen: {why}"));
+    let left_out = left.iter().map(|one| format!("{} is left out: {}", one.name, one.why));
+    let notes: Vec<String> = unseen.chain(left_out).collect();
+    let taken: Vec<Value> = taken.iter().map(|one| record::json(&one.instance)).collect();
+    let left: Vec<Value> = left.iter().map(|one| json!({ "name": one.name, "why": one.why })).collect();
     if context.ui.style().json {
         context.ui.json(&json!({ "fleet": fleet, "instances": taken, "left_out": left }))?;
     } else if rows.len() > 1 {
@@ -282,13 +190,13 @@ fn agreed(number: usize, settings: &Settings, context: &mut Context) -> Result<b
 /// Writes the state: first what makes the servers known again, then the instances.
 async fn write(
     fleet: FleetId,
-    taken: &[(Instance, Option<OpId>)],
+    taken: &[Taken],
     settings: &Settings,
     context: &Context,
 ) -> Result<(), Failure> {
     let now = context.clock.now();
     let store = Store::open(&settings.state, &fleet, context.session()).await?;
-    for (instance, op) in taken {
+    for Taken { instance, op, .. } in taken {
         let lease = store.lease(instance.name.as_str(), &now, |_| {}).await?;
         if let (Some(op), Some(server)) = (op, instance.stage.server())
             && store.host_key_of(op, &instance.name).await?.is_none()

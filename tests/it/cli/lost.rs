@@ -1,6 +1,6 @@
 //! A create whose answer is lost, refused or somebody else's: exactly one server, or none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -143,15 +143,16 @@ hint: run `clawberth destroy alice` and deploy it again
     environment.nothing_is_left();
 }
 
-/// Lists lag by some seconds, also for what has a name that is taken.
-fn lag(environment: &Environment) {
-    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": "5s" }));
+/// Lists lag by so much, also for what has a name that is taken.
+fn lag(environment: &Environment, delay: &str) {
+    environment.cloud().fault(environment.token(), &json!({ "kind": "stale_lists", "delay": delay }));
 }
 
 #[test]
 fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
     let environment = Environment::with_cloud();
-    lag(&environment);
+    // longer than the first look for what an answer was lost about
+    lag(&environment, "3s");
     for create in ["POST /ssh_keys", "POST /firewalls", "POST /servers"] {
         environment.cloud().play(create, Trick::BadGateway);
     }
@@ -170,7 +171,7 @@ fn what_lists_do_not_show_yet_is_waited_for_and_not_made_twice() {
 fn what_lists_still_show_is_not_taken_for_there() {
     let environment = Environment::with_cloud();
     environment.create_alice();
-    lag(&environment);
+    lag(&environment, "5s");
     let until = Instant::now() + SOON;
     while environment.servers() != [101] {
         assert!(Instant::now() < until, "lists do not show the server in time");
@@ -227,4 +228,25 @@ hint: delete key {id} in the console
     let sent = sent.iter().find(|seen| seen.what == "POST /ssh_keys").unwrap();
     key("mine", &sent.body["public_key"]);
     refused(&environment, &why(3002));
+}
+
+#[test]
+fn what_a_killed_create_made_is_removed_although_no_list_shows_it_yet() {
+    for command in [["destroy", "alice"], ["destroy", "--all"]] {
+        let environment = Environment::with_cloud();
+        lag(&environment, "3s");
+        environment.cloud().play("POST /servers", Trick::Delay(Duration::from_secs(5)));
+        let deploy = environment.start(&["deploy", "alice", "--yes"]);
+        environment.cloud().until_asked("POST /servers");
+        deploy.kill();
+        assert_eq!(environment.servers(), Vec::<u64>::new(), "no list shows it");
+        let outcome = environment.run(&[&command[..], &["--yes"]].concat());
+        assert_eq!(outcome.stdout, "alice destroyed\n", "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("server of an interrupted create deleted"), "{}", outcome.stderr);
+        let until = Instant::now() + SOON;
+        while !environment.servers().is_empty() {
+            assert!(Instant::now() < until, "the server is there");
+            std::thread::sleep(LOOK);
+        }
+    }
 }
