@@ -208,14 +208,6 @@ impl StoreError {
             Some(sqlite::FULL) => Self::Unwritable { place, source: Obstacle::Full },
             Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source },
             Some(sqlite::PERM | sqlite::READONLY | sqlite::IOERR | sqlite::CANTOPEN) => {
-                // whoever only looks finds out like this that even that takes a journal
-                if let Some(Err(why)) = place.file().map(file::is_writable) {
-                    return why;
-                }
-                // SQLite says less of why it cannot
-                if let Some(known) = place.file().and_then(|path| file::is_writable(path).err()) {
-                    return known;
-                }
                 let full = place.file().is_some_and(file::is_full);
                 let source = if full { Obstacle::Full } else { Obstacle::Sqlite(source) };
                 Self::Unwritable { place, source }
