@@ -1,5 +1,7 @@
 //! The host keys that were injected, by the create that injected them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::database::Statement;
@@ -26,6 +28,17 @@ impl Creation {
         seal::hash([&self.op, &self.instance, &self.host_key, &self.created].map(|text| Some(text.as_str())))
     }
 
+    /// Puts it into its instance's seal, where it is not there already; run before [`Creation::insert`].
+    fn seal(&self) -> Statement {
+        Statement::new(
+            "UPDATE lease SET host_keys = (host_keys | $2) - (host_keys & $2)
+             WHERE subject = $1 AND NOT EXISTS (SELECT 1 FROM creation WHERE op = $3)",
+        )
+        .bind(self.instance.as_str())
+        .bind(self.hash())
+        .bind(self.op.as_str())
+    }
+
     /// Changes nothing where it is there already; a guard against another one with the same id.
     pub(super) fn insert(&self) -> Statement {
         Statement::new(
@@ -49,7 +62,7 @@ impl Lease {
     pub async fn put_creation(&self, op: &OpId, host_key: &str, now: &str) -> Result<(), StoreError> {
         let (op, instance) = (op.to_string(), self.subject.clone());
         let creation = Creation { op, instance, host_key: host_key.to_owned(), created: now.to_owned() };
-        self.write([creation.insert()]).await?;
+        self.write([creation.seal(), creation.insert()]).await?;
         Ok(())
     }
 }
@@ -65,10 +78,13 @@ impl Store {
         instance: &InstanceName,
     ) -> Result<Option<String>, StoreError> {
         let statement = Statement::new(
-            "SELECT op, instance, host_key, created, hash FROM creation WHERE op = $1 AND instance = $2",
+            "SELECT asked.sealed, lease.host_keys, creation.* FROM (SELECT CAST($1 AS TEXT) AS sealed) AS asked
+             LEFT JOIN lease ON lease.subject = asked.sealed
+             LEFT JOIN creation ON creation.instance = asked.sealed",
         );
-        let found = self.creations_of(statement.bind(op.to_string()).bind(instance.as_str())).await?;
-        Ok(found.into_iter().next().map(|creation| creation.host_key))
+        let op = op.to_string();
+        let found = self.creations_of(statement.bind(instance.as_str())).await?;
+        Ok(found.into_iter().find(|creation| creation.op == op).map(|creation| creation.host_key))
     }
 
     /// All creates, by their ids.
@@ -76,14 +92,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn creations(&self) -> Result<Vec<Creation>, StoreError> {
-        let all = "SELECT op, instance, host_key, created, hash FROM creation ORDER BY op";
+        let all = "SELECT lease.subject AS sealed, lease.host_keys, creation.* FROM lease
+                   FULL JOIN creation ON creation.instance = lease.subject ORDER BY creation.op";
         self.creations_of(Statement::new(all)).await
     }
 
     async fn creations_of(&self, statement: Statement) -> Result<Vec<Creation>, StoreError> {
         let database = self.database();
-        let mut creations = Vec::new();
+        let (mut creations, mut seals) = (Vec::new(), BTreeMap::<String, i64>::new());
+        let mut sealed = BTreeMap::new();
         for row in database.rows(statement).await? {
+            if let Some(subject) = database.get::<Option<String>>(&row, "sealed")? {
+                sealed.insert(subject, database.get::<Option<i64>>(&row, "host_keys")?.unwrap_or_default());
+            }
+            if database.get::<Option<String>>(&row, "op")?.is_none() {
+                continue;
+            }
             let text = |column: &str| database.get::<String>(&row, column);
             let creation = Creation {
                 op: text("op")?,
@@ -94,8 +118,13 @@ impl Store {
             if database.get::<i64>(&row, "hash")? != creation.hash() {
                 return Err(self.damaged(format!("a host key of {}", creation.instance)));
             }
+            *seals.entry(creation.instance.clone()).or_default() ^= creation.hash();
             creations.push(creation);
         }
-        Ok(creations)
+        sealed.retain(|_, seal| *seal != 0);
+        match sealed == seals {
+            true => Ok(creations),
+            false => Err(self.damaged("the list of host keys".to_owned())),
+        }
     }
 }

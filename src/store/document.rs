@@ -1,6 +1,6 @@
 //! The whole state as one document: to be read by people, kept, and moved between files and databases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,13 +85,36 @@ impl Store {
                 .map(Statement::new)
                 .into();
         all.push(document.fleet.insert());
-        all.extend(document.sessions.iter().map(Session::insert));
+        all.extend(document.sessions.iter().flat_map(Session::insert));
         all.extend(document.creations.iter().map(Creation::insert));
         all.extend(document.history.iter().map(Entry::insert));
+        all.extend(seal_subjects(&document.history, &document.creations));
         for instance in &document.instances {
             all.extend(self.change_instance(instance)?);
         }
         lease.write(all).await?;
         lease.release().await
     }
+}
+
+/// Seals all that there is of every subject, in place of what the seals were of.
+pub(super) fn seal_subjects(history: &[Entry], creations: &[Creation]) -> Vec<Statement> {
+    let mut seals = BTreeMap::<&str, (i64, i64)>::new();
+    for entry in history {
+        seals.entry(&entry.subject).or_default().0 ^= entry.hash();
+    }
+    for creation in creations {
+        seals.entry(&creation.instance).or_default().1 ^= creation.hash();
+    }
+    let mut all = vec![Statement::new("UPDATE lease SET history = 0, host_keys = 0")];
+    all.extend(seals.into_iter().map(|(subject, (history, host_keys))| {
+        Statement::new(
+            "INSERT INTO lease (subject, fence, expires, history, host_keys) VALUES ($1, 0, 0, $2, $3)
+             ON CONFLICT (subject) DO UPDATE SET history = excluded.history, host_keys = excluded.host_keys",
+        )
+        .bind(subject)
+        .bind(history)
+        .bind(host_keys)
+    }));
+    all
 }

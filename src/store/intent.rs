@@ -1,5 +1,6 @@
 //! Intents and outcomes: what was about to be done, and what came of it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,19 @@ impl Entry {
         })
     }
 
+    /// Puts this entry into its subject's seal, in place of what the row held before; run before the row changes, and
+    /// nothing where it has changed already.
+    fn reseal(&self, before: i64) -> Statement {
+        Statement::new(
+            "UPDATE lease SET history = (history | $2) - (history & $2)
+             WHERE subject = $1 AND COALESCE((SELECT hash FROM intent WHERE id = $3), 0) = $4",
+        )
+        .bind(self.subject.as_str())
+        .bind(before ^ self.hash())
+        .bind(self.id.as_str())
+        .bind(before)
+    }
+
     pub(super) fn insert(&self) -> Statement {
         Statement::new(
             "INSERT INTO intent (id, session, subject, step, begun, ended, outcome, hash)
@@ -108,7 +122,7 @@ impl Lease {
             ended: None,
             outcome: None,
         };
-        self.write([entry.insert()]).await?;
+        self.write([entry.reseal(0), entry.insert()]).await?;
         Ok(Intent(entry))
     }
 
@@ -117,7 +131,7 @@ impl Lease {
     /// # Errors
     /// [`StoreError`].
     pub async fn end(&self, intent: Intent, outcome: &str, now: &str) -> Result<(), StoreError> {
-        self.write([intent.ended(outcome, now)]).await?;
+        self.write(intent.ended(outcome, now)).await?;
         Ok(())
     }
 
@@ -132,22 +146,20 @@ impl Lease {
             Stage::Gone => self.store.remove_instance(&instance.name),
             _ => self.store.change_instance(instance)?,
         };
-        self.write(std::iter::once(ended).chain(change)).await?;
+        self.write(ended.into_iter().chain(change)).await?;
         Ok(())
     }
 }
 
 impl Intent {
-    fn ended(self, outcome: &str, now: &str) -> Statement {
+    fn ended(self, outcome: &str, now: &str) -> [Statement; 2] {
         let Self(mut entry) = self;
+        let before = entry.hash();
         entry.ended = Some(now.to_owned());
         entry.outcome = Some(outcome.to_owned());
-        let hash = entry.hash();
-        Statement::new("UPDATE intent SET ended = $2, outcome = $3, hash = $4 WHERE id = $1")
-            .bind(entry.id)
-            .bind(now)
-            .bind(outcome)
-            .bind(hash)
+        let (seal, hash) = (entry.reseal(before), entry.hash());
+        let end = Statement::new("UPDATE intent SET ended = $2, outcome = $3, hash = $4 WHERE id = $1");
+        [seal, end.bind(entry.id).bind(now).bind(outcome).bind(hash)]
     }
 }
 
@@ -157,25 +169,42 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, subject: Option<&str>) -> Result<Vec<Entry>, StoreError> {
+        // one statement each, so that the seals are of the same moment; a subject or an entry that the other side lacks
+        // is not left out
         let statement = match subject {
             None => Statement::new(
-                "SELECT id, session, subject, step, begun, ended, outcome, hash FROM intent ORDER BY seq",
+                "SELECT lease.subject AS sealed, lease.history, intent.* FROM lease
+                 FULL JOIN intent ON intent.subject = lease.subject ORDER BY intent.seq",
             ),
             Some(subject) => Statement::new(
-                "SELECT id, session, subject, step, begun, ended, outcome, hash FROM intent WHERE subject = $1 ORDER BY seq",
+                "SELECT asked.sealed, lease.history, intent.* FROM (SELECT CAST($1 AS TEXT) AS sealed) AS asked
+                 LEFT JOIN lease ON lease.subject = asked.sealed
+                 LEFT JOIN intent ON intent.subject = asked.sealed ORDER BY intent.seq",
             )
             .bind(subject),
         };
         let database = self.database();
-        let mut entries = Vec::new();
+        let (mut entries, mut seals) = (Vec::new(), BTreeMap::<String, i64>::new());
+        let mut sealed = BTreeMap::new();
         for row in database.rows(statement).await? {
+            if let Some(subject) = database.get::<Option<String>>(&row, "sealed")? {
+                sealed.insert(subject, database.get::<Option<i64>>(&row, "history")?.unwrap_or_default());
+            }
+            if database.get::<Option<String>>(&row, "id")?.is_none() {
+                continue;
+            }
             let entry = Entry::of(database, &row)?;
             if database.get::<i64>(&row, "hash")? != entry.hash() {
                 return Err(self.damaged(format!("the history of {}", entry.subject)));
             }
+            *seals.entry(entry.subject.clone()).or_default() ^= entry.hash();
             entries.push(entry);
         }
-        Ok(entries)
+        sealed.retain(|_, seal| *seal != 0);
+        match sealed == seals {
+            true => Ok(entries),
+            false => Err(self.damaged("the history".to_owned())),
+        }
     }
 
     /// The creates of these instances of which nobody knows whether they made a server: they were interrupted, or got no answer.

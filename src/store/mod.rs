@@ -190,7 +190,7 @@ impl Store {
     /// Writes the session down, once, and begins to renew its leases.
     async fn begin_session(&self) -> Result<(), StoreError> {
         let session = self.session()?;
-        let write = async || self.database().write(&[session.insert()]).await.map(|_| ());
+        let write = async || self.database().write(&session.insert()).await.map(|_| ());
         self.inner.begun.get_or_try_init(write).await?;
         self.inner.heartbeat.get_or_init(|| self.start_heartbeat());
         Ok(())
@@ -201,14 +201,26 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn sessions(&self) -> Result<Vec<Session>, StoreError> {
-        let all = "SELECT id, who, host, machine, pid, started, command, version, begun FROM session ORDER BY begun, id";
-        self.database().rows(Statement::new(all)).await?.iter().map(|row| self.session_of(row)).collect()
+        let database = self.database();
+        // one statement, so that both are of one moment
+        let all = "SELECT writer.seal, session.* FROM writer LEFT JOIN session ON TRUE ORDER BY session.begun, session.id";
+        let rows = database.rows(Statement::new(all)).await?;
+        let missing = || self.damaged("the list of sessions".to_owned());
+        let seal: i64 = database.get(rows.first().ok_or_else(missing)?, "seal")?;
+        let mut sessions = Vec::new();
+        for row in &rows {
+            if database.get::<Option<String>>(row, "id")?.is_some() {
+                sessions.push(self.session_of(row)?);
+            }
+        }
+        let all = sessions.iter().fold(0, |all, session| all ^ session.hash());
+        if all == seal { Ok(sessions) } else { Err(missing()) }
     }
 
     fn session_of(&self, row: &AnyRow) -> Result<Session, StoreError> {
         let text = |column: &str| self.database().get::<String>(row, column);
         let number = |column: &str| self.database().get::<i64>(row, column);
-        Ok(Session {
+        let session = Session {
             id: text("id")?,
             who: text("who")?,
             host: text("host")?,
@@ -218,7 +230,11 @@ impl Store {
             command: text("command")?,
             version: text("version")?,
             begun: text("begun")?,
-        })
+        };
+        if number("hash")? != session.hash() {
+            return Err(self.damaged("the entry for a session".to_owned()));
+        }
+        Ok(session)
     }
 
     fn damaged(&self, what: String) -> StoreError {
@@ -227,10 +243,14 @@ impl Store {
 }
 
 impl Session {
-    fn insert(&self) -> Statement {
-        Statement::new(
-            "INSERT INTO session (id, who, host, machine, pid, started, command, version, begun)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+    /// The statements that write it down; they change nothing where it is there.
+    fn insert(&self) -> [Statement; 2] {
+        let seal = Statement::new(
+            "UPDATE writer SET seal = (seal | $1) - (seal & $1) WHERE NOT EXISTS (SELECT 1 FROM session WHERE id = $2)",
+        );
+        let insert = Statement::new(
+            "INSERT INTO session (id, who, host, machine, pid, started, command, version, begun, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
         )
         .bind(self.id.as_str())
         .bind(self.who.as_str())
@@ -241,5 +261,7 @@ impl Session {
         .bind(self.command.as_str())
         .bind(self.version.as_str())
         .bind(self.begun.as_str())
+        .bind(self.hash());
+        [seal.bind(self.hash()).bind(self.id.as_str()), insert]
     }
 }

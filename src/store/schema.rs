@@ -4,6 +4,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use super::creation::Creation;
 use super::database::{Database, Engine, Statement};
+use super::document::seal_subjects;
 use super::fleet::FleetRow;
 use super::intent::Entry;
 use super::{StoreError, file, instance};
@@ -105,7 +106,7 @@ async fn hash_everything(database: &Database) -> Result<(), StoreError> {
         public_key: database.get(&row, "public_key")?,
         moved_to: database.get(&row, "moved_to")?,
     };
-    let mut all = Vec::new();
+    let (mut all, mut creations, mut history) = (Vec::new(), Vec::new(), Vec::new());
     let mut seal = 0;
     for row in database.rows(Statement::new("SELECT name, spec, stage, created FROM instance")).await? {
         let text = |column: &str| database.get::<String>(&row, column);
@@ -121,6 +122,7 @@ async fn hash_everything(database: &Database) -> Result<(), StoreError> {
         let creation = Creation { op, instance, host_key: text("host_key")?, created: text("created")? };
         let set = Statement::new("UPDATE creation SET hash = $2 WHERE op = $1");
         all.push(set.bind(creation.op.as_str()).bind(creation.hash()));
+        creations.push(creation);
     }
     let intents = "SELECT id, session, subject, step, begun, ended, outcome FROM intent";
     for row in database.rows(Statement::new(intents)).await? {
@@ -130,7 +132,9 @@ async fn hash_everything(database: &Database) -> Result<(), StoreError> {
                 .bind(entry.id.as_str())
                 .bind(entry.hash()),
         );
+        history.push(entry);
     }
+    all.extend(seal_subjects(&history, &creations));
     let done = Statement::new("UPDATE fleet SET hash = $2, seal = $3 WHERE id = $1");
     all.push(done.bind(fleet.id.as_str()).bind(fleet.hash()).bind(seal));
     let _ = database.write(&all).await?;

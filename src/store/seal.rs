@@ -1,5 +1,6 @@
 //! What finds damage that SQLite does not see: it has no checksums of its pages, so that a flipped bit in a text would be read
-//! as if it had been written. Each row has a hash of its columns, and the fleet a seal over all instances, so that none is missed.
+//! as if it had been written. Each row has a hash of its columns, and there are seals over all rows
+//! that belong together, so that none is missed: over the instances, over the sessions, over each subject's history and host keys.
 
 use sha2::{Digest as _, Sha256};
 

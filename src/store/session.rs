@@ -52,6 +52,13 @@ impl Session {
         }
     }
 
+    pub(super) fn hash(&self) -> i64 {
+        let Self { id, who, host, machine, pid, started, command, version, begun } = self;
+        let numbers = [pid, started].map(i64::to_string);
+        let texts = [id, who, host, machine, command, version, begun];
+        seal::hash(texts.into_iter().chain(&numbers).map(|text| Some(text.as_str())))
+    }
+
     /// Whether it is a run of this process.
     pub(super) fn is_here(&self) -> bool {
         let here = Self::here("", "", "");

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use clawberth::model::fleet::{FleetId, OpId};
 use clawberth::model::instance::{Instance, Outcome, Server, Stage};
@@ -12,6 +13,8 @@ use clawberth::store::{Document, Entry, FLEET, InterruptedCreate, Session, Store
 use super::Laid;
 
 const NOW: &str = "2026-11-22T12:00:00Z";
+/// Longest time to say what is wrong, on a busy computer.
+const PATIENCE: Duration = Duration::from_secs(10);
 const NAMES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 
 /// A state as it is on disk: before the last session and after it, and the journal between the two.
@@ -129,6 +132,7 @@ async fn interrupt(store: &Store, name: &str, contents: &mut Vec<Content>) {
 /// Opens a state to look at it, asks it everything, and opens it to write: that must be the same fleet's.
 pub(super) fn read(laid: &Laid) -> Reading {
     let path = laid.path();
+    let begun = Instant::now();
     let looked = std::panic::catch_unwind(|| on_a_thread(look(&path)));
     let looked = match looked {
         Err(_) => return Reading::Wrong("a panic".to_owned()),
@@ -136,6 +140,7 @@ pub(super) fn read(laid: &Laid) -> Reading {
     };
     let opened = std::panic::catch_unwind(|| on_a_thread(fleet_of(&path)));
     match (looked, opened) {
+        _ if begun.elapsed() > PATIENCE => Reading::Wrong(format!("takes {:?}", begun.elapsed())),
         (_, Err(_)) => Reading::Wrong("a panic when it is opened to write".to_owned()),
         (_, Ok(Ok(false))) => Reading::Wrong("another fleet begins in it".to_owned()),
         (Ok(None), Ok(_)) => Reading::Wrong("taken for no state".to_owned()),

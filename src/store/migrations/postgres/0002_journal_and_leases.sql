@@ -12,7 +12,8 @@ CREATE UNIQUE INDEX fleet_is_one ON fleet ((true));
 
 CREATE TABLE writer (
     one     BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
-    version TEXT NOT NULL
+    version TEXT NOT NULL,
+    seal    BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE instance (
@@ -40,7 +41,8 @@ CREATE TABLE session (
     started BIGINT NOT NULL,
     command TEXT NOT NULL,
     version TEXT NOT NULL,
-    begun   TEXT NOT NULL
+    begun   TEXT NOT NULL,
+    hash    BIGINT NOT NULL
 );
 
 CREATE TABLE lease (
@@ -48,7 +50,9 @@ CREATE TABLE lease (
     fence   BIGINT NOT NULL,
     holder  TEXT REFERENCES session (id),
     since   TEXT,
-    expires BIGINT NOT NULL
+    expires BIGINT NOT NULL,
+    history BIGINT NOT NULL DEFAULT 0,
+    host_keys BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE intent (
