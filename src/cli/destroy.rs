@@ -100,9 +100,9 @@ impl Change for Condemned<'_> {
         let mut seen = look(client, fleet, &zones).await?;
         seen.interrupted = fleet.interrupted(context).await?;
         let instances = destroy.instances(fleet, &seen, settings, again, context)?;
-        let others =
-            fleet.instances.iter().any(|known| instances.iter().all(|going| going.name != known.name));
-        Ok(plan::destroy(instances, others, destroy.all, &seen))
+        let stays = |known: &&Instance| instances.iter().all(|going| going.name != known.name);
+        let others: Vec<Instance> = fleet.instances.iter().filter(stays).cloned().collect();
+        Ok(plan::destroy(instances, &others, destroy.all, &seen))
     }
 
     fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {

@@ -8,17 +8,22 @@ use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 
 /// Decides what is to be removed: these instances, and, when none other is left, what the fleet has in common.
-/// `others` says whether the state knows instances that stay; `everything` removes servers of no instance too.
-pub fn destroy(instances: Vec<Instance>, others: bool, everything: bool, seen: &Observed) -> Plan {
+/// `others` are the instances that the state knows and that stay, with the servers that are recorded as theirs, whatever labels
+/// these bear; `everything` removes servers of no instance too.
+pub fn destroy(instances: Vec<Instance>, others: &[Instance], everything: bool, seen: &Observed) -> Plan {
     let going: BTreeSet<InstanceName> = instances.iter().map(|i| i.name.clone()).collect();
     let strays_stay = !everything && !seen.strays.is_empty();
-    let staying = others || strays_stay || seen.servers.keys().any(|name| !going.contains(name));
+    let theirs: BTreeSet<u64> =
+        others.iter().filter_map(|i| i.stage.server()).map(|server| server.id).collect();
+    let staying = !others.is_empty() || strays_stay || seen.servers.keys().any(|name| !going.contains(name));
     let mut plan = Plan::default();
     if everything && !seen.strays.is_empty() {
-        plan.before.push(FleetStep::DeleteStrays(seen.strays.iter().map(|server| server.id).collect()));
+        let strays = seen.strays.iter().map(|server| server.id).filter(|id| !theirs.contains(id));
+        plan.before.push(FleetStep::DeleteStrays(strays.collect()));
     }
     for instance in instances {
-        let servers = seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id).collect();
+        let servers = seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id);
+        let servers = servers.filter(|id| !theirs.contains(id)).collect();
         let steps = steps(&instance, servers, seen);
         plan.instances.push(InstancePlan { instance, steps });
     }
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_last_instance_takes_firewall_and_key_with_it() {
-        let plan = destroy(vec![instance("alice", Stage::Planned)], false, false, &seen(&[("alice", 7)]));
+        let plan = destroy(vec![instance("alice", Stage::Planned)], &[], false, &seen(&[("alice", 7)]));
         assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![7])]);
         assert_eq!(after(&plan), ["delete-firewall", "delete-ssh-key", "prove-absence"]);
     }
@@ -113,9 +118,12 @@ mod tests {
     #[test]
     fn while_others_stay_so_does_what_they_share() {
         let alice = || vec![instance("alice", Stage::Planned)];
-        assert_eq!(after(&destroy(alice(), true, false, &seen(&[("alice", 7)]))), ["prove-absence"]);
+        assert_eq!(
+            after(&destroy(alice(), &[instance("bob", Stage::Planned)], false, &seen(&[("alice", 7)]))),
+            ["prove-absence"]
+        );
         let unknown = seen(&[("alice", 7), ("bob", 8)]);
-        assert_eq!(after(&destroy(alice(), false, false, &unknown)), ["prove-absence"]);
+        assert_eq!(after(&destroy(alice(), &[], false, &unknown)), ["prove-absence"]);
     }
 
     #[test]
@@ -125,7 +133,7 @@ mod tests {
         let mut zone = CloudZone::default();
         zone.records.insert(("alice".into(), "A".into()), vec![]);
         seen.zones.insert("example.org".into(), zone);
-        let plan = destroy(vec![instance("alice", Stage::Destroying(None))], false, true, &seen);
+        let plan = destroy(vec![instance("alice", Stage::Destroying(None))], &[], true, &seen);
         assert_eq!(plan.instances[0].steps, [Step::Unname("example.org".into()), Step::Delete(vec![7, 8])]);
         assert_eq!(plan.before, [FleetStep::DeleteStrays(vec![9])]);
     }
@@ -135,7 +143,12 @@ mod tests {
         let mut seen = seen(&[]);
         seen.interrupted.insert("alice".parse().unwrap(), Duration::from_secs(40));
         let steps = |seen: &Observed| {
-            let plan = destroy(vec![instance("alice", Stage::Planned)], true, false, seen);
+            let plan = destroy(
+                vec![instance("alice", Stage::Planned)],
+                &[instance("bob", Stage::Planned)],
+                false,
+                seen,
+            );
             plan.instances.into_iter().next().unwrap().steps
         };
         let sweep = Step::Sweep(Duration::from_secs(40));
@@ -145,7 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_another_instance_has_stays_whatever_its_label_says() {
+        let ipv4 = std::net::Ipv4Addr::new(198, 51, 100, 7);
+        let (location, host_key) = (String::new(), String::new());
+        let server = crate::model::instance::Server { id: 7, ipv4, ipv6: None, location, host_key };
+        let bob = instance("bob", Stage::Serving(server));
+        let plan = destroy(vec![instance("alice", Stage::Planned)], &[bob], false, &seen(&[("alice", 7)]));
+        assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![])]);
+    }
+
+    #[test]
     fn nothing_known_and_nothing_seen_is_nothing_to_do() {
-        assert!(destroy(Vec::new(), false, true, &Observed::default()).is_empty());
+        assert!(destroy(Vec::new(), &[], true, &Observed::default()).is_empty());
     }
 }

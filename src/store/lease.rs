@@ -43,7 +43,7 @@ pub struct Held {
 /// What came of one attempt.
 enum Attempt {
     Taken(i64),
-    Held(Held),
+    Held(Box<Held>),
     Again,
 }
 
@@ -139,7 +139,7 @@ impl Store {
             if !by.has_ended() {
                 let since: Option<String> = database.get(&row, "since")?;
                 let (subject, since) = (subject.to_owned(), since.unwrap_or_default());
-                return Ok(Attempt::Held(Held { subject, by: Some(by), since }));
+                return Ok(Attempt::Held(Box::new(Held { subject, by: Some(by), since })));
             }
         }
         // whoever was faster has changed the fence or renewed it
