@@ -10,7 +10,7 @@ mod pool;
 mod running;
 mod slate;
 
-pub(crate) use api::{Api, InForce};
+pub(crate) use api::Api;
 pub(crate) use cloud::Cloud;
 pub(crate) use journal::Step;
 pub(crate) use log::Request;

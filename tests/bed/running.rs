@@ -100,15 +100,6 @@ impl Running {
         self.ended()
     }
 
-    /// Lets it run for so long at most; then it is killed with -9.
-    pub(crate) fn end_or_kill(mut self, moment: Duration) -> Result<Ended> {
-        let until = Instant::now() + moment;
-        while !self.has_ended()? && Instant::now() < until {
-            std::thread::sleep(LOOK);
-        }
-        self.kill()
-    }
-
     /// Waits for its end.
     pub(crate) fn end(mut self, limit: Duration) -> Result<Ended> {
         let end = Instant::now() + limit;

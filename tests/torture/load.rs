@@ -21,6 +21,8 @@ const SIDE_BY_SIDE: usize = 4;
 const NAMES: usize = 12;
 /// The latest moment of a kill.
 const LATEST: u64 = 2000;
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(5);
 /// Longest wait for a command that is not killed.
 const END: Duration = Duration::from_secs(100);
 /// A story is told every so many kills.
@@ -132,11 +134,13 @@ impl Task {
     fn play(&self, operator: &Operator<'_>) -> Result<Ended> {
         let words = self.act.words();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let running = operator.start(&words, &[])?;
-        match self.kill {
-            Some(moment) => running.end_or_kill(moment),
-            None => running.end(END),
+        let mut running = operator.start(&words, &[])?;
+        let Some(moment) = self.kill else { return running.end(END) };
+        let until = Instant::now() + moment;
+        while !running.has_ended()? && Instant::now() < until {
+            std::thread::sleep(LOOK);
         }
+        running.kill()
     }
 }
 

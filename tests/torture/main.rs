@@ -29,7 +29,6 @@ use load::Load;
 use options::Options;
 use serde_json::json;
 use verdict::Verdict;
-use weather::Weather;
 
 /// Rounds of `reconcile --apply` within which all drift has to be gone.
 const ROUNDS: usize = 5;
@@ -54,10 +53,14 @@ fn torture(options: &Options) -> Result<bool> {
     operator.api.ask("POST", "/zones", Some(&json!({ "name": load::ZONE, "mode": "primary" })))?;
 
     let ledger = Ledger::default();
-    let weather = Weather::bad(&operator, options.seed)?;
+    let calm = weather::bad(&operator, options.seed)?;
     let storm = Load::of(options).run(&operator, &ledger, &tell);
-    weather.clear(&operator)?;
+    calm()?;
     tell(&format!("{} commands, of which {} were killed; now it is calm", storm.commands, storm.kills));
+    let requests = operator.requests()?;
+    let faulty = requests.iter().filter(|request| !request.fault.is_empty()).count();
+    let made = requests.iter().filter(|request| request.made.is_some()).count();
+    tell(&format!("{} requests, of which {faulty} met faults and {made} made something", requests.len()));
 
     let mut wrong = storm.wrong;
     if storm.kills < options.kills {

@@ -3,28 +3,18 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::bed::{InForce, Operator};
+use crate::bed::Operator;
 
-/// Faults in force.
-pub(crate) struct Weather(Vec<InForce>);
-
-impl Weather {
-    /// Puts all of them in force.
-    pub(crate) fn bad(operator: &Operator<'_>, seed: u64) -> Result<Self> {
-        let numbered = faults().into_iter().zip(seed..);
-        let put = numbered.map(|(mut fault, seed)| {
-            if let Some(fields) = fault.as_object_mut() {
-                fields.insert("seed".to_owned(), seed.into());
-            }
-            operator.api.fault(fault)
-        });
-        put.collect::<Result<_>>().map(Self)
-    }
-
-    /// Lifts them.
-    pub(crate) fn clear(self, operator: &Operator<'_>) -> Result<()> {
-        self.0.into_iter().try_for_each(|fault| operator.api.lift(fault))
-    }
+/// Puts all of them in force; what is returned lifts them.
+pub(crate) fn bad<'a>(operator: &'a Operator<'_>, seed: u64) -> Result<impl FnOnce() -> Result<()> + 'a> {
+    let put = faults().into_iter().zip(seed..).map(|(mut fault, seed)| {
+        if let Some(fields) = fault.as_object_mut() {
+            fields.insert("seed".to_owned(), seed.into());
+        }
+        operator.api.fault(fault)
+    });
+    let in_force = put.collect::<Result<Vec<_>>>()?;
+    Ok(move || in_force.into_iter().try_for_each(|fault| operator.api.lift(fault)))
 }
 
 fn faults() -> Vec<Value> {
