@@ -177,6 +177,9 @@ fn store_hint(error: &StoreError) -> String {
         StoreError::Denied { .. } => {
             "check user and password: in ~/.pgpass (mode 0600), PGPASSWORD, or the URL in CLAWBERTH_STATE".into()
         }
+        StoreError::Untrusted { .. } => {
+            "name the file with its authority's certificate in the URL: ?sslmode=verify-full&sslrootcert=FILE".into()
+        }
         StoreError::NoDatabase { .. } => "make it with `createdb`, or name another one with --state".into(),
         StoreError::Held { .. } => "wait until that command has ended, or end it; then run this one again".into(),
         StoreError::Overtaken { .. } => {

@@ -80,15 +80,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn replace(&self, document: &Document, now: &str) -> Result<(), StoreError> {
         let lease = self.lease(FLEET, now, |_| {}).await?;
-        let mut all: Vec<Statement> =
+        // leases before the fleet, as everybody else locks them
+        let mut all = seal_subjects(&document.history, &document.creations);
+        all.extend(
             ["DELETE FROM intent", "DELETE FROM creation", "DELETE FROM instance", "DELETE FROM fleet"]
-                .map(Statement::new)
-                .into();
+                .map(Statement::new),
+        );
         all.push(document.fleet.insert());
         all.extend(document.sessions.iter().flat_map(Session::insert));
         all.extend(document.creations.iter().map(Creation::insert));
         all.extend(document.history.iter().map(Entry::insert));
-        all.extend(seal_subjects(&document.history, &document.creations));
         for instance in &document.instances {
             all.extend(self.change_instance(instance)?);
         }

@@ -96,6 +96,14 @@ pub enum StoreError {
         /// What the network says.
         source: sqlx::Error,
     },
+    /// Its certificate is not from an authority that is known, or not for this address.
+    #[error("the state's database {place} is not known to be itself")]
+    Untrusted {
+        /// The database.
+        place: Place,
+        /// What is wrong with the certificate.
+        source: sqlx::Error,
+    },
     /// The database does not let us in.
     #[error("the state's database {place} does not let you in")]
     Denied {
@@ -221,6 +229,7 @@ impl StoreError {
         match code(&source).as_deref() {
             Some("28P01" | "28000" | "42501") => Self::Denied { place, source },
             Some("3D000") => Self::NoDatabase { place, source },
+            _ if is_untrusted(&source) => Self::Untrusted { place, source },
             _ if Self::is_lost(&source) => Self::Unreachable { place, source },
             Some(_) | None => Self::Other { place, source },
         }
@@ -233,14 +242,22 @@ impl StoreError {
     /// Whether the connection to a server was lost, or it is not there at the moment.
     pub(super) fn is_lost(error: &sqlx::Error) -> bool {
         match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut => true,
+            // nothing that waiting would change
+            _ if is_untrusted(error) => false,
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
             // shut down, crashed, starting up, and the class of broken connections
             _ => code(error)
                 .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03") || code.starts_with("08")),
         }
+    }
+}
+
+/// A refused certificate, which rustls gives as invalid data.
+fn is_untrusted(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        sqlx::Error::Tls(_) => true,
+        _ => false,
     }
 }
 

@@ -1,4 +1,9 @@
 //! The state on PostgreSQL, as teams have it.
 
+mod connection;
 mod fixture;
+mod moving;
+mod outage;
 mod server;
+mod store;
+mod team;

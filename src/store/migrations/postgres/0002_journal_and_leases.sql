@@ -32,6 +32,8 @@ CREATE TABLE creation (
     hash     BIGINT NOT NULL DEFAULT 0
 );
 
+CREATE INDEX creation_by_instance ON creation (instance);
+
 CREATE TABLE session (
     id      TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     who     TEXT NOT NULL,
