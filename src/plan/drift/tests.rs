@@ -244,7 +244,11 @@ fn a_missing_server_is_made_anew_and_one_that_is_off_is_switched_on() {
     world.alices().off = true;
     world.seen.hosts.clear();
     world.seen.healthy.clear();
-    expect(&world, &["alice: server off, server 7 is off"], &["power-on", "serve"]);
+    expect(
+        &world,
+        &["alice: server off, server 7 is off"],
+        &["power-on", "reach", "trust", "install", "serve"],
+    );
     world.alices().id = 8;
     world.alices().off = false;
     let steps = ["adopt", "reach", "trust", "install", "serve"];
