@@ -121,10 +121,14 @@ pub(super) fn snapshot(operator: &Operator<'_>) -> Result<()> {
     operator.api.ask("POST", &format!("/servers/{id}/actions/create_image"), Some(&image)).map(drop)
 }
 
-/// As if somebody had changed the host by hand.
 pub(super) fn other_release(operator: &Operator<'_>) -> Result<()> {
-    alice(operator)?;
-    operator.ok(&["ssh", "alice", "--", "true", "2026.9.5"]).map(drop)
+    run_another_release("alice", operator)
+}
+
+/// Deploys one, and then somebody changes the host by hand.
+pub(super) fn run_another_release(instance: &str, operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", instance, "--yes"])?;
+    operator.ok(&["ssh", instance, "--", "true", "2026.9.5"]).map(drop)
 }
 
 /// The one server: its id and labels.

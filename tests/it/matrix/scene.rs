@@ -36,12 +36,11 @@ pub(super) struct Sequel {
 }
 
 /// All ways to go on.
-pub(super) const SEQUELS: &[Sequel] = &[
-    Sequel { name: "again", command: None },
-    Sequel { name: "reconcile", command: Some(RECONCILE) },
-];
+pub(super) const SEQUELS: &[Sequel] =
+    &[Sequel { name: "again", command: None }, Sequel { name: "reconcile", command: Some(RECONCILE) }];
 
-const RECONCILE: &[&str] = &["reconcile", "--apply", "--yes"];
+/// Mends everything.
+pub(super) const RECONCILE: &[&str] = &["reconcile", "--apply", "--yes"];
 
 const NO_VARIABLES: &[(&str, &str)] = &[];
 /// Hosts see every caller as 127.0.0.1, which has to stay among those that are let in.

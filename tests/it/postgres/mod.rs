@@ -2,3 +2,5 @@
 
 mod fixture;
 mod server;
+
+pub(crate) use server::{Database, Server};
