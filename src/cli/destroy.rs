@@ -65,7 +65,8 @@ impl Destroy {
         let orphan = |name: &InstanceName| Instance {
             name: name.clone(),
             spec: deploy::spec(settings, release.clone()),
-            stage: Stage::Planned,
+            // never as one that is wanted: killed before the next step, a `reconcile` would make it serve
+            stage: Stage::Destroying(None),
             created: context.clock.now(),
         };
         let find = |name: &InstanceName| match fleet.instance(name) {

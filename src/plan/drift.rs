@@ -251,7 +251,8 @@ fn remove_orphans(
             .map(|server| Finding::of(name, Drift::OrphanServer(shown(server))).costing(month(server, seen)));
         result.findings.extend(findings);
         let (spec, created) = (case.blank.clone(), case.now.to_owned());
-        let instance = Instance { name: name.clone(), spec, stage: Stage::Planned, created };
+        // never as one that is wanted: killed before the next step, the next command would make it serve
+        let instance = Instance { name: name.clone(), spec, stage: Stage::Destroying(None), created };
         let steps = destroy::steps(&instance, all.iter().map(|server| server.id).collect(), seen);
         result.plan.instances.push(InstancePlan { instance, steps });
         gone.push(name.clone());

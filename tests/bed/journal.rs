@@ -28,8 +28,11 @@ impl Operator<'_> {
             let state = self.state();
             let url = if state.contains("://") { state.to_owned() } else { format!("sqlite://{state}") };
             let mut connection = sqlx::AnyConnection::connect(&url).await?;
-            let rows = sqlx::query("SELECT subject, step FROM intent ORDER BY id");
-            let rows = rows.fetch_all(&mut connection).await?;
+            let tables = "SELECT table_name FROM information_schema.tables WHERE table_name = 'intent'";
+            let is_empty =
+                state.contains("://") && sqlx::query(tables).fetch_optional(&mut connection).await?.is_none();
+            let rows = sqlx::query("SELECT subject, step FROM intent ORDER BY seq");
+            let rows = if is_empty { Vec::new() } else { rows.fetch_all(&mut connection).await? };
             let steps = rows.iter().map(|row| Ok(Step { subject: row.try_get(0)?, step: row.try_get(1)? }));
             let steps = steps.collect::<Result<_>>()?;
             connection.close().await?;

@@ -156,7 +156,7 @@ fn servers_of_nobody_are_deleted_with_their_names() {
             "fleet: orphan server, server 8 (cx23, fsn1), 5.99",
             "bob: orphan server, server 9 (cx23, fsn1), 5.99",
         ],
-        &["delete-strays", "condemn", "unname", "delete", "prove-absence"],
+        &["delete-strays", "unname", "delete", "prove-absence"],
     );
     assert_eq!(world.reconcile().plan.deletes(), 2);
 }

@@ -91,7 +91,6 @@ bob      orphan server  server 102 (cx23, fsn1)   5.99 EUR  delete it
     let plan = "\
 plan:
   fleet  delete what belongs to no instance: server 103
-  bob    write down that it is removed
   bob    delete server 102 with its addresses
   fleet  see that nothing is left
 ";
@@ -109,7 +108,6 @@ hint: say --yes, or leave --apply out to see the drift only
         table,
         &format!(
             "{plan}fleet  stray servers deleted
-bob    removal begun
 bob    server deleted
 bob    removed
 fleet  nothing of it is left at Hetzner

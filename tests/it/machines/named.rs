@@ -42,7 +42,7 @@ const DEPLOY_FROM_INSTALL: [&str; 6] = [
     "serve:after-act",
 ];
 /// The same of the destroy.
-const DESTROY: [&str; 20] = [
+const DESTROY: [&str; 17] = [
     "condemn:before-intent",
     "condemn:after-intent",
     "condemn:after-act",
@@ -59,10 +59,7 @@ const DESTROY: [&str; 20] = [
     "delete-firewall:after-act",
     "delete-ssh-key:before-intent",
     "delete-ssh-key:after-intent",
-    "delete-ssh-key:after-act",
-    "prove-absence:before-intent",
     "prove-absence:after-intent",
-    "prove-absence:after-act",
 ];
 /// Longest way to a point: the set-up of a server.
 const LONG: Duration = Duration::from_secs(1200);

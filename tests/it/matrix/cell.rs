@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use clawberth::apply::Point;
 
 use super::fault::Fault;
+use super::ground::Ground;
 use super::scene::{Scene, Sequel};
 use serde_json::Value;
 
-use crate::bed::{Cloud, Ended, Halt, Operator, Request, Running, Step};
+use crate::bed::{Ended, Halt, Operator, Request, Running, Step};
 
 /// How long a fault lasts that does not end by itself.
 const OUTAGE: Duration = Duration::from_secs(5);
@@ -53,8 +54,8 @@ pub(super) struct Played {
 
 impl Place {
     /// Runs a scene undisturbed, and gives the places of all its steps.
-    pub(super) fn of(scene: &'static Scene, cloud: &Cloud) -> Result<Vec<Self>> {
-        let operator = cloud.operator()?;
+    pub(super) fn of(scene: &'static Scene, ground: &Ground) -> Result<Vec<Self>> {
+        let operator = ground.player()?;
         scene.set_up(&operator)?;
         let known = operator.journal()?.len();
         let ended = operator.run(scene.command, scene.variables)?;
@@ -85,8 +86,8 @@ impl Place {
 
 impl Cell {
     /// Plays it.
-    pub(super) fn play(&self, cloud: &Cloud) -> Result<Played> {
-        let operator = cloud.operator()?;
+    pub(super) fn play(&self, ground: &Ground) -> Result<Played> {
+        let operator = ground.player()?;
         let Place { scene, .. } = self.place;
         scene.set_up(&operator)?;
         let known = operator.requests()?.len();
@@ -138,7 +139,9 @@ fn suffer(mut running: Running, fault: Value, lasts: bool, operator: &Operator<'
 pub(super) fn clear(operator: &Operator<'_>) -> Result<()> {
     operator.ok(&["destroy", "--all", "--yes"])?;
     operator.clean_slate()?;
-    operator.nothing_made_twice()
+    let doubles = operator.doubles()?;
+    ensure!(doubles.is_empty(), "made while the first still lived: {doubles:?}");
+    Ok(())
 }
 
 impl fmt::Display for Place {

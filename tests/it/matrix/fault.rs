@@ -16,7 +16,13 @@ pub(super) struct Fault {
     pub(super) meets: fn(&str) -> bool,
     /// Whether it is also played as an outage, which takes long: one fault for each way in which a program can see it.
     pub(super) outage: bool,
+    /// Whether it is played where a step only looks before it changes something: again one for each way to see it.
+    pub(super) of_looks: bool,
 }
+
+/// Those of looks.
+const OF_LOOKS: [&str; 6] =
+    ["reply_lost", "stale_lists", "extra_fields", "403 before", "429 before", "503 before"];
 
 /// The faults that are also played as outages.
 const OUTAGES: [&str; 9] = [
@@ -92,7 +98,8 @@ pub(super) fn all() -> Vec<Fault> {
 }
 
 fn fault(name: &str, body: Value, meets: fn(&str) -> bool) -> Fault {
-    Fault { name: name.to_owned(), body, meets, outage: OUTAGES.contains(&name) }
+    let (outage, of_looks) = (OUTAGES.contains(&name), OF_LOOKS.contains(&name));
+    Fault { name: name.to_owned(), body, meets, outage, of_looks }
 }
 
 fn anything(_: &str) -> bool {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use clawberth::apply::Point;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::before;
 use crate::bed::{Ended, Operator};
 
 /// A command, and what there is when it begins.
@@ -24,6 +24,8 @@ enum Goal {
     Serve(&'static [&'static str]),
     /// These are gone.
     Gone(&'static [&'static str]),
+    /// Nothing differs.
+    NoDrift,
 }
 
 /// What is done, unattended, after a command was killed or failed.
@@ -34,10 +36,11 @@ pub(super) struct Sequel {
 }
 
 /// All ways to go on.
-pub(super) const SEQUELS: &[Sequel] = &[
-    Sequel { name: "again", command: None },
-    // as soon as there is a `reconcile`: Sequel { name: "reconcile", command: Some(&["reconcile", "--apply", "--yes"]) },
-];
+pub(super) const SEQUELS: &[Sequel] =
+    &[Sequel { name: "again", command: None }, Sequel { name: "reconcile", command: Some(RECONCILE) }];
+
+/// Mends everything.
+pub(super) const RECONCILE: &[&str] = &["reconcile", "--apply", "--yes"];
 
 const NO_VARIABLES: &[(&str, &str)] = &[];
 /// Hosts see every caller as 127.0.0.1, which has to stay among those that are let in.
@@ -48,70 +51,96 @@ const OTHER_ADMINS: &[(&str, &str)] = &[("CLAWBERTH_ADMIN_NETWORKS", "127.0.0.0/
 pub(super) const SCENES: &[Scene] = &[
     Scene {
         name: "deploy-by-address",
-        before: nothing,
+        before: before::nothing,
         command: &["deploy", "alice", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
         name: "deploy-by-name",
-        before: zone,
+        before: before::zone,
         command: &["deploy", "alice", "--domain", "example.org", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
         name: "deploy-after-changed-admin-networks",
-        before: alice,
+        before: before::alice,
         command: &["deploy", "alice", "--yes"],
         variables: OTHER_ADMINS,
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
         name: "deploy-after-an-interrupted-create",
-        before: interrupted_create,
+        before: before::interrupted_create,
         command: &["deploy", "alice", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
         name: "deploy-where-the-server-is-off",
-        before: switched_off,
+        before: before::switched_off,
         command: &["deploy", "alice", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
         name: "destroy-one-of-two",
-        before: alice_and_bob,
+        before: before::alice_and_bob,
         command: &["destroy", "alice", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Gone(&["alice"]),
     },
     Scene {
         name: "destroy-the-last",
-        before: alice_by_name,
+        before: before::alice_by_name,
         command: &["destroy", "alice", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Gone(&["alice"]),
     },
     Scene {
         name: "destroy-all-with-a-stray",
-        before: alice_and_a_stray,
+        before: before::alice_and_a_stray,
         command: &["destroy", "--all", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Gone(&["alice"]),
     },
     Scene {
         name: "deploy-two",
-        before: nothing,
+        before: before::nothing,
         command: &["deploy", "alice", "bob", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice", "bob"]),
     },
+    Scene {
+        name: "destroy-after-a-create-that-was-not-sent",
+        before: before::create_that_was_not_sent,
+        command: &["destroy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Gone(&["alice"]),
+    },
+    Scene::reconcile("orphan-server", before::orphan_server),
+    Scene::reconcile("missing-server", before::missing_server),
+    Scene::reconcile("wrong-labels", before::wrong_labels),
+    Scene::reconcile("firewall-taken-off", before::firewall_taken_off),
+    Scene::reconcile("second-firewall", before::second_firewall),
+    Scene::reconcile("orphan-name", before::orphan_name),
+    Scene::reconcile("loose-address", before::loose_address),
+    Scene::reconcile("snapshot", before::snapshot),
+    Scene::reconcile("other-release", before::other_release),
 ];
 
 impl Scene {
+    /// One kind of drift, and a `reconcile` that mends it.
+    const fn reconcile(name: &'static str, before: fn(&Operator<'_>) -> Result<()>) -> Self {
+        Self { name, before, command: RECONCILE, variables: NO_VARIABLES, goal: Goal::NoDrift }
+    }
+
+    /// All ways to go on; after a `reconcile` both are the same.
+    pub(super) fn sequels(&self) -> &'static [Sequel] {
+        if let Goal::NoDrift = self.goal { &SEQUELS[..1] } else { SEQUELS }
+    }
+
     /// Sets it up afresh.
     pub(super) fn set_up(&self, operator: &Operator<'_>) -> Result<()> {
         (self.before)(operator).context("while the scene was set up")
@@ -134,9 +163,11 @@ impl Scene {
                 ensure!(ended.code == Some(0) || !was_there, "{ended}");
                 ensure!(names.iter().all(|name| stage(name).is_none()), "{after:?} after {ended}");
             }
-            (_, Some(_)) => {
+            (Goal::NoDrift, None) | (_, Some(_)) => {
                 ensure!(ended.code == Some(0), "{ended}");
                 ensure!(after.values().all(|stage| stage == "serving"), "{after:?} after {ended}");
+                let left = operator.run(&["reconcile"], self.variables)?;
+                ensure!(left.code == Some(0), "{left}after {ended}");
             }
         }
         self.same_servers(operator, &ended)
@@ -157,51 +188,4 @@ impl Scene {
         ensure!(known == there, "the state knows {known:?}, the cloud has {there:?} after {ended}");
         Ok(())
     }
-}
-
-fn nothing(_: &Operator<'_>) -> Result<()> {
-    Ok(())
-}
-
-fn zone(operator: &Operator<'_>) -> Result<()> {
-    operator.api.ask("POST", "/zones", Some(&json!({ "name": "example.org", "mode": "primary" }))).map(drop)
-}
-
-fn alice(operator: &Operator<'_>) -> Result<()> {
-    operator.ok(&["deploy", "alice", "--yes"]).map(drop)
-}
-
-fn alice_by_name(operator: &Operator<'_>) -> Result<()> {
-    zone(operator)?;
-    operator.ok(&["deploy", "alice", "--domain", "example.org", "--yes"]).map(drop)
-}
-
-fn alice_and_bob(operator: &Operator<'_>) -> Result<()> {
-    operator.ok(&["deploy", "alice", "bob", "--yes"]).map(drop)
-}
-
-fn interrupted_create(operator: &Operator<'_>) -> Result<()> {
-    let mut deploy = operator.start_to(&["deploy", "alice", "--yes"], "create", Point::AfterAct, &[])?;
-    deploy.until_stopped()?;
-    deploy.kill().map(drop)
-}
-
-fn switched_off(operator: &Operator<'_>) -> Result<()> {
-    alice(operator)?;
-    let servers = operator.all("/servers", "servers")?;
-    let id = servers.first().and_then(|server| server.get("id")).context("there is no server")?;
-    operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None).map(drop)
-}
-
-/// A server with the fleet's label that belongs to no instance.
-fn alice_and_a_stray(operator: &Operator<'_>) -> Result<()> {
-    alice(operator)?;
-    let servers = operator.all("/servers", "servers")?;
-    let fleet =
-        servers.first().and_then(|server| server.pointer("/labels/fleet")).context("there is no server")?;
-    let stray = json!({
-        "name": "stray", "server_type": "cx23", "image": "debian-13", "location": "fsn1",
-        "labels": { "managed-by": "clawberth", "fleet": fleet },
-    });
-    operator.api.ask("POST", "/servers", Some(&stray)).map(drop)
 }

@@ -7,3 +7,5 @@ mod outage;
 mod server;
 mod store;
 mod team;
+
+pub(crate) use server::{Database, Server};

@@ -1,0 +1,157 @@
+//! What the commands of the scenes find.
+
+use anyhow::{Context as _, Result};
+use clawberth::apply::Point;
+use clawberth::registry::Catalogue;
+use serde_json::{Value, json};
+
+use crate::bed::Operator;
+
+/// How a host comes to run another release, and what a set-up does against that.
+pub(super) fn script() -> Result<String> {
+    let newest = Catalogue::built_in()?.newest().openclaw;
+    Ok(format!(
+        "[[rule]]\nmatch = '^true 2026\\.9\\.5$'\nset = {{ version = '2026.9.5' }}\n\
+         [[rule]]\nmatch = '^systemd-run .*/setup$'\nset = {{ version = '{newest}' }}\ndo = 'set-up'\n"
+    ))
+}
+
+pub(super) fn nothing(_: &Operator<'_>) -> Result<()> {
+    Ok(())
+}
+
+pub(super) fn zone(operator: &Operator<'_>) -> Result<()> {
+    operator.api.ask("POST", "/zones", Some(&json!({ "name": "example.org", "mode": "primary" }))).map(drop)
+}
+
+pub(super) fn alice(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "alice", "--yes"]).map(drop)
+}
+
+pub(super) fn alice_by_name(operator: &Operator<'_>) -> Result<()> {
+    zone(operator)?;
+    operator.ok(&["deploy", "alice", "--domain", "example.org", "--yes"]).map(drop)
+}
+
+pub(super) fn alice_and_bob(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "alice", "bob", "--yes"]).map(drop)
+}
+
+pub(super) fn interrupted_create(operator: &Operator<'_>) -> Result<()> {
+    let mut deploy = operator.start_to(&["deploy", "alice", "--yes"], "create", Point::AfterAct, &[])?;
+    deploy.until_stopped()?;
+    deploy.kill().map(drop)
+}
+
+/// The create was never sent, which nobody can know.
+pub(super) fn create_that_was_not_sent(operator: &Operator<'_>) -> Result<()> {
+    let mut deploy = operator.start_to(&["deploy", "alice", "--yes"], "create", Point::AfterIntent, &[])?;
+    deploy.until_stopped()?;
+    deploy.kill().map(drop)
+}
+
+pub(super) fn switched_off(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let id = server(operator)?.0;
+    operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None).map(drop)
+}
+
+/// A server with the fleet's label that belongs to no instance.
+pub(super) fn alice_and_a_stray(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    foreign(operator, "stray", &labels(operator, None)?)
+}
+
+/// A server with the name of an instance that the state does not know.
+pub(super) fn orphan_server(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    foreign(operator, "ghost", &labels(operator, Some("ghost"))?)
+}
+
+pub(super) fn missing_server(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let id = server(operator)?.0;
+    operator.api.ask("DELETE", &format!("/servers/{id}"), None).map(drop)
+}
+
+pub(super) fn wrong_labels(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let (id, labels) = server(operator)?;
+    let fleet = labels.get("fleet").context("a server without a fleet")?;
+    let wrong = json!({ "labels": { "fleet": fleet, "team": "red" } });
+    operator.api.ask("PUT", &format!("/servers/{id}"), Some(&wrong)).map(drop)
+}
+
+pub(super) fn firewall_taken_off(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let firewalls = operator.all("/firewalls", "firewalls")?;
+    let firewall = firewalls.first().and_then(|firewall| firewall.get("id")).context("no firewall")?;
+    let places = json!({ "remove_from": [{ "type": "server", "server": { "id": server(operator)?.0 } }] });
+    let path = format!("/firewalls/{firewall}/actions/remove_from_resources");
+    operator.api.ask("POST", &path, Some(&places)).map(drop)
+}
+
+pub(super) fn second_firewall(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let places = json!([{ "type": "server", "server": { "id": server(operator)?.0 } }]);
+    let labels = labels(operator, None)?;
+    let second = json!({ "name": "second", "labels": labels, "rules": [], "apply_to": places });
+    operator.api.ask("POST", "/firewalls", Some(&second)).map(drop)
+}
+
+pub(super) fn orphan_name(operator: &Operator<'_>) -> Result<()> {
+    alice_by_name(operator)?;
+    let labels = labels(operator, Some("ghost"))?;
+    let set =
+        json!({ "name": "ghost", "type": "A", "records": [{ "value": "192.0.2.1" }], "labels": labels });
+    operator.api.ask("POST", "/zones/example.org/rrsets", Some(&set)).map(drop)
+}
+
+pub(super) fn loose_address(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let labels = labels(operator, None)?;
+    let address = json!({ "name": "loose", "type": "ipv4", "location": "fsn1", "labels": labels });
+    operator.api.ask("POST", "/primary_ips", Some(&address)).map(drop)
+}
+
+pub(super) fn snapshot(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    let id = server(operator)?.0;
+    let image = json!({ "type": "snapshot", "description": "old", "labels": labels(operator, None)? });
+    operator.api.ask("POST", &format!("/servers/{id}/actions/create_image"), Some(&image)).map(drop)
+}
+
+pub(super) fn other_release(operator: &Operator<'_>) -> Result<()> {
+    run_another_release("alice", operator)
+}
+
+/// Deploys one, and then somebody changes the host by hand.
+pub(super) fn run_another_release(instance: &str, operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", instance, "--yes"])?;
+    operator.ok(&["ssh", instance, "--", "true", "2026.9.5"]).map(drop)
+}
+
+/// The one server: its id and labels.
+fn server(operator: &Operator<'_>) -> Result<(u64, Value)> {
+    let servers = operator.all("/servers", "servers")?;
+    let server = servers.first().context("there is no server")?;
+    let id = server.get("id").and_then(Value::as_u64).context("a server without an id")?;
+    Ok((id, server.get("labels").cloned().unwrap_or_default()))
+}
+
+/// The labels of the fleet, as whoever has its token can set them.
+fn labels(operator: &Operator<'_>, instance: Option<&str>) -> Result<Value> {
+    let fleet = server(operator)?.1.get("fleet").cloned().context("a server without a fleet")?;
+    let mut labels = json!({ "managed-by": "clawberth", "fleet": fleet });
+    if let (Some(fields), Some(name)) = (labels.as_object_mut(), instance) {
+        fields.insert("instance".to_owned(), name.into());
+    }
+    Ok(labels)
+}
+
+fn foreign(operator: &Operator<'_>, name: &str, labels: &Value) -> Result<()> {
+    let server = json!({
+        "name": name, "server_type": "cx23", "image": "debian-13", "location": "fsn1", "labels": labels,
+    });
+    operator.api.ask("POST", "/servers", Some(&server)).map(drop)
+}
