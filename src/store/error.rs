@@ -216,6 +216,10 @@ impl StoreError {
             Some(sqlite::FULL) => Self::Unwritable { place, source: Obstacle::Full },
             Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source },
             Some(sqlite::PERM | sqlite::READONLY | sqlite::IOERR | sqlite::CANTOPEN) => {
+                // whoever only looks finds out like this that even that takes a journal
+                if let Some(Err(why)) = place.file().map(file::is_writable) {
+                    return why;
+                }
                 let full = place.file().is_some_and(file::is_full);
                 let source = if full { Obstacle::Full } else { Obstacle::Sqlite(source) };
                 Self::Unwritable { place, source }
