@@ -40,8 +40,11 @@ const OUTAGES: [&str; 9] = [
 /// The statuses that the lab can answer with.
 const STATUSES: [u16; 9] = [403, 409, 412, 423, 429, 500, 502, 503, 504];
 
+/// Whether a request begins an action.
+type Begins = fn(&str) -> bool;
+
 /// Actions that can fail or be slow, and the requests that begin them.
-const ACTIONS: [(&str, fn(&str) -> bool); 6] = [
+const ACTIONS: [(&str, Begins); 6] = [
     ("create_server", |what| what == "POST /servers"),
     ("start_server", |what| what == "POST /servers" || what.ends_with("/poweron")),
     ("delete_server", |what| what == "DELETE /servers/{id}"),

@@ -43,7 +43,7 @@ pub(super) struct Content {
 
 /// What a look at a damaged state gives.
 pub(super) enum Reading {
-    Content(Content),
+    Content(Box<Content>),
     Refused(String),
     /// Something that must not be.
     Wrong(String),
@@ -144,7 +144,7 @@ pub(super) fn read(laid: &Laid) -> Reading {
         (_, Err(_)) => Reading::Wrong("a panic when it is opened to write".to_owned()),
         (_, Ok(Ok(false))) => Reading::Wrong("another fleet begins in it".to_owned()),
         (Ok(None), Ok(_)) => Reading::Wrong("taken for no state".to_owned()),
-        (Ok(Some(content)), Ok(_)) => Reading::Content(content),
+        (Ok(Some(content)), Ok(_)) => Reading::Content(Box::new(content)),
         (Err(error), Ok(_)) => Reading::Refused(kind(&error)),
     }
 }

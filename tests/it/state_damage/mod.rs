@@ -11,7 +11,7 @@ use std::path::Path;
 use content::{Content, Reading};
 
 /// How often bits are flipped outside the first page, of which each byte is hit.
-const FLIPS: u64 = 3_000;
+const FLIPS: u64 = 1_000;
 
 /// What came of many damaged files.
 #[derive(Default)]
@@ -98,7 +98,8 @@ fn flipped_bits_in_the_first_page() {
     let state = content::make();
     let mut verdict = Verdict::default();
     let mut chance = damage::Chance::of(2);
-    for byte in 0..damage::page_size(&state.file) {
+    // all of SQLite's header, and one byte in seven of the schema behind it
+    for byte in (0..100).chain((100..damage::page_size(&state.file)).step_by(7)) {
         let (what, damaged) = chance.flip_in(&state.file, byte);
         verdict.add(&what, content::read(&damage::laid(&damaged, None)), state.last());
     }
