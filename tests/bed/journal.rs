@@ -28,7 +28,8 @@ impl Operator<'_> {
             let state = self.state();
             let url = if state.contains("://") { state.to_owned() } else { format!("sqlite://{state}") };
             let mut connection = sqlx::AnyConnection::connect(&url).await?;
-            let tables = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_name = 'intent'";
+            let tables =
+                "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_name = 'intent'";
             let is_empty =
                 state.contains("://") && sqlx::query(tables).fetch_optional(&mut connection).await?.is_none();
             let rows = sqlx::query("SELECT subject, step FROM intent ORDER BY seq");
