@@ -7,11 +7,16 @@ use super::database::{Database, Engine, Statement};
 use super::document::seal_subjects;
 use super::fleet::FleetRow;
 use super::intent::Entry;
+use super::seal::hash_of_bytes;
 use super::{StoreError, file, instance};
 use crate::model::place::Place;
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// The hash of SQLite's own text of the schema after the last migration. A flipped bit there can rename a column, and then a
+/// query reads something else.
+const SQLITE_SCHEMA: i64 = 179_302_597_163_121_621;
 
 /// The hash of a row that has none yet; SHA-256 never gives it in practice.
 const UNHASHED: i64 = 0;
@@ -46,8 +51,11 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreErr
     if current > known {
         return Err(newer(database).await);
     }
-    if current == known && !has_unhashed(database).await? {
-        return Ok(());
+    if current == known {
+        is_as_made(database).await?;
+        if !has_unhashed(database).await? {
+            return Ok(());
+        }
     }
     let _lock = match &database.place {
         Place::File(path) => Some(file::lock(path).await?),
@@ -63,7 +71,29 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreErr
         other => StoreError::of(&database.place, sqlx::Error::Migrate(Box::new(other))),
     };
     migrations(database.engine).run(&database.pool).await.map_err(failed)?;
+    is_as_made(database).await?;
     hash_everything(database).await
+}
+
+/// Refuses tables that are not as the migrations make them. PostgreSQL has checksums of its own.
+async fn is_as_made(database: &Database) -> Result<(), StoreError> {
+    if database.engine == Engine::Postgres || schema_hash(database).await? == SQLITE_SCHEMA {
+        return Ok(());
+    }
+    Err(StoreError::Damaged { place: database.place.clone(), what: "the schema".into() })
+}
+
+/// The hash of SQLite's text of our tables; sqlx's own one is as its version makes it.
+async fn schema_hash(database: &Database) -> Result<i64, StoreError> {
+    let ours = "SELECT CAST(type AS BLOB) AS type, CAST(name AS BLOB) AS name, CAST(tbl_name AS BLOB) AS tbl_name,
+         CAST(COALESCE(sql, '') AS BLOB) AS sql FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations' ORDER BY name";
+    let mut columns: Vec<Vec<u8>> = Vec::new();
+    for row in database.rows(Statement::new(ours)).await? {
+        for column in ["type", "name", "tbl_name", "sql"] {
+            columns.push(database.get(&row, column)?);
+        }
+    }
+    Ok(hash_of_bytes(columns.iter().map(|column| Some(column.as_slice()))))
 }
 
 /// Which program writes, so that an older one can name the one to use.
@@ -139,4 +169,20 @@ async fn hash_everything(database: &Database) -> Result<(), StoreError> {
     all.push(done.bind(fleet.id.as_str()).bind(fleet.hash()).bind(seal));
     let _ = database.write(&all).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::Purpose;
+
+    /// Who adds a migration writes the new number down.
+    #[tokio::test]
+    async fn the_schema_is_the_one_that_the_last_migration_makes() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::File(dir.path().join("state.sqlite"));
+        let database = Database::connect(&place, Purpose::Create).await.unwrap();
+        SQLITE.run(&database.pool).await.unwrap();
+        assert_eq!(schema_hash(&database).await.unwrap(), SQLITE_SCHEMA);
+    }
 }

@@ -6,6 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 /// The hash of a row's columns: the first eight bytes of their SHA-256.
 pub(super) fn hash<'a>(columns: impl IntoIterator<Item = Option<&'a str>>) -> i64 {
+    hash_of_bytes(columns.into_iter().map(|column| column.map(str::as_bytes)))
+}
+
+/// The same where the columns may not be UTF-8 any more.
+pub(super) fn hash_of_bytes<'a>(columns: impl IntoIterator<Item = Option<&'a [u8]>>) -> i64 {
     let mut sha = Sha256::new();
     for column in columns {
         match column {
