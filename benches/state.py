@@ -85,6 +85,9 @@ def postgres(temp: Path) -> Iterator[str]:
         superuser = ["psql", "-qX", "-h", temp / "pg", "-p", str(port), "-U", "postgres", "postgres", "-c"]
         for name in ["state", "peer"]:
             subprocess.run([*superuser, f"CREATE DATABASE {name} OWNER clawberth"], check=True)
+        # the tests' servers do without
+        subprocess.run([*superuser, "ALTER SYSTEM SET fsync = on"], check=True)
+        subprocess.run([*superuser, "SELECT pg_reload_conf()"], check=True, stdout=subprocess.DEVNULL)
         yield re.sub("/postgres$", "/state", (temp / "pg" / "url").read_text().strip())
     finally:
         subprocess.run([script, "stop", temp / "pg"], check=True)

@@ -147,6 +147,12 @@ impl Database {
     pub(crate) fn sql(&self, statement: &str) -> String {
         psql(&self.dir, self.port, &self.name, statement).unwrap()
     }
+
+    /// Makes it as it was when it was new.
+    pub(crate) fn empty(&self) -> Result<(), String> {
+        let again = "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner";
+        psql(&self.dir, self.port, &self.name, again).map(drop)
+    }
 }
 
 impl Drop for Database {
