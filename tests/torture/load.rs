@@ -16,11 +16,12 @@ use crate::options::Options;
 /// The zone in which some instances have names.
 pub(crate) const ZONE: &str = "example.org";
 /// Commands at a time.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 /// The names of all instances: few, so that commands meet.
-const NAMES: usize = 12;
-/// The latest moment of a kill.
-const LATEST: u64 = 2000;
+const NAMES: usize = 20;
+/// The latest moment of a kill in milliseconds: about as long as a deploy takes. Half of them fall into its first quarter, where
+/// most of the requests are.
+const LATEST: f64 = 6000.0;
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 /// Longest wait for a command that is not killed.
@@ -102,7 +103,7 @@ impl Task {
             5..8 => Act::Destroy { names: names(chance) },
             _ => Act::Reconcile,
         };
-        let moment = Duration::from_millis(chance.random_range(0..LATEST));
+        let moment = Duration::from_secs_f64(LATEST / 1000.0 * chance.random_range(0.0..1.0_f64).powi(2));
         Self { act, kill: (!chance.random_ratio(1, 8)).then_some(moment) }
     }
 

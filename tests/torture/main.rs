@@ -30,6 +30,8 @@ use options::Options;
 use serde_json::json;
 use verdict::Verdict;
 
+/// One server at least for so many kills, or it was not much of a storm.
+const KILLS_FOR_A_SERVER: usize = 4;
 /// Rounds of `reconcile --apply` within which all drift has to be gone.
 const ROUNDS: usize = 5;
 
@@ -63,11 +65,17 @@ fn torture(options: &Options) -> Result<bool> {
     tell(&format!("{} requests, of which {faulty} met faults and {made} made something", requests.len()));
 
     let mut wrong = storm.wrong;
+    let servers = requests.iter().filter_map(|request| request.made.as_ref());
+    let servers = servers.filter(|made| made.kind == "server").count();
+    if servers < options.kills / KILLS_FOR_A_SERVER {
+        wrong.push(format!("no more than {servers} servers were made"));
+    }
     if storm.kills < options.kills {
         wrong.push(format!("{} of {} kills within the time", storm.kills, options.kills));
     }
     wrong.extend(settle(&operator, &ledger, &tell).err().map(|error| format!("{error:#}")));
     let verdict = Verdict::of(&operator, &ledger)?;
+    wrong.extend(verdict::is_blind(&operator, &ledger)?);
     tell("compared; now everything is destroyed");
     wrong.extend(clear(&operator).err().map(|error| format!("{error:#}")));
 
@@ -81,6 +89,7 @@ fn torture(options: &Options) -> Result<bool> {
 fn settle(operator: &Operator<'_>, ledger: &Ledger, tell: &impl Fn(&str)) -> Result<()> {
     let wished = ledger.wished();
     if !wished.is_empty() {
+        tell(&format!("{} instances are wished", wished.len()));
         let words: Vec<&str> = ["deploy"].into_iter().chain(wished.iter().map(String::as_str)).collect();
         let ended = operator.run(&[words.as_slice(), &["--yes"]].concat(), &[])?;
         // what stands in its way, reconcile takes away

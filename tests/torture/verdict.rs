@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bed::Operator;
 use crate::ledger::Ledger;
@@ -50,6 +50,28 @@ impl Verdict {
     pub(crate) fn told(&self) -> impl Iterator<Item = &String> {
         self.orphans.iter().chain(&self.duplicates).chain(&self.lost)
     }
+}
+
+/// What a verdict would not see: an orphan is made for it, and an instance loses its server.
+pub(crate) fn is_blind(operator: &Operator<'_>, ledger: &Ledger) -> Result<Vec<String>> {
+    let labels =
+        json!({ "managed-by": "clawberth", "fleet": Known::by(operator)?.fleet, "instance": "planted" });
+    let orphan = json!({
+        "name": "planted", "labels": labels, "server_type": "cx23", "image": "debian-13", "location": "fsn1",
+    });
+    let before = Verdict::of(operator, ledger)?;
+    operator.api.ask("POST", "/servers", Some(&orphan))?;
+    let kept = ledger.kept().into_values().next().context("no deploy has succeeded")?;
+    operator.api.ask("DELETE", &format!("/servers/{kept}"), None)?;
+    let after = Verdict::of(operator, ledger)?;
+    let mut blind = Vec::new();
+    if after.orphans.len() <= before.orphans.len() {
+        blind.push("an orphan that was made for it was not seen".to_owned());
+    }
+    if after.lost.len() != before.lost.len() + 1 {
+        blind.push("an instance that lost its server was not seen".to_owned());
+    }
+    Ok(blind)
 }
 
 impl fmt::Display for Verdict {
