@@ -282,8 +282,8 @@ def requests(temp: Path, since: int) -> collections.Counter[str]:
 
 def lab_cpu(temp: Path) -> float:
     """Seconds of CPU that the lab has used, which plays the API and the hosts on the same cores (proc_pid_stat(5))."""
-    pid = (temp / "lab" / "lab.pid").read_text().strip()
-    fields = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+    pid = json.loads((temp / "lab" / "lab.pid").read_text())["pid"]
+    fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
