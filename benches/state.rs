@@ -49,8 +49,8 @@ async fn fill(place: &Place, count: usize) -> Vec<Duration> {
     Vec::new()
 }
 
-/// One intent and one outcome each, both durable, on instances from all over the fleet; the leases are not measured, of
-/// which a command takes one.
+/// An intent and an outcome with its stage each, on instances from all over the fleet: how long the first commit took and how
+/// long the second, in turn. The leases are not measured, of which a command takes one.
 async fn transitions(place: &Place, count: usize) -> Vec<Duration> {
     let store = store(place).await;
     let mut instances = store.instances().await.unwrap();
@@ -62,7 +62,9 @@ async fn transitions(place: &Place, count: usize) -> Vec<Duration> {
         for _ in 0..STEPS {
             let begun = Instant::now();
             let intent = lease.begin("serve", NOW).await.unwrap();
+            times.push(begun.elapsed());
             instance.stage = instance.stage.clone().after(Outcome::Served).unwrap();
+            let begun = Instant::now();
             lease.advance(intent, instance, NOW).await.unwrap();
             times.push(begun.elapsed());
         }

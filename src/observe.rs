@@ -261,13 +261,12 @@ fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
 
 /// The instances that were serving and, looked at from here just now, still do.
 pub async fn healthy(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
-    let looks = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_))).map(
-        async |instance| {
-            let gate = outside::Gate::of(instance, acme_root).ok().flatten()?;
-            let findings = gate.check_once().await;
-            findings.iter().all(|(_, found)| found.is_ok()).then(|| instance.name.clone())
-        },
-    );
+    let serving = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_)));
+    let gates = outside::Gate::of_all(serving, acme_root).unwrap_or_default();
+    let looks = gates.iter().map(async |(name, gate)| {
+        let findings = gate.check_once().await;
+        findings.iter().all(|(_, found)| found.is_ok()).then(|| name.clone())
+    });
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 

@@ -26,26 +26,30 @@ pub type Known = Result<Option<Born>, SshError>;
 
 /// Looks at all of them, some side by side.
 pub async fn all(hosts: Vec<(Instance, Target)>, roots: Option<&Path>) -> BTreeMap<InstanceName, HostState> {
+    let gates = Gate::of_all(hosts.iter().map(|(instance, _)| instance), roots);
+    let gates = gates.as_ref().map_err(one_line);
     let looks = hosts.iter().map(|(instance, target)| async {
         let late = || HostState::Unreachable(format!("no answer within {} s", LOOK.as_secs()));
-        let looked = tokio::time::timeout(LOOK, host(instance, target, roots)).await;
+        let gate = gates.as_ref().map(|gates| gates.get(&instance.name));
+        let looked = tokio::time::timeout(LOOK, host(instance, target, gate)).await;
         (instance.name.clone(), looked.unwrap_or_else(|_| late()))
     });
     stream::iter(looks).buffer_unordered(SIDE_BY_SIDE).collect().await
 }
 
-async fn host(instance: &Instance, target: &Target, roots: Option<&Path>) -> HostState {
+/// `gate`: none where the instance has no address; or why there are no gates at all.
+async fn host(instance: &Instance, target: &Target, gate: Result<Option<&Gate>, &String>) -> HostState {
     let findings = async {
-        match Gate::of(instance, roots) {
+        match gate {
             Ok(Some(gate)) => Ok(gate.check_once().await),
             Ok(None) => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Err(why) => Err(why),
         }
     };
     let (findings, known) = tokio::join!(findings, born(target));
     match findings {
         Ok(findings) => judge(instance, findings, known),
-        Err(error) => HostState::Fails(one_line(&error)),
+        Err(why) => HostState::Fails(why.clone()),
     }
 }
 

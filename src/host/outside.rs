@@ -1,11 +1,12 @@
 //! The gate: what a stranger on the Internet sees of a server that is ready.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header;
@@ -19,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 
 use crate::model::endpoint::Endpoint;
 use crate::model::instance::Instance;
+use crate::model::name::InstanceName;
 use crate::model::release::OpenClawVersion;
 
 /// How long a single request or connection may take.
@@ -62,7 +64,7 @@ impl fmt::Display for Check {
 pub type Finding = (Check, Result<String>);
 
 /// Looks at one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gate {
     http: reqwest::Client,
     origin: String,
@@ -71,66 +73,69 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate for the server at `address`, whatever DNS says, that trusts the PEM certificates in `roots` only, or
-    /// the system's store.
-    ///
-    /// # Errors
-    /// Roots that are no PEM certificates.
-    pub fn new(
-        endpoint: &Endpoint,
-        address: Ipv4Addr,
-        version: OpenClawVersion,
-        roots: Option<&[u8]>,
-    ) -> Result<Self> {
-        let mut http = reqwest::Client::builder()
-            .no_proxy()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_info(true)
-            .timeout(ANSWER);
-        if let Endpoint::Domain(name) = endpoint {
-            http = http.resolve(name, SocketAddr::from((address, 0)));
-        }
-        if let Some(pem) = roots {
-            let roots = reqwest::Certificate::from_pem_bundle(pem).context("the ACME roots")?;
-            ensure!(!roots.is_empty(), "the ACME roots have no certificate");
-            http = http.tls_certs_only(roots);
-        }
-        let origin = endpoint.origin();
-        Ok(Self { http: http.build()?, origin, address, version })
-    }
-
     /// The gate of an instance, once it has a server; `roots` is a PEM file.
     ///
     /// # Errors
-    /// As [`Gate::new`], and a file that cannot be read.
+    /// A file that cannot be read, or that holds no PEM certificates.
     pub fn of(instance: &Instance, roots: Option<&Path>) -> Result<Option<Self>> {
-        let (Some(endpoint), Some(server)) = (instance.endpoint(), instance.stage.server()) else {
-            return Ok(None);
-        };
-        let read = |path: &Path| {
-            std::fs::read(path).with_context(|| format!("cannot read the ACME roots {}", path.display()))
-        };
-        let pem = roots.map(read).transpose()?;
-        Self::new(&endpoint, server.ipv4, instance.spec.release.openclaw, pem.as_deref()).map(Some)
+        Ok(Self::of_all([instance], roots)?.remove(&instance.name))
     }
 
-    /// Makes every check once, side by side.
+    /// The gates of the instances that have a server. They go to the servers' addresses, whatever DNS says, and trust the
+    /// certificates in the PEM file `roots` only, or the system's store, which is read once for all of them.
+    ///
+    /// # Errors
+    /// As [`Gate::of`].
+    pub fn of_all<'a>(
+        instances: impl IntoIterator<Item = &'a Instance>,
+        roots: Option<&Path>,
+    ) -> Result<BTreeMap<InstanceName, Self>> {
+        let with_server =
+            |instance: &'a Instance| Some((instance, instance.endpoint()?, instance.stage.server()?.ipv4));
+        let there: Vec<_> = instances.into_iter().filter_map(with_server).collect();
+        let names = there.iter().filter_map(|(_, endpoint, address)| match endpoint {
+            Endpoint::Domain(name) => Some((name.as_str(), *address)),
+            Endpoint::Address(_) => None,
+        });
+        let http = client(names, roots)?;
+        let gate = |(instance, endpoint, address): (&Instance, Endpoint, Ipv4Addr)| {
+            let version = instance.spec.release.openclaw;
+            (instance.name.clone(), Self { http: http.clone(), origin: endpoint.origin(), address, version })
+        };
+        Ok(there.into_iter().map(gate).collect())
+    }
+
+    /// Makes every check once. What is asked over HTTP is asked one after the other, over the same connection where the
+    /// server keeps it: the TLS handshake costs more than all answers.
     pub async fn check_once(&self) -> Vec<Finding> {
-        let (certificate, ready, version, stranger, port) =
-            tokio::join!(self.certificate(), self.ready(), self.version(), self.stranger(), self.port());
-        vec![
-            (Check::Certificate, certificate),
-            (Check::Ready, ready),
-            (Check::Version, version),
-            (Check::Stranger, stranger),
-            (Check::Port, port),
-        ]
+        let over_http = async {
+            let (certificate, version) = self.page().await;
+            let ready = self.ready().await;
+            [
+                (Check::Certificate, certificate),
+                (Check::Ready, ready),
+                (Check::Version, version),
+                (Check::Stranger, self.stranger().await),
+            ]
+        };
+        let (over_http, port) = tokio::join!(over_http, self.port());
+        over_http.into_iter().chain([(Check::Port, port)]).collect()
+    }
+
+    /// The certificate that the page came with, and the page's version.
+    async fn page(&self) -> (Result<String>, Result<String>) {
+        match self.http.get(&self.origin).send().await {
+            Ok(response) => (self.certificate(&response), self.version(response).await),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                let no_page = anyhow!("{error:#}");
+                (Err(error), Err(no_page))
+            }
+        }
     }
 
     /// Any HTTP answer came through a verified connection: the client knows no other.
-    async fn certificate(&self) -> Result<String> {
-        let response = self.http.get(&self.origin).send().await?;
+    fn certificate(&self, response: &reqwest::Response) -> Result<String> {
         let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         let end = end_of(shown.context("no certificate was shown")?)?;
         ensure!(end.duration_since(Timestamp::now()) > RENEWED, "the certificate ends at {end}");
@@ -138,22 +143,19 @@ impl Gate {
     }
 
     async fn ready(&self) -> Result<String> {
-        let answer: Value = self.get("/readyz").await?.json().await.context("/readyz gives no JSON")?;
+        let response = self.http.get(format!("{}/readyz", self.origin)).send().await?;
+        ensure!(response.status() == 200, "/readyz answers {}", response.status());
+        let answer: Value = response.json().await.context("/readyz gives no JSON")?;
         ensure!(answer.get("ready") == Some(&Value::Bool(true)), "/readyz says {answer}");
         Ok(answer.to_string())
     }
 
-    async fn version(&self) -> Result<String> {
-        let page = self.get("/").await?.text().await?;
+    async fn version(&self, response: reqwest::Response) -> Result<String> {
+        ensure!(response.status() == 200, "/ answers {}", response.status());
+        let page = response.text().await?;
         let build = build_id(&page).context("the page names no build")?;
         ensure!(is_build_of(build, self.version), "the page is of build {build}, not of {}", self.version);
         Ok(build.to_owned())
-    }
-
-    async fn get(&self, path: &str) -> Result<reqwest::Response> {
-        let response = self.http.get(format!("{}{path}", self.origin)).send().await?;
-        ensure!(response.status() == 200, "{path} answers {}", response.status());
-        Ok(response)
     }
 
     async fn stranger(&self) -> Result<String> {
@@ -188,6 +190,28 @@ impl Gate {
             Ok(Ok(_)) => bail!("port {GATEWAY_PORT} is open to the world"),
         }
     }
+}
+
+/// The one HTTP client of many gates, with the addresses of those that have names.
+fn client<'a>(
+    names: impl Iterator<Item = (&'a str, Ipv4Addr)>,
+    roots: Option<&Path>,
+) -> Result<reqwest::Client> {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_info(true)
+        .timeout(ANSWER);
+    let mut http = names.fold(http, |http, (name, at)| http.resolve(name, SocketAddr::from((at, 0))));
+    if let Some(path) = roots {
+        let pem = std::fs::read(path);
+        let pem = pem.with_context(|| format!("cannot read the ACME roots {}", path.display()))?;
+        let roots = reqwest::Certificate::from_pem_bundle(&pem).context("the ACME roots")?;
+        ensure!(!roots.is_empty(), "the ACME roots have no certificate");
+        http = http.tls_certs_only(roots);
+    }
+    Ok(http.build()?)
 }
 
 /// Asks to be let in without credentials, and returns the gateway's words of refusal. That the connection broke is

@@ -1,7 +1,7 @@
 //! One way to both kinds of database: a connection pool, statements as values, transactions that are sent again when the
 //! connection was lost.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
@@ -19,6 +19,19 @@ const AWAY: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(35);
 /// Connections to one PostgreSQL database: a few, since each is used for milliseconds.
 const CONNECTIONS: u32 = 4;
+/// A process that is stopped in a transaction keeps others from the rows for as long, and no longer.
+const IDLE: &str = "SET idle_in_transaction_session_timeout = '60s'";
+
+/// A statement with the time by the database's clock in it, in milliseconds: as SQLite and as PostgreSQL have it.
+macro_rules! by_clock {
+    ($before:literal, $after:literal) => {
+        [
+            concat!($before, "CAST(unixepoch('subsec') * 1000 AS INTEGER)", $after),
+            concat!($before, "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", $after),
+        ]
+    };
+}
+pub(super) use by_clock;
 
 /// What a database is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,20 +144,25 @@ impl Database {
             Place::File(path) => {
                 (Engine::Sqlite, file_url(path, purpose).map_err(|e| StoreError::folder(path, e))?)
             }
-            Place::Postgres(database) => (Engine::Postgres, database.url().expose().to_owned()),
+            Place::Postgres(database) => {
+                let url = database.url().expose();
+                let unread = |(path, error): (PathBuf, _)| StoreError::authority(place, &path, &error);
+                unreadable_authority(url).map_or(Ok(()), |found| Err(unread(found)))?;
+                (Engine::Postgres, url.to_owned())
+            }
         };
         let options: AnyConnectOptions = url.parse().map_err(failed)?;
         let begin = engine.begin(purpose);
         // a pool tries again for as long as it may wait, and then tells only that: what is wrong is asked before
-        let mut connection = AnyConnection::connect_with(&options).await.map_err(failed)?;
-        for statement in begin {
-            connection.execute(*statement).await.map_err(failed)?;
-        }
-        connection.close().await.map_err(failed)?;
+        try_out(&options, begin).await.map_err(failed)?;
         // one connection: SQLite has one writer, and our reads are short; and a moment is seen by one connection only
         let alone = engine == Engine::Sqlite || purpose == Purpose::Copy;
         let connections = if alone { 1 } else { CONNECTIONS };
-        let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT);
+        // a connection that was lost is noticed by whoever uses it next, who asks again: no need to ask before each use
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECT)
+            .test_before_acquire(false);
         let pool = pool.after_connect(move |connection, _| {
             Box::pin(async move {
                 for statement in begin {
@@ -206,8 +224,8 @@ impl Database {
 
     /// Waits a little where the database went away, and may come back.
     async fn lost(&self, error: sqlx::Error, pauses: &mut Backoff) -> Result<(), StoreError> {
-        if self.engine == Engine::Postgres && StoreError::is_lost(&error) {
-            tracing::debug!(%error, "the database went away");
+        if self.engine == Engine::Postgres && StoreError::passes(&error) {
+            tracing::debug!(%error, "the database went away, or asks to try again");
             if pauses.pause().await.is_ok() {
                 return Ok(());
             }
@@ -217,12 +235,17 @@ impl Database {
 
     /// The time by the database's clock, in milliseconds.
     pub(super) async fn now(&self) -> Result<i64, StoreError> {
-        let sql = match self.engine {
-            Engine::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now",
-            Engine::Postgres => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
-        };
-        let row = self.row(Statement::new(sql)).await?;
+        let [sqlite, postgres] = by_clock!("SELECT ", " AS now");
+        let row = self.row(self.either(sqlite, postgres)).await?;
         row.map_or(Ok(0), |row| self.get(&row, "now"))
+    }
+
+    /// A statement that the two kinds of database spell differently.
+    pub(super) fn either(&self, sqlite: &'static str, postgres: &'static str) -> Statement {
+        Statement::new(match self.engine {
+            Engine::Sqlite => sqlite,
+            Engine::Postgres => postgres,
+        })
     }
 
     /// A column of a row.
@@ -232,6 +255,34 @@ impl Database {
     {
         sqlx::Row::try_get(row, column).map_err(|source| StoreError::of(&self.place, source))
     }
+}
+
+/// Connects once, and waits a little where the server has no room for one more or is about to be there.
+async fn try_out(options: &AnyConnectOptions, begin: &[&'static str]) -> Result<(), sqlx::Error> {
+    let mut pauses = Backoff::new(Duration::from_millis(100), Duration::from_secs(2), CONNECT);
+    let mut connection = loop {
+        match AnyConnection::connect_with(options).await {
+            Ok(connection) => break connection,
+            Err(error) if !StoreError::is_full_or_starting(&error) => return Err(error),
+            Err(error) if pauses.pause().await.is_err() => return Err(error),
+            Err(_) => {}
+        }
+    };
+    for statement in begin {
+        connection.execute(*statement).await?;
+    }
+    connection.close().await
+}
+
+/// The file of certificates that a URL names, where it cannot be read: sqlx would say no more than that no file is there.
+fn unreadable_authority(url: &str) -> Option<(PathBuf, std::io::Error)> {
+    let url = url::Url::parse(url).ok()?;
+    let named =
+        url.query_pairs().filter(|(key, _)| matches!(&**key, "sslrootcert" | "ssl-root-cert" | "ssl-ca"));
+    let file = named.last()?.1.into_owned();
+    let path = (!file.contains("-----BEGIN")).then(|| PathBuf::from(file))?;
+    let error = std::fs::File::open(&path).err()?;
+    Some((path, error))
 }
 
 fn away() -> Backoff {
@@ -254,7 +305,7 @@ impl Engine {
                 FILE.split_last().map_or(&[], |(_, before)| before)
             }
             (Self::Postgres, Purpose::Copy) => &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
-            (Self::Postgres, Purpose::Create | Purpose::Use) => &[],
+            (Self::Postgres, Purpose::Create | Purpose::Use) => &[IDLE],
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Why the state cannot be read or written.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use sqlx::postgres::PgDatabaseError;
 
 use super::file;
 use crate::model::place::Place;
@@ -38,7 +41,7 @@ pub enum StoreError {
         /// The file.
         place: Place,
         /// What SQLite says.
-        source: sqlx::Error,
+        source: Said,
     },
     /// The file is damaged, or another kind of file.
     #[error("{place} is not a readable state file")]
@@ -46,7 +49,7 @@ pub enum StoreError {
         /// The file.
         place: Place,
         /// What SQLite says.
-        source: sqlx::Error,
+        source: Said,
     },
     /// Something is not as it was written.
     #[error("the state in {place} is damaged: {what} is not as it was written")]
@@ -94,7 +97,7 @@ pub enum StoreError {
         /// The database.
         place: Place,
         /// What the network says.
-        source: sqlx::Error,
+        source: Said,
     },
     /// Its certificate is not from an authority that is known, or not for this address.
     #[error("the state's database {place} is not known to be itself")]
@@ -102,7 +105,7 @@ pub enum StoreError {
         /// The database.
         place: Place,
         /// What is wrong with the certificate.
-        source: sqlx::Error,
+        source: Said,
     },
     /// The database does not let us in.
     #[error("the state's database {place} does not let you in")]
@@ -110,7 +113,7 @@ pub enum StoreError {
         /// The database.
         place: Place,
         /// What it says.
-        source: sqlx::Error,
+        source: Said,
     },
     /// The server has no such database.
     #[error("there is no database {place}")]
@@ -118,7 +121,7 @@ pub enum StoreError {
         /// The database.
         place: Place,
         /// What the server says.
-        source: sqlx::Error,
+        source: Said,
     },
     /// It was opened to be looked at: a fault of the program.
     #[error("the state in {place} was opened to be read")]
@@ -146,8 +149,31 @@ pub enum StoreError {
         /// Where.
         place: Place,
         /// What the database says.
-        source: sqlx::Error,
+        source: Said,
     },
+}
+
+/// What a database says; PostgreSQL without the line of its own source that says so.
+#[derive(Debug)]
+pub struct Said(sqlx::Error);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.0.as_database_error();
+        match error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
+            Some(error) => write!(f, "error returned from database: {}", error.message()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Said {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            sqlx::Error::Database(_) => None,
+            other => other.source(),
+        }
+    }
 }
 
 /// A file system over a network.
@@ -175,7 +201,7 @@ pub enum Obstacle {
     Unreadable,
     /// Something else; what SQLite says.
     #[error(transparent)]
-    Sqlite(sqlx::Error),
+    Sqlite(Said),
 }
 
 impl Obstacle {
@@ -212,31 +238,37 @@ impl StoreError {
 
     fn of_file(place: Place, source: sqlx::Error) -> Self {
         match code(&source).and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-            Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Corrupt { place, source },
+            Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Corrupt { place, source: Said(source) },
             Some(sqlite::FULL) => Self::Unwritable { place, source: Obstacle::Full },
-            Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source },
+            Some(sqlite::BUSY | sqlite::LOCKED) => Self::Busy { place, source: Said(source) },
             Some(sqlite::PERM | sqlite::READONLY | sqlite::IOERR | sqlite::CANTOPEN) => {
                 // whoever only looks finds out like this that even that takes a journal
                 if let Some(Err(why)) = place.file().map(file::is_writable) {
                     return why;
                 }
                 let full = place.file().is_some_and(file::is_full);
-                let source = if full { Obstacle::Full } else { Obstacle::Sqlite(source) };
+                let source = if full { Obstacle::Full } else { Obstacle::Sqlite(Said(source)) };
                 Self::Unwritable { place, source }
             }
-            Some(_) | None => Self::Other { place, source },
+            Some(_) | None => Self::Other { place, source: Said(source) },
         }
     }
 
     /// SQLSTATE codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
     fn of_server(place: Place, source: sqlx::Error) -> Self {
         match code(&source).as_deref() {
-            Some("28P01" | "28000" | "42501") => Self::Denied { place, source },
-            Some("3D000") => Self::NoDatabase { place, source },
-            _ if is_untrusted(&source) => Self::Untrusted { place, source },
-            _ if Self::is_lost(&source) => Self::Unreachable { place, source },
-            Some(_) | None => Self::Other { place, source },
+            Some("28P01" | "28000" | "42501") => Self::Denied { place, source: Said(source) },
+            Some("3D000") => Self::NoDatabase { place, source: Said(source) },
+            _ if is_untrusted(&source) => Self::Untrusted { place, source: Said(source) },
+            _ if Self::is_lost(&source) => Self::Unreachable { place, source: Said(source) },
+            Some(_) | None => Self::Other { place, source: Said(source) },
         }
+    }
+
+    /// A file with certificates that a server's URL names, and that cannot be read.
+    pub(super) fn authority(place: &Place, path: &Path, error: &std::io::Error) -> Self {
+        let why = format!("cannot read sslrootcert {}: {error}", path.display());
+        Self::Untrusted { place: place.clone(), source: Said(sqlx::Error::Io(std::io::Error::other(why))) }
     }
 
     pub(super) fn folder(path: &Path, source: std::io::Error) -> Self {
@@ -249,10 +281,23 @@ impl StoreError {
             // nothing that waiting would change
             _ if is_untrusted(error) => false,
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
-            // shut down, crashed, starting up, and the class of broken connections
-            _ => code(error)
-                .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03") || code.starts_with("08")),
+            // shut down, crashed, starting up, idle for too long, full, and the class of broken connections
+            _ => code(error).is_some_and(|code| {
+                matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300")
+                    || code.starts_with("08")
+            }),
         }
+    }
+
+    /// Whether what was asked of a server may be asked again: it was lost, or undone for the sake of somebody else's
+    /// transaction (40001, 40P01).
+    pub(super) fn passes(error: &sqlx::Error) -> bool {
+        Self::is_lost(error) || code(error).is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    }
+
+    /// Whether a server is there, but has no connection left or is still starting.
+    pub(super) fn is_full_or_starting(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| matches!(&*code, "53300" | "57P03"))
     }
 }
 

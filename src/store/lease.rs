@@ -6,7 +6,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::database::{Statement, Written};
+use super::database::{Statement, Written, by_clock};
 use super::session::Session;
 use super::{Inner, Store, StoreError};
 use crate::backoff::Backoff;
@@ -188,9 +188,9 @@ async fn beat(inner: &Weak<Inner>) -> Option<()> {
     let store = Store { inner: inner.upgrade()? };
     let me = store.me()?.id.clone();
     // what cannot be renewed is told by the next write, which is refused
-    let Ok(clock) = store.database().now().await else { return Some(()) };
-    let renew = Statement::new("UPDATE lease SET expires = $2 WHERE holder = $1 AND expires < $2");
-    let _ = store.database().write(&[renew.bind(me).bind(clock + TERM)]).await;
+    let [sqlite, postgres] = by_clock!("UPDATE lease SET expires = ", " + $2 WHERE holder = $1");
+    let renew = store.database().either(sqlite, postgres).bind(me).bind(TERM);
+    let _ = store.database().write(&[renew]).await;
     Some(())
 }
 
@@ -224,13 +224,13 @@ impl Lease {
         &self,
         statements: impl IntoIterator<Item = Statement>,
     ) -> Result<u64, StoreError> {
-        let clock = self.store.database().now().await?;
-        let renew =
-            Statement::new("UPDATE lease SET expires = $4 WHERE subject = $1 AND fence = $2 AND holder = $3")
-                .bind(self.subject.as_str())
-                .bind(self.fence)
-                .bind(self.store.session()?.id.as_str())
-                .bind(clock + TERM);
+        let [sqlite, postgres] = by_clock!(
+            "UPDATE lease SET expires = ",
+            " + $4 WHERE subject = $1 AND fence = $2 AND holder = $3"
+        );
+        let renew = self.store.database().either(sqlite, postgres);
+        let renew = renew.bind(self.subject.as_str()).bind(self.fence);
+        let renew = renew.bind(self.store.session()?.id.as_str()).bind(TERM);
         let mut all = vec![renew.guard()];
         all.extend(statements);
         match self.store.database().write(&all).await? {

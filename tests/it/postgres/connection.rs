@@ -36,6 +36,8 @@ fn refused(said: &Said, what: &str, password: &str) {
     assert!(first.starts_with(what), "{}", said.stderr);
     assert!(why.starts_with("caused by: ") && hint.starts_with("hint: "), "{}", said.stderr);
     assert!(!said.stderr.contains(password), "{}", said.stderr);
+    // PostgreSQL tells where in its own source it refused
+    assert!(!said.stderr.contains(" at line "), "{}", said.stderr);
     assert_eq!(said.code, Some(1));
 }
 
@@ -72,6 +74,9 @@ fn a_database_that_does_not_let_in_is_not_there_or_does_not_answer() {
         &format!("error: no answer from the state's database {away}"),
         "hunter2",
     );
+    let unknown = "postgres://clawberth@db.invalid/fleet";
+    let what = format!("error: no answer from the state's database {unknown}");
+    refused(&list(home, unknown, &[]), &what, "hunter2");
 }
 
 #[test]
@@ -101,11 +106,18 @@ fn a_certificate_is_that_of_a_known_authority_or_nothing_is_sent() {
     let untrusted =
         format!("error: the state's database {} is not known to be itself", database.url_without_password());
     let unknown = format!("{}?sslmode=verify-full", database.url());
-    for url in [with(&home.join("stranger.pem")), unknown] {
+    for url in [with(&home.join("stranger.pem")), with(&home.join("missing.pem")), unknown] {
         let said = list(home, &url, &[]);
         refused(&said, &untrusted, database.password());
         assert!(said.stderr.contains("sslrootcert"), "{}", said.stderr);
     }
+    let missing = home.join("missing.pem");
+    let said = list(home, &with(&missing), &[]);
+    assert!(
+        said.stderr.contains(&format!("cannot read sslrootcert {}: ", missing.display())),
+        "{}",
+        said.stderr
+    );
     let plain = format!("{}?sslmode=disable", database.url());
     let said = list(home, &plain, &[]);
     let what = format!(

@@ -11,8 +11,8 @@ use clawberth::store::{FLEET, Lease, Session, Store, StoreError};
 use super::server::{Database, Server};
 
 const NOW: &str = "2026-11-22T00:00:00Z";
-/// Longer than it takes to get what is free.
-const SOON: Duration = Duration::from_millis(500);
+/// Longer than it takes to get what is free, on a busy computer, too.
+const SOON: Duration = Duration::from_secs(3);
 
 fn alice() -> Instance {
     let integrity = format!("sha512-{}==", "A".repeat(86));
@@ -170,4 +170,37 @@ async fn many_who_begin_at_once_are_of_one_fleet() {
     assert!(opened.iter().all(|store| store.fleet() == &FleetId::from_bytes([1; 8])));
     assert_eq!(opened[0].history(Some("alice")).await.unwrap().len(), 8);
     assert_eq!(opened[0].check().await.unwrap(), Vec::<String>::new());
+}
+
+/// What PostgreSQL undid for a reason that passes is asked again, and is done once.
+#[tokio::test]
+async fn what_was_undone_for_a_reason_that_passes_is_asked_again() {
+    let Some(server) = Server::shared() else { return };
+    let database = server.database();
+    let store = open(&database).await;
+    let lease = lease(&store, "alice").await;
+    // a sequence goes on counting where a transaction is undone
+    database.sql(
+        "CREATE SEQUENCE tries; CREATE TABLE reason (code TEXT);
+         GRANT USAGE ON SEQUENCE tries TO clawberth; GRANT SELECT ON reason TO clawberth;
+         CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('tries') < 3 THEN
+                 RAISE EXCEPTION 'not now' USING ERRCODE = (SELECT code FROM reason);
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER twice BEFORE INSERT ON intent FOR EACH ROW EXECUTE FUNCTION twice();",
+    );
+    let codes = ["40001", "40P01", "53300", "57P01", "57P03", "57P05", "25P03"];
+    for code in codes {
+        database.sql(&format!(
+            "DELETE FROM reason; INSERT INTO reason VALUES ('{code}'); SELECT setval('tries', 1, false)"
+        ));
+        let intent = lease.begin("reach", NOW).await.unwrap_or_else(|error| panic!("{code}: {error:?}"));
+        lease.end(intent, "done", NOW).await.unwrap();
+    }
+    assert_eq!(store.history(None).await.unwrap().len(), codes.len());
+    database.sql("UPDATE reason SET code = '23514'; SELECT setval('tries', 1, false)");
+    let error = lease.begin("reach", NOW).await.unwrap_err();
+    assert!(matches!(error, StoreError::Other { .. }), "{error:?}");
 }
