@@ -123,11 +123,23 @@ pub(super) async fn set_up(instance: &Instance, world: &World) -> Result<Done> {
     let target = target(instance, world)?;
     let mut line = Line::new(&target);
     let mut pauses = polling(COMMAND);
-    for command in [install::mark(), install::again()] {
-        line.run(&command, &mut pauses).await?;
-    }
+    let marked = line.run(&install::mark(), &mut pauses).await?;
+    ensure!(marked.status == 0, "the host cannot write: {}", marked.stderr.trim());
+    start_again(&mut line, &mut pauses).await?;
     world.stop.or(until_installed(&target, instance, world)).await?;
     Ok(Done::new(Outcome::Installed, format!("set up again: {}", instance.spec.release)))
+}
+
+/// Starts the set-up. Where it runs already, perhaps because the answer to the first start was lost, that is as good.
+async fn start_again(line: &mut Line<'_>, pauses: &mut Backoff) -> Result<()> {
+    let started = line.run(&install::again(), pauses).await?;
+    if started.status == 0 {
+        return Ok(());
+    }
+    let seen = line.run(&install::progress(), pauses).await?;
+    let runs = matches!(install::parse_progress(&seen.stdout), Ok(Progress::Running { .. }));
+    ensure!(runs, "the set-up cannot be started: {}", started.stderr.trim());
+    Ok(())
 }
 
 /// Watches the set-up, which the server does by itself. One that an earlier deploy saw fail is started again, once.
@@ -146,7 +158,7 @@ async fn until_installed(target: &Target, instance: &Instance, world: &World) ->
             Ok(Ok(Progress::Packages)) => seen = "installing Debian's packages".to_owned(),
             Ok(Ok(Progress::Running { part, .. })) => seen = part.to_string(),
             Ok(Ok(Progress::Failed { .. })) if first_look => {
-                line.run(&install::again(), &mut pauses).await?;
+                start_again(&mut line, &mut pauses).await?;
                 seen = "starting the set-up again".to_owned();
             }
             Ok(Ok(Progress::Failed { what, log })) => return Err(failed(instance, &what, &log).into()),
