@@ -1,11 +1,12 @@
 //! One way to both kinds of database: a connection pool, statements as values, transactions that are sent again when the
 //! connection was lost.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
 use super::StoreError;
 use crate::backoff::Backoff;
@@ -62,7 +63,7 @@ pub(super) struct Database {
 /// One statement, with what it is about.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     values: Vec<Value>,
     guards: bool,
 }
@@ -101,7 +102,7 @@ impl From<i64> for Value {
 
 impl Statement {
     pub(super) fn new(sql: &'static str) -> Self {
-        Self { sql, values: Vec::new(), guards: false }
+        Self { sql: Cow::Borrowed(sql), values: Vec::new(), guards: false }
     }
 
     /// The next of `$1`, `$2`, …
@@ -116,8 +117,29 @@ impl Statement {
         self
     }
 
+    /// This one in the place of `first`, which PostgreSQL carries out along with it: neither sees what the other changes.
+    fn joined(self, first: Self) -> Self {
+        let shift = first.values.len();
+        let mut parts = self.sql.split('$');
+        let mut sql = format!("WITH first AS ({}) {}", first.sql, parts.next().unwrap_or_default());
+        for part in parts {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let (number, rest) = part.split_at(digits);
+            let number =
+                number.parse::<usize>().map_or_else(|_| number.to_owned(), |n| (n + shift).to_string());
+            sql.extend(["$", &number, rest]);
+        }
+        let values = first.values.into_iter().chain(self.values).collect();
+        Self { sql: Cow::Owned(sql), values, guards: self.guards }
+    }
+
     fn query(&self) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
-        self.values.iter().cloned().fold(sqlx::query(self.sql), |query, value| match value {
+        let query = match &self.sql {
+            Cow::Borrowed(sql) => sqlx::query(*sql),
+            // put together of two that are written in these sources
+            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql.clone())),
+        };
+        self.values.iter().cloned().fold(query, |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Maybe(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
@@ -200,6 +222,15 @@ impl Database {
                 Ok(written) => return Ok(written),
                 Err(error) => self.lost(error, &mut pauses).await?,
             }
+        }
+    }
+
+    /// Two statements of which neither needs what the other changes, for a transaction; to PostgreSQL they go as one, since
+    /// each costs a way there and back.
+    pub(super) fn together(&self, first: Statement, second: Statement) -> Vec<Statement> {
+        match self.engine {
+            Engine::Sqlite => vec![first, second],
+            Engine::Postgres => vec![second.joined(first)],
         }
     }
 
@@ -316,4 +347,18 @@ fn file_url(path: &Path, purpose: Purpose) -> std::io::Result<String> {
     let url = url::Url::from_file_path(&path).map_err(|()| std::io::Error::other("not a path"))?;
     let mode = if purpose == Purpose::Create { "rwc" } else { "rw" };
     Ok(format!("sqlite://{}?mode={mode}", url.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_statements_for_postgresql_are_one() {
+        let first = Statement::new("UPDATE a SET x = $2 WHERE y = $1").bind("y").bind(2);
+        let second = Statement::new("INSERT INTO b VALUES ($1, $1, $2)").bind("one").bind(3);
+        let joined = second.joined(first);
+        let expected = "WITH first AS (UPDATE a SET x = $2 WHERE y = $1) INSERT INTO b VALUES ($3, $3, $4)";
+        assert_eq!((joined.sql.as_ref(), joined.values.len()), (expected, 4));
+    }
 }

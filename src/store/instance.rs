@@ -13,7 +13,7 @@ const END: char = '\u{1e}';
 /// statement, so that the seal is of the same moment.
 const ALL: &str = "\
 SELECT fleet.seal, (SELECT string_agg(name || '\u{1f}' || spec || '\u{1f}' || stage || '\u{1f}' || created || '\u{1f}' || hash,
-                                      '\u{1e}' ORDER BY name) FROM instance) AS instances FROM fleet";
+                                      '\u{1e}') FROM instance) AS instances FROM fleet";
 
 /// Takes an instance's old hash out of the fleet's seal and puts the new one in: exclusive or is both. SQLite has no operator
 /// for it, but what either has without what both have is the same.
@@ -37,6 +37,8 @@ impl Store {
             instances.push(instance);
             all ^= hash;
         }
+        // the databases would sort the whole texts
+        instances.sort_by(|one, other| one.name.cmp(&other.name));
         match all == database.get::<i64>(&row, "seal")? {
             true => Ok(instances),
             false => Err(self.damaged("the list of instances".to_owned())),
@@ -71,13 +73,13 @@ impl Store {
              created = excluded.created, hash = excluded.hash",
         );
         let put = put.bind(name).bind(spec).bind(stage).bind(instance.created.as_str()).bind(hash);
-        Ok(vec![reseal(name, hash), put])
+        Ok(self.database().together(reseal(name, hash), put))
     }
 
     /// The statements that take an instance off the list.
     pub(super) fn remove_instance(&self, name: &InstanceName) -> Vec<Statement> {
         let remove = Statement::new("DELETE FROM instance WHERE name = $1");
-        vec![reseal(name.as_str(), 0), remove.bind(name.as_str())]
+        self.database().together(reseal(name.as_str(), 0), remove.bind(name.as_str()))
     }
 
     fn row_error(&self, what: &str, source: serde_json::Error) -> StoreError {

@@ -122,7 +122,7 @@ impl Lease {
             ended: None,
             outcome: None,
         };
-        self.write([entry.reseal(0), entry.insert()]).await?;
+        self.write(self.store.database().together(entry.reseal(0), entry.insert())).await?;
         Ok(Intent(entry))
     }
 
@@ -131,7 +131,7 @@ impl Lease {
     /// # Errors
     /// [`StoreError`].
     pub async fn end(&self, intent: Intent, outcome: &str, now: &str) -> Result<(), StoreError> {
-        self.write(intent.ended(outcome, now)).await?;
+        self.write(intent.ended(outcome, now, self.store.database())).await?;
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Lease {
     /// # Errors
     /// [`StoreError`].
     pub async fn advance(&self, intent: Intent, instance: &Instance, now: &str) -> Result<(), StoreError> {
-        let ended = intent.ended(instance.stage.word(), now);
+        let ended = intent.ended(instance.stage.word(), now, self.store.database());
         let change = match instance.stage {
             Stage::Gone => self.store.remove_instance(&instance.name),
             _ => self.store.change_instance(instance)?,
@@ -152,14 +152,14 @@ impl Lease {
 }
 
 impl Intent {
-    fn ended(self, outcome: &str, now: &str) -> [Statement; 2] {
+    fn ended(self, outcome: &str, now: &str, database: &Database) -> Vec<Statement> {
         let Self(mut entry) = self;
         let before = entry.hash();
         entry.ended = Some(now.to_owned());
         entry.outcome = Some(outcome.to_owned());
         let (seal, hash) = (entry.reseal(before), entry.hash());
         let end = Statement::new("UPDATE intent SET ended = $2, outcome = $3, hash = $4 WHERE id = $1");
-        [seal, end.bind(entry.id).bind(now).bind(outcome).bind(hash)]
+        database.together(seal, end.bind(entry.id).bind(now).bind(outcome).bind(hash))
     }
 }
 

@@ -32,9 +32,10 @@ fn migrations(engine: Engine) -> &'static Migrator {
 pub(super) async fn of(database: &Database) -> Result<Option<i64>, StoreError> {
     let tables = match database.engine {
         Engine::Sqlite => "SELECT count(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        // the views of information_schema take it longer than everything else here
         Engine::Postgres => {
-            "SELECT count(*) AS n FROM information_schema.tables
-             WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'"
+            "SELECT count(*) AS n FROM pg_class
+             WHERE oid = to_regclass(quote_ident(current_schema()) || '._sqlx_migrations')"
         }
     };
     if number(database, tables).await? == 0 {
