@@ -27,14 +27,13 @@ impl Rollout {
     ///
     /// # Errors
     /// [`Impossible`] where the event cannot be.
-    pub fn after(&self, event: Event, now: Timestamp) -> Result<Self, Impossible> {
-        let mut next = self.clone();
+    pub fn after(mut self, event: Event, now: Timestamp) -> Result<Self, Impossible> {
         let done = match event {
-            Event::Host(name, fact) => next.learn(&name, fact, now),
-            Event::Asked(request) => next.hear(request),
-            Event::Ended => next.end(),
+            Event::Host(name, fact) => self.learn(&name, fact, now),
+            Event::Asked(request) => self.hear(request),
+            Event::Ended => self.end(),
         };
-        done.map(|()| next).map_err(Impossible)
+        done.map(|()| self).map_err(Impossible)
     }
 
     fn learn(&mut self, name: &InstanceName, fact: Fact, now: Timestamp) -> Result<(), String> {

@@ -102,8 +102,8 @@ mod tests {
     fn each_wave_is_spread_over_the_locations() {
         let expected = "\
 fsn1-003
-fsn1-000 nbg1-000 fsn1-004 hel1-001
-fsn1-001 hel1-000 fsn1-005 nbg1-002
+fsn1-000 nbg1-000 fsn1-004 fsn1-005
+fsn1-001 hel1-000 hel1-001 nbg1-002
 fsn1-002 nbg1-001";
         assert_eq!(shown(&[("fsn1", 6), ("hel1", 2), ("nbg1", 3)], "1,4"), expected);
     }
@@ -111,9 +111,9 @@ fsn1-002 nbg1-001";
     #[test]
     fn a_rare_location_is_kept_for_the_later_waves() {
         let expected = "\
-fsn1-000 nbg1-000 fsn1-003
-fsn1-001 nbg1-001 fsn1-004
-fsn1-002 fsn1-005 fsn1-006";
+fsn1-000 nbg1-000 fsn1-002
+fsn1-001 nbg1-001 fsn1-003
+fsn1-004 fsn1-005 fsn1-006";
         assert_eq!(shown(&[("fsn1", 7), ("nbg1", 2)], "3"), expected);
     }
 
