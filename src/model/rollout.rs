@@ -103,7 +103,13 @@ impl Host {
 
 impl Rollout {
     /// A rollout that has not touched anything yet.
-    pub fn new(id: RolloutId, change: Change, settings: Settings, hosts: Vec<Host>, begun: Timestamp) -> Self {
+    pub fn new(
+        id: RolloutId,
+        change: Change,
+        settings: Settings,
+        hosts: Vec<Host>,
+        begun: Timestamp,
+    ) -> Self {
         Self { id, change, begun, settings, state: State::Running, hosts }
     }
 

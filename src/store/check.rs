@@ -64,5 +64,7 @@ fn contradictions(instances: &[Instance]) -> Vec<String> {
 fn rivals(rollouts: &[Rollout]) -> Vec<String> {
     let later = rollouts.iter().skip(1);
     let pairs = rollouts.iter().zip(later).filter(|(rollout, _)| !rollout.is_over());
-    pairs.map(|(first, then)| format!("the rollout {} is not over and {} was begun", first.id, then.id)).collect()
+    pairs
+        .map(|(first, then)| format!("the rollout {} is not over and {} was begun", first.id, then.id))
+        .collect()
 }

@@ -77,7 +77,8 @@ impl Rows {
     /// The hosts whose rows are not as they were.
     fn put_hosts(&self, id: &RolloutId, before: Option<&Self>) -> impl Iterator<Item = Statement> {
         let was = move |place: usize| before.and_then(|rows| rows.hosts.get(place)).map(|(_, hash)| *hash);
-        let changed = self.hosts.iter().enumerate().filter(move |(place, (_, hash))| was(*place) != Some(*hash));
+        let changed =
+            self.hosts.iter().enumerate().filter(move |(place, (_, hash))| was(*place) != Some(*hash));
         changed.map(move |(place, (host, hash))| {
             Statement::new(
                 "INSERT INTO rollout_host (rollout, place, host, hash) VALUES ($1, $2, $3, $4)
@@ -193,7 +194,8 @@ impl Store {
             sealed = database.get::<Option<i64>>(&row, "rollouts")?.unwrap_or_default();
             let Some(id) = database.get::<Option<String>>(&row, "id")? else { continue };
             if !hashes.contains_key(&id) {
-                let (head, hosts): (String, i64) = (database.get(&row, "head")?, database.get(&row, "hosts")?);
+                let (head, hosts): (String, i64) =
+                    (database.get(&row, "head")?, database.get(&row, "hosts")?);
                 let hash = database.get::<i64>(&row, "hash")?;
                 if head_hash(&id, &head, hosts) != hash {
                     return Err(self.damaged(format!("the rollout {id}")));
@@ -225,7 +227,14 @@ impl Store {
     fn read_head(&self, id: &str, head: &str) -> Result<Rollout, StoreError> {
         let head: Head = serde_json::from_str(head).map_err(|source| self.rollout_error(source))?;
         let Head { change, begun, settings, state } = head;
-        Ok(Rollout { id: RolloutId::stored(id.to_owned()), change, begun, settings, state, hosts: Vec::new() })
+        Ok(Rollout {
+            id: RolloutId::stored(id.to_owned()),
+            change,
+            begun,
+            settings,
+            state,
+            hosts: Vec::new(),
+        })
     }
 
     fn rollout_error(&self, source: serde_json::Error) -> StoreError {

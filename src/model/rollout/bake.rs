@@ -80,7 +80,10 @@ mod tests {
         let read = |text: &str| text.parse::<Bake>().unwrap();
         let seconds = |text| read(text).duration().as_secs();
         assert_eq!([seconds("0s"), seconds("90s"), seconds("5m"), seconds("1h")], [0, 90, 300, 3600]);
-        assert_eq!(["0s", "60s", "90s", "7200s"].map(|text| read(text).to_string()), ["0s", "1m", "90s", "2h"]);
+        assert_eq!(
+            ["0s", "60s", "90s", "7200s"].map(|text| read(text).to_string()),
+            ["0s", "1m", "90s", "2h"]
+        );
     }
 
     #[test]

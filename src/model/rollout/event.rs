@@ -44,7 +44,10 @@ impl Rollout {
         let host = host.ok_or_else(|| format!("{name} is not in this rollout"))?;
         let word = fact.word();
         if fact == Fact::Started && host.status == Status::Waiting && !may_start {
-            return Err(format!("{name} cannot start: the rollout is {}, or could pass its budget", self.state));
+            return Err(format!(
+                "{name} cannot start: the rollout is {}, or could pass its budget",
+                self.state
+            ));
         }
         if fact == Fact::Recalled && host.status != Status::Returning && !may_return {
             return Err(format!("{name} cannot go back while the rollout is {}", self.state));
@@ -96,7 +99,8 @@ impl Rollout {
             return Ok(());
         }
         for host in self.hosts.iter_mut().filter(|host| host.status == Status::Waiting) {
-            let why = if verdict == Verdict::Aborted { "the rollout was aborted" } else { "the rollout went back" };
+            let why =
+                if verdict == Verdict::Aborted { "the rollout was aborted" } else { "the rollout went back" };
             host.status = Status::Skipped { why: why.to_owned() };
         }
         self.state = State::Finished(verdict);

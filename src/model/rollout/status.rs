@@ -145,9 +145,10 @@ impl Status {
     /// Since when it is as it is, where something was done to it.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::Updated { at } | Self::Reverted { at, .. } | Self::Down { at, .. } | Self::Returned { at } => {
-                Some(*at)
-            }
+            Self::Updated { at }
+            | Self::Reverted { at, .. }
+            | Self::Down { at, .. }
+            | Self::Returned { at } => Some(*at),
             Self::Waiting | Self::Running | Self::Returning | Self::Skipped { .. } => None,
         }
     }
@@ -156,9 +157,11 @@ impl Status {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Reverted { why, .. } | Self::Down { why, .. } | Self::Skipped { why } => Some(why),
-            Self::Waiting | Self::Running | Self::Updated { .. } | Self::Returning | Self::Returned { .. } => {
-                None
-            }
+            Self::Waiting
+            | Self::Running
+            | Self::Updated { .. }
+            | Self::Returning
+            | Self::Returned { .. } => None,
         }
     }
 

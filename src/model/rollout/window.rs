@@ -41,7 +41,8 @@ impl Window {
     /// When it opens next, after this time.
     pub fn opens_after(&self, now: Timestamp) -> Timestamp {
         let from = self.second_of_week(now);
-        let wait = self.openings().map(|opening| (opening - from - 1).rem_euclid(WEEK) + 1).min().unwrap_or(0);
+        let wait =
+            self.openings().map(|opening| (opening - from - 1).rem_euclid(WEEK) + 1).min().unwrap_or(0);
         let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
         second.checked_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX)
     }
@@ -150,7 +151,8 @@ impl From<Window> for String {
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = DAYS.iter().zip(self.days).filter(|(_, open)| *open).map(|(day, _)| *day);
-        let days = if self.days == [true; 7] { "daily".to_owned() } else { open.collect::<Vec<_>>().join(",") };
+        let days =
+            if self.days == [true; 7] { "daily".to_owned() } else { open.collect::<Vec<_>>().join(",") };
         let clock = |seconds: i64| format!("{:02}:{:02}", seconds / 3600, seconds / MINUTE % 60);
         let zone = match self.offset {
             0 => "UTC".to_owned(),

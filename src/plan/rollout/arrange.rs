@@ -27,7 +27,8 @@ pub fn arrange(hosts: Vec<Candidate>, waves: &Waves) -> Vec<Host> {
         let missing = size.saturating_sub(wave.len());
         wave.extend((0..missing).filter_map(|_| left.take()));
     }
-    let number = |(wave, names): (usize, Vec<InstanceName>)| names.into_iter().map(move |n| Host::waiting(n, wave));
+    let number =
+        |(wave, names): (usize, Vec<InstanceName>)| names.into_iter().map(move |n| Host::waiting(n, wave));
     (1..).zip(arranged).flat_map(number).collect()
 }
 
@@ -138,7 +139,8 @@ fsn1-004 fsn1-005 fsn1-006";
 
     #[test]
     fn every_host_is_in_one_wave_and_the_waves_have_their_sizes() {
-        let hosts = arrange(fleet(&[("fsn1", 17), ("hel1", 9), ("nbg1", 4)]), &"1,5,25%,100%".parse().unwrap());
+        let hosts =
+            arrange(fleet(&[("fsn1", 17), ("hel1", 9), ("nbg1", 4)]), &"1,5,25%,100%".parse().unwrap());
         let names: BTreeSet<_> = hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!((hosts.len(), names.len()), (30, 30));
         let size = |wave| hosts.iter().filter(|host| host.wave == wave).count();

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::dice::Dice;
 use super::scenario::{Fate, Outcome, Scenario, begun};
 use crate::model::name::InstanceName;
-use crate::model::rollout::{Event, Fact, OnFailure, Request, Rollout, State, Status, Verdict};
+use crate::model::rollout::{Event, Fact, Host, OnFailure, Request, Rollout, State, Status, Verdict};
 use crate::plan::rollout::{Decision, Reason, next};
 
 /// The hosts of a scenario, the controller that changes them, and what disturbs it.
@@ -30,7 +30,6 @@ pub(super) struct World {
     heard: usize,
     /// Hosts were found down that nothing was done to: no planner can prevent that.
     fell: bool,
-    pub(super) most_in_flight: usize,
 }
 
 impl World {
@@ -51,7 +50,6 @@ impl World {
             interruptions: 0,
             heard: 0,
             fell: false,
-            most_in_flight: 0,
         }
     }
 
@@ -82,7 +80,8 @@ impl World {
         let twice = self.heard % 16 == 0;
         self.heard += 1;
         let before = self.rollout.take().unwrap();
-        let after = before.after(event.clone(), self.now).unwrap_or_else(|error| panic!("{event:?}: {error}"));
+        let after =
+            before.after(event.clone(), self.now).unwrap_or_else(|error| panic!("{event:?}: {error}"));
         if twice {
             let again = after.clone().after(event, self.now);
             assert_eq!(again.as_ref(), Ok(&after), "the same event twice");
@@ -116,7 +115,10 @@ impl World {
         assert!(!names.is_empty());
         for name in names {
             let fresh = matches!(self.status(name), Status::Updated { .. });
-            assert!(!fresh || self.rollout().state == State::Stopped, "an updated host goes back for nothing");
+            assert!(
+                !fresh || self.rollout().state == State::Stopped,
+                "an updated host goes back for nothing"
+            );
             self.hear(Event::Host(name.clone(), Fact::Recalled));
             self.concluded.insert(name.clone());
             self.in_hand.insert(name.clone());
@@ -139,7 +141,8 @@ impl World {
                 self.ask(Request::Resume);
             }
         }
-        let done: Vec<_> = self.ends.iter().filter(|(_, end)| **end <= self.now).map(|(n, _)| n.clone()).collect();
+        let done: Vec<_> =
+            self.ends.iter().filter(|(_, end)| **end <= self.now).map(|(n, _)| n.clone()).collect();
         for name in done {
             self.ends.remove(&name);
             self.in_hand.remove(&name);
@@ -245,7 +248,7 @@ impl World {
 
     fn failed(&self) -> impl Iterator<Item = &InstanceName> {
         let failed = |status: &Status| matches!(status, Status::Down { .. } | Status::Reverted { .. });
-        let counts = move |host: &&crate::model::rollout::Host| failed(&host.status) && !host.acknowledged;
+        let counts = move |host: &&Host| failed(&host.status) && !host.acknowledged;
         self.rollout().hosts.iter().filter(counts).map(|host| &host.name)
     }
 
@@ -279,7 +282,7 @@ impl World {
 
     fn check_always(&mut self) {
         let in_flight = self.count(|status| matches!(status, Status::Running | Status::Returning));
-        self.most_in_flight = self.most_in_flight.max(in_flight);
+
         assert!(in_flight <= self.rollout().settings.max_parallel.get() as usize, "too many in flight");
         if self.fell {
             return;
@@ -298,7 +301,10 @@ impl World {
             assert!(found.is_none(), "{what}: {:#?}", self.rollout());
         };
         none("in flight at the end", &Status::is_in_flight);
-        none("left out without a reason", &|status| matches!(status, Status::Skipped { why } if why.is_empty()));
+        none(
+            "left out without a reason",
+            &|status| matches!(status, Status::Skipped { why } if why.is_empty()),
+        );
         let waiting = |status: &Status| *status == Status::Waiting;
         let updated = |status: &Status| matches!(status, Status::Updated { .. });
         let failed = |status: &Status| matches!(status, Status::Down { .. } | Status::Reverted { .. });
