@@ -77,7 +77,7 @@ impl World {
     }
 
     fn hear(&mut self, event: Event) {
-        let twice = self.heard % 16 == 0;
+        let twice = self.heard.is_multiple_of(16);
         self.heard += 1;
         let before = self.rollout.take().unwrap();
         let after =
@@ -235,7 +235,7 @@ impl World {
     }
 
     fn fate(&self, name: &InstanceName) -> Fate {
-        self.fates[name.as_str()[1..].parse::<usize>().unwrap()]
+        self.fates[name.as_str().trim_start_matches('h').parse::<usize>().unwrap()]
     }
 
     fn status(&self, name: &InstanceName) -> &Status {
