@@ -13,3 +13,4 @@ pub mod place;
 pub mod price;
 pub mod refusal;
 pub mod release;
+pub mod rollout;

@@ -5,6 +5,7 @@ mod destroy;
 mod drift;
 mod order;
 mod provision;
+pub mod rollout;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

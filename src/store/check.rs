@@ -3,6 +3,7 @@
 use super::database::{Engine, Statement};
 use super::{Store, StoreError};
 use crate::model::instance::Instance;
+use crate::model::rollout::Rollout;
 
 impl Store {
     /// Everything that is wrong, in words; nothing: the state is whole.
@@ -17,6 +18,7 @@ impl Store {
         wrong.extend(self.document().await.err().map(|error| error.to_string()));
         if wrong.is_empty() {
             wrong.extend(contradictions(&self.instances().await?));
+            wrong.extend(rivals(&self.rollouts().await?));
         }
         Ok(wrong)
     }
@@ -56,4 +58,13 @@ fn contradictions(instances: &[Instance]) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Rollouts that began before another one was over.
+fn rivals(rollouts: &[Rollout]) -> Vec<String> {
+    let later = rollouts.iter().skip(1);
+    let pairs = rollouts.iter().zip(later).filter(|(rollout, _)| !rollout.is_over());
+    pairs
+        .map(|(first, then)| format!("the rollout {} is not over and {} was begun", first.id, then.id))
+        .collect()
 }

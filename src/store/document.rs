@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::database::Statement;
 use super::{Creation, Entry, FLEET, FleetRow, Session, Store, StoreError};
 use crate::model::instance::Instance;
+use crate::model::rollout::Rollout;
 
 /// The format that this version writes.
 const FORMAT: u32 = 1;
@@ -27,6 +28,9 @@ pub struct Document {
     pub sessions: Vec<Session>,
     /// What was done, the oldest first.
     pub history: Vec<Entry>,
+    /// The rollouts, the oldest first; left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<Rollout>,
 }
 
 impl Document {
@@ -37,8 +41,8 @@ impl Document {
 
     /// Whether it says all that another one says; it may know of more sessions, such as the one that copied it.
     pub fn says_what(&self, other: &Self) -> bool {
-        let same = (&self.fleet, &self.instances, &self.creations, &self.history)
-            == (&other.fleet, &other.instances, &other.creations, &other.history);
+        let same = (&self.fleet, &self.instances, &self.creations, &self.history, &self.rollouts)
+            == (&other.fleet, &other.instances, &other.creations, &other.history, &other.rollouts);
         same && other.sessions.iter().all(|session| self.sessions.contains(session))
     }
 }
@@ -56,6 +60,7 @@ impl Store {
             creations: self.creations().await?,
             sessions: self.sessions().await?,
             history: self.history(None).await?,
+            rollouts: self.rollouts().await?,
         })
     }
 
@@ -82,6 +87,7 @@ impl Store {
         let lease = self.lease(FLEET, now, |_| {}).await?;
         // leases before the fleet, as everybody else locks them
         let mut all = seal_subjects(&document.history, &document.creations);
+        all.extend(self.replace_rollouts(&document.rollouts)?);
         all.extend(
             ["DELETE FROM intent", "DELETE FROM creation", "DELETE FROM instance", "DELETE FROM fleet"]
                 .map(Statement::new),

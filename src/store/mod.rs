@@ -14,6 +14,7 @@ mod instance;
 mod intent;
 mod lease;
 mod mount;
+mod rollout;
 mod schema;
 mod seal;
 mod session;
@@ -31,6 +32,7 @@ pub use error::{Obstacle, StoreError};
 pub use fleet::FleetRow;
 pub use intent::{Entry, Intent, InterruptedCreate, UNKNOWN};
 pub use lease::{FLEET, Held, Lease};
+pub use rollout::{Asked, ROLLOUT, ROLLOUT_REQUEST};
 pub use session::Session;
 
 use crate::model::fleet::FleetId;

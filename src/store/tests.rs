@@ -132,7 +132,7 @@ async fn what_a_kill_left_half_made_is_completed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     std::fs::write(&path, "").unwrap();
-    let before_tables = "DROP TABLE fleet; DROP TABLE writer; DROP TABLE instance; DROP TABLE creation;
+    let before_tables = "DROP TABLE rollout_request; DROP TABLE rollout_host; DROP TABLE rollout; DROP TABLE fleet; DROP TABLE writer; DROP TABLE instance; DROP TABLE creation;
                          DROP TABLE intent; DROP TABLE lease; DROP TABLE session; DELETE FROM _sqlx_migrations";
     for undo in [before_tables, "DELETE FROM fleet"] {
         assert!(look(&path).await.unwrap().is_none());

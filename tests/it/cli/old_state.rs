@@ -1,5 +1,6 @@
 //! States that older versions of clawberth have written. `fixtures/state-N.sqlite` was written by the program that had
-//! schema N: alice's deploy was stopped, bob was deployed and destroyed, carol's deploy was killed.
+//! schema N: alice's deploy was stopped, bob was deployed and destroyed, carol's deploy was killed. The second one
+//! is the first one, as the program with schema 2 brought it up to date.
 
 use super::environment::Environment;
 
@@ -10,10 +11,14 @@ carol  created  https://198.18.64.5  2026.9.6  cx23  fsn1      2026-11-20T09:00:
 ";
 
 fn with_the_first() -> Environment {
+    with_schema(1)
+}
+
+fn with_schema(schema: u32) -> Environment {
     let environment = Environment::new();
     let state = environment.state();
     std::fs::create_dir_all(state.parent().unwrap()).unwrap();
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/state-1.sqlite");
+    let fixture = format!("{}/tests/it/fixtures/state-{schema}.sqlite", env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(fixture, state).unwrap();
     environment
 }
@@ -29,6 +34,21 @@ fn the_first_schema_opens_and_is_whole() {
     );
     let history = environment.run(&["state", "history", "carol"]).stdout;
     assert!(history.contains("carol    reach   interrupted  -    -"), "{history}");
+}
+
+/// Before there were rollouts.
+#[test]
+fn the_second_schema_opens_and_is_whole_and_says_what_the_first_said() {
+    let environment = with_schema(2);
+    environment.run(&["list"]).expect(0, LIST, "");
+    environment.run(&["state", "check"]).expect(
+        0,
+        "the state of fleet 8jgipg3f is whole: 2 instances, 11 steps in its history\n",
+        "",
+    );
+    let export = environment.run(&["state", "export"]).stdout;
+    assert_eq!(export, with_the_first().run(&["state", "export"]).stdout);
+    assert!(!export.contains("rollouts"), "{export}");
 }
 
 /// Each of them finds the old schema, one brings it up to date.

@@ -4,6 +4,7 @@ mod connection;
 mod fixture;
 mod moving;
 mod outage;
+mod rollout;
 mod server;
 mod store;
 mod team;

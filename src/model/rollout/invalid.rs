@@ -1,0 +1,15 @@
+/// A setting of a rollout that is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {what} {text:?}: {why}")]
+pub struct Invalid {
+    what: &'static str,
+    text: String,
+    why: String,
+}
+
+impl Invalid {
+    pub(super) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
+        let (text, why) = (text.to_owned(), why.into());
+        Self { what, text, why }
+    }
+}
