@@ -18,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(180);
 fn fifty_processes_share_one_state() {
     let cloud = Cloud::up(1, "").unwrap();
     let operator = cloud.operator().unwrap();
+    // of every other name there is one already, or whoever destroys comes too early
+    let there: Vec<String> = (0..NAMES).step_by(2).map(name).collect();
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    operator.ok(&[&["deploy", "--yes"], there.as_slice()].concat()).unwrap();
     let until = Instant::now() + LIMIT;
     let played = side_by_side(PROCESSES, (0..PROCESSES).map(command).collect(), |words| {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -41,9 +45,12 @@ fn fifty_processes_share_one_state() {
     operator.clean_slate().unwrap();
 }
 
+fn name(number: usize) -> String {
+    format!("user{}", number % NAMES)
+}
+
 /// What the process with this number runs: of ten processes five deploy, two of them two instances.
 fn command(number: usize) -> Vec<String> {
-    let name = |number: usize| format!("user{}", number % NAMES);
     match number % 10 {
         0 | 5 => vec!["deploy".to_owned(), name(number / 5), name(number / 5 + 1), "--yes".to_owned()],
         1 | 2 | 6 => vec!["deploy".to_owned(), name(number), "--yes".to_owned()],
