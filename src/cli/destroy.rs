@@ -58,7 +58,7 @@ impl Destroy {
         fleet: &Fleet,
         seen: &Observed,
         settings: &Settings,
-        again: bool,
+        gone: &BTreeSet<InstanceName>,
         context: &Context,
     ) -> Result<Vec<Instance>, Failure> {
         let release = Catalogue::built_in()?.newest().clone();
@@ -72,8 +72,7 @@ impl Destroy {
         let find = |name: &InstanceName| match fleet.instance(name) {
             Ok(known) => Some(Ok(known.clone())),
             Err(_) if seen.servers.contains_key(name) => Some(Ok(orphan(name))),
-            // somebody else has removed it meanwhile
-            Err(_) if again => None,
+            Err(_) if gone.contains(name) => None,
             Err(unknown) => Some(Err(unknown)),
         };
         let wanted: BTreeSet<InstanceName> = if self.all {
@@ -94,13 +93,15 @@ struct Condemned<'a> {
 }
 
 impl Change for Condemned<'_> {
-    async fn plan(&self, fleet: &Fleet, again: bool, context: &mut Context) -> Result<Plan, Failure> {
+    async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
         let Self { destroy, settings, client } = self;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
         let mut seen = look(client, fleet, &zones).await?;
         seen.interrupted = fleet.interrupted(context).await?;
-        let instances = destroy.instances(fleet, &seen, settings, again, context)?;
+        // by an earlier destroy that was killed before its end, or by somebody else meanwhile
+        let gone = fleet.gone(&destroy.names).await?;
+        let instances = destroy.instances(fleet, &seen, settings, &gone, context)?;
         let stays = |known: &&Instance| instances.iter().all(|going| going.name != known.name);
         let others: Vec<Instance> = fleet.instances.iter().filter(stays).cloned().collect();
         Ok(plan::destroy(instances, &others, destroy.all, &seen))

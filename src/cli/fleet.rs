@@ -86,6 +86,18 @@ impl Fleet {
         Ok(waits)
     }
 
+    /// Which of these names were those of instances that are gone.
+    pub(super) async fn gone(&self, names: &[InstanceName]) -> Result<BTreeSet<InstanceName>, Failure> {
+        let Some(store) = &self.store else { return Ok(BTreeSet::new()) };
+        let mut gone = BTreeSet::new();
+        for name in names.iter().filter(|name| self.instance(name).is_err()) {
+            if !store.history(Some(name.as_str())).await?.is_empty() {
+                gone.insert(name.clone());
+            }
+        }
+        Ok(gone)
+    }
+
     /// The instances that another process works on.
     pub(super) async fn busy(&self) -> Result<BTreeSet<InstanceName>, Failure> {
         let Some(store) = &self.store else { return Ok(BTreeSet::new()) };

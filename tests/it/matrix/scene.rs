@@ -148,7 +148,6 @@ impl Scene {
 
     /// Goes on after the command was killed or failed, and holds the outcome against what the command was for.
     pub(super) fn go_on(&self, sequel: &Sequel, operator: &Operator<'_>) -> Result<()> {
-        let before = operator.list()?;
         let ended = operator.run(sequel.command.unwrap_or(self.command), self.variables)?;
         let after = operator.list()?;
         let stage = |name: &str| after.get(name).map(String::as_str);
@@ -158,10 +157,10 @@ impl Scene {
                 ensure!(names.iter().all(|name| stage(name) == Some("serving")), "{after:?} after {ended}");
             }
             (Goal::Gone(names), None) => {
-                // who is gone already is nobody's to be destroyed again
-                let was_there = names.iter().any(|name| before.contains_key(*name));
-                ensure!(ended.code == Some(0) || !was_there, "{ended}");
+                ensure!(ended.code == Some(0), "{ended}");
                 ensure!(names.iter().all(|name| stage(name).is_none()), "{after:?} after {ended}");
+                let left = operator.in_the_cloud()?;
+                ensure!(!after.is_empty() || left.is_empty(), "{left:?} after {ended}");
             }
             (Goal::NoDrift, None) | (_, Some(_)) => {
                 ensure!(ended.code == Some(0), "{ended}");
