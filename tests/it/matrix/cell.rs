@@ -85,6 +85,19 @@ impl Place {
 }
 
 impl Cell {
+    /// The step and what goes wrong, whichever request meets it.
+    pub(super) fn without_its_route(&self) -> String {
+        match &self.trouble {
+            Trouble::Kill(point) => format!("{} {}", self.place.step, point.word()),
+            Trouble::Fault { fault, .. } => format!("{} {}", self.place.step, fault.name),
+        }
+    }
+
+    /// Whether the fault lasts for a while.
+    pub(super) fn lasts(&self) -> bool {
+        matches!(self.trouble, Trouble::Fault { lasts: true, .. })
+    }
+
     /// Plays it.
     pub(super) fn play(&self, ground: &Ground) -> Result<Played> {
         let operator = ground.player()?;
