@@ -74,7 +74,7 @@ fn send(bed: &Bed, revert_after: u32) {
 /// Writes something into the state: a file, and the configuration.
 fn remember(bed: &Bed, what: &str) {
     bed.on(NAME, &format!("echo {what} >/var/lib/openclaw/.openclaw/mark"));
-    bed.on(NAME, &format!("echo '{{ gateway: {{ controlUi: {{ environment: {{ label: \"{what}\" }} }} }} }}' | openclaw config patch --stdin"));
+    bed.on(NAME, &format!("echo '{{ gateway: {{ controlUi: {{ environment: {{ label: \"{what}\", color: \"teal\" }} }} }} }}' | openclaw config patch --stdin"));
 }
 
 /// What serves, with which state.
@@ -147,7 +147,7 @@ fn what_does_not_start_is_met_by_the_rehearsal(bed: &Bed) {
         "console.error(JSON.stringify({ level: \"error\", message: \"broken\" })); process.exit(1);",
     );
     let failed = failed(Part::Rehearse, &run(bed, Part::Rehearse));
-    assert_eq!(failed.reason, "OpenClaw 2026.9.6 ended: exit-code, exit code 1, on a copy of the state");
+    assert_eq!(failed.reason, "OpenClaw 2026.9.6 ended with 1, on a copy of the state");
     assert!(failed.log.contains("broken"), "{failed:?}");
     assert_eq!(bed.on(NAME, life), before, "the gateway was touched");
     mend_it(bed);
@@ -184,7 +184,7 @@ fn what_nobody_confirms_is_gone_back_from(bed: &Bed) {
     send(bed, 120);
     break_it(bed, "process.exit(78);");
     let failed = failed(Part::Switch, &run(bed, Part::Switch));
-    assert_eq!(failed.reason, "OpenClaw 2026.9.6 ended: exit-code, exit code 78");
+    assert_eq!(failed.reason, "OpenClaw 2026.9.6 ended with 78");
     assert_eq!(failed.reverted, Some(version(NEW)));
     mend_it(bed);
     as_before(bed);
