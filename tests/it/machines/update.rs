@@ -26,8 +26,8 @@ fn a_server_changes_its_release_and_helps_itself() {
     staged(&bed);
     what_does_not_start_is_met_by_the_rehearsal(&bed);
     rehearsed(&bed);
-    what_dies_after_the_switch_is_gone_back_from(&bed);
     what_nobody_confirms_is_gone_back_from(&bed);
+    what_does_not_get_ready_is_gone_back_from(&bed);
     a_power_cut_in_the_switch_goes_back(&bed);
     switched_in_spite_of_kills(&bed);
     reverted_in_spite_of_kills(&bed);
@@ -101,16 +101,18 @@ fn as_before(bed: &Bed) {
     assert_eq!(bed.on(NAME, "ls /run/systemd/system | grep rehearsal || true"), "");
 }
 
-/// Until the server has helped itself.
-fn goes_back(bed: &Bed) {
+/// Looks until something stands.
+fn until(bed: &Bed, hoped: impl Fn(&Standing) -> bool) {
     let until = Instant::now() + LONG;
-    let at = |output: &Output| Standing::parse(output).ok();
-    while !at(&run(bed, Part::Status))
-        .is_some_and(|s| s.facts.trial.is_none() && s.facts.reverted.is_some() && s.facts.ready)
-    {
+    while !Standing::parse(&run(bed, Part::Status)).is_ok_and(|standing| hoped(&standing)) {
         assert!(Instant::now() < until, "{}", bed.on(NAME, "tail -n 50 /var/log/clawberth-update.log"));
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// Until the server has helped itself.
+fn goes_back(bed: &Bed) {
+    until(bed, |s| s.facts.trial.is_none() && s.facts.reverted.is_some() && s.facts.ready);
     as_before(bed);
 }
 
@@ -161,11 +163,17 @@ fn rehearsed(bed: &Bed) {
     as_before(bed);
 }
 
-/// Ready, then dead, for good: nobody looks, the timer goes back.
-fn what_dies_after_the_switch_is_gone_back_from(bed: &Bed) {
+/// The session breaks in the middle of the switch, and nobody comes back. The switch goes on; the new gateway is ready, then
+/// dead for good; the timer goes back.
+fn what_nobody_confirms_is_gone_back_from(bed: &Bed) {
     send(bed, 10);
-    done(bed, Part::Switch);
-    remember(bed, "after");
+    let part = Part::Switch.command().to_string();
+    let mut session = bed.command(&["ssh", NAME, "--", "sh", "-c", &part]).spawn().unwrap();
+    bed.on(NAME, "until [ -e /var/lib/clawberth/update/still ]; do sleep 0.05; done");
+    session.kill().unwrap();
+    session.wait().unwrap();
+    until(bed, |standing| standing.facts.ready && standing.facts.serving == version(NEW));
+    bed.on(NAME, "echo after >/var/lib/openclaw/.openclaw/mark");
     break_it(bed, "process.exit(1);");
     bed.on(NAME, "systemctl kill --signal=KILL openclaw.service");
     goes_back(bed);
@@ -177,7 +185,7 @@ fn what_dies_after_the_switch_is_gone_back_from(bed: &Bed) {
 }
 
 /// What fails in the switch itself is gone back from at once; and not begun again before it was rehearsed again.
-fn what_nobody_confirms_is_gone_back_from(bed: &Bed) {
+fn what_does_not_get_ready_is_gone_back_from(bed: &Bed) {
     let again = failed(Part::Switch, &run(bed, Part::Switch));
     assert_eq!(again.reason, "OpenClaw 2026.9.6 was gone back from");
     bed.on(NAME, "rm /var/lib/clawberth/update/reverted");
@@ -215,7 +223,7 @@ fn switched_in_spite_of_kills(bed: &Bed) {
     ] {
         bed.on(NAME, "rm -f /var/lib/clawberth/update/since");
         let pid = until_there(bed, Part::Switch, path);
-        bed.on(NAME, &format!("kill -9 -- -{pid}"));
+        bed.on(NAME, &format!("kill -9 -{pid} || true"));
     }
     done(bed, Part::Switch);
     serves(bed, NEW, "before");
@@ -226,7 +234,7 @@ fn reverted_in_spite_of_kills(bed: &Bed) {
     for path in ["/var/lib/clawberth/update/reverting", "/var/lib/clawberth/failed/2026.9.6"] {
         bed.on(NAME, "rm -rf /var/lib/clawberth/failed");
         let pid = until_there(bed, Part::Revert, path);
-        bed.on(NAME, &format!("kill -9 -- -{pid}"));
+        bed.on(NAME, &format!("kill -9 -{pid} || true"));
     }
     done(bed, Part::Revert);
     as_before(bed);
