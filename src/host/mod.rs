@@ -7,3 +7,4 @@ pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
+pub mod update;

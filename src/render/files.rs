@@ -56,9 +56,8 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
         ensure!(is_plain(value), "{value:?} has characters that no URL or name needs");
     }
     let (admin4, admin6) = birth.admin_networks.iter().partition(|network| network.addr().is_ipv4());
-    let born = Born { release: &birth.release, host: birth.domain.as_deref() };
     let context = Context {
-        born: serde_json::to_string(&born).context("writing the release down")?,
+        born: born(&birth.release, birth.domain.as_deref())?,
         openclaw: birth.release.openclaw.to_string(),
         openclaw_sha512: birth.release.integrity.hex(),
         node: birth.release.node.to_string(),
@@ -73,6 +72,11 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
         .iter()
         .map(|&(path, mode, template)| Ok(RemoteFile { path, mode, content: render(template, &context)? }))
         .collect()
+}
+
+/// What a server remembers of its release and name, as JSON.
+pub(super) fn born(release: &Release, host: Option<&str>) -> Result<String> {
+    serde_json::to_string(&Born { release, host }).context("writing the release down")
 }
 
 /// The file with the admin networks alone, for a server that has another list.
@@ -90,6 +94,6 @@ pub fn admin_networks(networks: &[IpNet]) -> Result<String> {
 }
 
 /// Whether a value means itself everywhere it is put: in a shell's single quotes, a Caddyfile, JSON and sed.
-fn is_plain(value: &str) -> bool {
+pub(super) fn is_plain(value: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?=%[]".contains(c))
 }

@@ -3,6 +3,8 @@
 mod birth;
 mod files;
 mod templates;
+mod update;
 
 pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
 pub use files::{RemoteFile, admin_networks, files};
+pub use update::{Update, update};

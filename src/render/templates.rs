@@ -6,6 +6,20 @@ use handlebars::{
 };
 use serde::Serialize;
 
+/// A template's name, for errors, and its text.
+macro_rules! source {
+    ($path:literal) => {
+        ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
+    };
+}
+
+/// What more than one script has: `{{> tools}}`.
+const PARTIALS: [(&str, &str); 3] = [
+    ("node", source!("templates/node.sh.hbs").1),
+    ("package", source!("templates/package.sh.hbs").1),
+    ("tools", source!("templates/tools.sh.hbs").1),
+];
+
 /// A template that was compiled in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Template {
@@ -20,9 +34,15 @@ pub(super) enum Template {
     OpenClawConfig,
     OpenClawEnvironment,
     OpenClawUnit,
+    RehearsalEnvironment,
+    RehearsalUnit,
     Release,
+    RevertTimer,
+    RevertUnit,
     Setup,
     Sshd,
+    StillUnit,
+    Update,
 }
 
 impl Template {
@@ -43,13 +63,19 @@ impl Template {
         ("/usr/local/lib/clawberth/setup", "0755", Self::Setup),
     ];
 
+    /// The same of each file of an update.
+    pub(super) const UPDATE: [(&str, &str, Self); 7] = [
+        ("/etc/systemd/system/clawberth-revert.service", "0644", Self::RevertUnit),
+        ("/etc/systemd/system/clawberth-revert.timer", "0644", Self::RevertTimer),
+        ("/etc/systemd/system/openclaw.service.d/clawberth-update.conf", "0644", Self::StillUnit),
+        ("/usr/local/lib/clawberth/next-release.json", "0644", Self::Release),
+        ("/usr/local/lib/clawberth/rehearsal.conf", "0644", Self::RehearsalUnit),
+        ("/usr/local/lib/clawberth/rehearsal.env", "0644", Self::RehearsalEnvironment),
+        ("/usr/local/lib/clawberth/update", "0755", Self::Update),
+    ];
+
     /// Its name, for errors, and its text.
     fn source(self) -> (&'static str, &'static str) {
-        macro_rules! source {
-            ($path:literal) => {
-                ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
-            };
-        }
         match self {
             Self::UserData => source!("cloud-init/user-data.yaml.hbs"),
             Self::AdminNetworks => source!("templates/admin.nft.hbs"),
@@ -62,9 +88,15 @@ impl Template {
             Self::OpenClawConfig => source!("templates/openclaw.json.hbs"),
             Self::OpenClawEnvironment => source!("templates/openclaw.env.hbs"),
             Self::OpenClawUnit => source!("templates/openclaw.service.hbs"),
+            Self::RehearsalEnvironment => source!("templates/rehearsal.env.hbs"),
+            Self::RehearsalUnit => source!("templates/rehearsal.conf.hbs"),
             Self::Release => source!("templates/release.json.hbs"),
+            Self::RevertTimer => source!("templates/revert.timer.hbs"),
+            Self::RevertUnit => source!("templates/revert.service.hbs"),
             Self::Setup => source!("templates/setup.sh.hbs"),
             Self::Sshd => source!("templates/sshd.conf.hbs"),
+            Self::StillUnit => source!("templates/still.conf.hbs"),
+            Self::Update => source!("templates/update.sh.hbs"),
         }
     }
 }
@@ -76,6 +108,9 @@ pub(super) fn render(template: Template, context: &impl Serialize) -> Result<Str
     handlebars.set_strict_mode(true);
     handlebars.register_escape_fn(handlebars::no_escape);
     handlebars.register_helper("indent", Box::new(indent));
+    for (name, text) in PARTIALS {
+        handlebars.register_partial(name, text).with_context(|| format!("reading the partial {name}"))?;
+    }
     handlebars.render_template(text, context).with_context(|| format!("rendering {name}"))
 }
 

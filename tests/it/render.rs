@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clawberth::registry::catalogue::Catalogue;
-use clawberth::render::{self, Birth, HostKey};
+use clawberth::render::{self, Birth, HostKey, Update};
 use clawberth::secret::Secret;
 
 fn by_address() -> Birth {
@@ -49,6 +49,14 @@ fn each_file_on_a_server_is_as_it_was_agreed() {
         for file in render::files(&birth).unwrap() {
             golden(&Path::new(variant).join(file.path.trim_start_matches('/')), &file.content);
         }
+    }
+}
+
+#[test]
+fn each_file_of_an_update_is_as_it_was_agreed() {
+    let Birth { release, node_mirror, .. } = by_address();
+    for file in render::update(&Update { release, domain: None, node_mirror, revert_after: 120 }).unwrap() {
+        golden(&Path::new("update").join(file.path.trim_start_matches('/')), &file.content);
     }
 }
 

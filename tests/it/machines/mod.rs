@@ -7,3 +7,4 @@ mod inside;
 mod named;
 mod pair;
 mod ports;
+mod update;
