@@ -12,6 +12,7 @@ mod list;
 mod open;
 mod reconcile;
 mod record;
+mod releases;
 mod show;
 mod ssh;
 mod state;
@@ -67,6 +68,7 @@ enum Command {
     Show(show::Show),
     Ssh(ssh::Ssh),
     Open(open::Open),
+    Releases(releases::Releases),
     Destroy(destroy::Destroy),
     State(state::State),
     Reconcile(reconcile::Reconcile),
@@ -140,6 +142,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Show(command) => command.run(&flags, context).await,
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
+        Command::Releases(command) => command.run(&flags, context).await,
         Command::Lab(command) => {
             command.run(cli.global.json, context.ui.stdout()).await?;
             Ok(Status::Success)

@@ -54,9 +54,7 @@ impl ReleaseError {
     /// What to type next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unknown { near, .. } if near.is_empty() => {
-                "`npm view openclaw versions` lists them".to_owned()
-            }
+            Self::Unknown { near, .. } if near.is_empty() => "`clawberth releases` lists them".to_owned(),
             Self::Unknown { near, .. } => {
                 let near: Vec<_> = near.iter().map(ToString::to_string).collect();
                 format!("did you mean {}?", near.join(" or "))

@@ -8,7 +8,9 @@ mod npm;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::model::release::{Invalid, OpenClawVersion, Release};
+use jiff::Timestamp;
+
+use crate::model::release::{Engines, Invalid, OpenClawVersion, Release};
 
 pub use catalogue::Catalogue;
 pub use error::ReleaseError;
@@ -64,9 +66,35 @@ pub async fn resolve(wanted: Wanted, sources: &Sources<'_>) -> Result<Release, R
     }
 }
 
+/// A version in the registry that can be deployed.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Which.
+    pub openclaw: OpenClawVersion,
+    /// When it was published, as the registry says.
+    pub published: Option<Timestamp>,
+    /// The Node versions that it runs on.
+    pub engines: Engines,
+    /// Whether it is what the registry calls `latest`.
+    pub is_latest: bool,
+}
+
+/// What the registry has that can be deployed, the newest first; no trials.
+///
+/// # Errors
+/// [`ReleaseError::NoRegistry`], [`ReleaseError::Unreachable`].
+pub async fn offered(sources: &Sources<'_>) -> Result<Vec<Offered>, ReleaseError> {
+    let registry = npm::registry(sources.env).await?;
+    let package = npm::Package::fetch(&registry, npm::Form::Long, sources.http).await?;
+    let mut offered = package.offered();
+    let oldest = sources.catalogue.oldest().openclaw;
+    offered.retain(|one| one.openclaw >= oldest);
+    Ok(offered)
+}
+
 async fn ask(wanted: Wanted, sources: &Sources<'_>) -> Result<Release, ReleaseError> {
     let registry = npm::registry(sources.env).await?;
-    let package = npm::Package::fetch(&registry, sources.http).await?;
+    let package = npm::Package::fetch(&registry, npm::Form::Short, sources.http).await?;
     let openclaw = package.version(wanted)?;
     let oldest = sources.catalogue.oldest().openclaw;
     if openclaw < oldest {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::catalogue::near;
-use super::{ReleaseError, Wanted};
+use super::{Offered, ReleaseError, Wanted};
 use crate::model::release::{Engines, Integrity, Invalid, OpenClawVersion};
 
 /// npm itself takes about half a second to say it.
@@ -70,6 +70,27 @@ pub(super) struct Package {
     #[serde(rename = "dist-tags")]
     tags: BTreeMap<String, String>,
     versions: BTreeMap<String, Manifest>,
+    /// When each version was published; only in the long form.
+    #[serde(default)]
+    time: BTreeMap<String, String>,
+}
+
+/// How much is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// Versions, engines and hashes, where a registry has a form for that.
+    Short,
+    /// Also when they were published.
+    Long,
+}
+
+impl Form {
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Short => "application/vnd.npm.install-v1+json, application/json;q=0.8",
+            Self::Long => "application/json",
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,13 +107,14 @@ struct Dist {
 }
 
 impl Package {
-    pub(super) async fn fetch(registry: &str, http: &reqwest::Client) -> Result<Self, ReleaseError> {
+    pub(super) async fn fetch(
+        registry: &str,
+        form: Form,
+        http: &reqwest::Client,
+    ) -> Result<Self, ReleaseError> {
         let fetch = async {
-            let request = http
-                .get(format!("{registry}/openclaw"))
-                // the short form, where a registry has it: versions, engines, hashes, no readme
-                .header("accept", "application/vnd.npm.install-v1+json, application/json;q=0.8")
-                .timeout(PACKAGE);
+            let request =
+                http.get(format!("{registry}/openclaw")).header("accept", form.accept()).timeout(PACKAGE);
             request.send().await?.error_for_status()?.json().await
         };
         fetch.await.map_err(|source| ReleaseError::Unreachable { what: "npm registry", source })
@@ -113,6 +135,23 @@ impl Package {
                 Err(ReleaseError::Unknown { near: near(&wanted, versions), wanted })
             }
         }
+    }
+
+    /// Every version but trials, the newest first.
+    pub(super) fn offered(&self) -> Vec<Offered> {
+        let latest = self.tags.get("latest");
+        let mut offered: Vec<Offered> = self
+            .versions
+            .keys()
+            .filter_map(|text| {
+                let openclaw = text.parse().ok().filter(|version: &OpenClawVersion| !version.is_beta())?;
+                let engines = self.pins(openclaw).ok().map(|(engines, _)| engines)?;
+                let published = self.time.get(text).and_then(|time| time.parse().ok());
+                Some(Offered { openclaw, published, engines, is_latest: latest == Some(text) })
+            })
+            .collect();
+        offered.sort_by_key(|one| std::cmp::Reverse(one.openclaw));
+        offered
     }
 
     /// What a version needs to run and must hash to.

@@ -16,6 +16,7 @@ fn package() -> Value {
     let manifest = |engines: &str| json!({"engines": {"node": engines}, "dist": {"integrity": INTEGRITY}});
     json!({
         "dist-tags": {"latest": "2027.1.2-1"},
+        "time": {"created": "2026-01-01T00:00:00.000Z", "2027.1.2-1": "2027-01-05T10:00:00.000Z"},
         "versions": {
             "2027.1.2-1": manifest(">=24.16.0 <25 || >=26.1.0"),
             "2027.1.3": manifest(">=99"),

@@ -153,7 +153,7 @@ hint: did you mean 2027.1.2-1 or 2027.1.4 or 2027.1.3?
         &["deploy", "alice", "--version", "2099.12.31"],
         2,
         "error: there is no OpenClaw 2099.12.31
-hint: `npm view openclaw versions` lists them
+hint: `clawberth releases` lists them
 ",
     );
     environment.changes_nothing(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "",
     "init",
     "deploy",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 23] = [
     "show",
     "ssh",
     "open",
+    "releases",
     "destroy",
     "reconcile",
     "state",

@@ -23,6 +23,7 @@ mod lost;
 mod old_state;
 mod open;
 mod reconcile;
+mod releases;
 mod show;
 mod ssh;
 mod state;
