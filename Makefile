@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: demo test torture conformance bench check build setup setup-tests clean
+.PHONY: demo test test-update torture conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -12,6 +12,10 @@ demo: setup ## two users, a server each, from nothing to serving and back
 
 test: setup-tests ## everything; the real machines need root
 	scripts/test
+
+test-update: setup-tests ## the parts of an update, on one real machine; they are not in a command yet
+	$(CARGO) build --locked
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it machines::update -- --ignored --nocapture
 
 torture: setup-tests ## random commands killed at random times; N=10000 kills more, SEED=S repeats one
 	$(CARGO) build --locked

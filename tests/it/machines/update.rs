@@ -19,6 +19,7 @@ const NEW: &str = "2026.9.6";
 const LONG: Duration = Duration::from_secs(600);
 
 #[test]
+#[ignore = "six minutes, and no command calls these parts yet: `make test-update`"]
 fn a_server_changes_its_release_and_helps_itself() {
     let Some(bed) = Bed::up() else { return };
     bed.ok(&["deploy", NAME, "--version", OLD, "--yes"]);
@@ -245,28 +246,34 @@ fn reverted_in_spite_of_kills(bed: &Bed) {
     );
 }
 
-/// Looks ten times a second from outside.
-struct Probe(Child, std::path::PathBuf);
+/// Looks ten times a second from outside, until there is a file that says to stop.
+struct Probe {
+    looks: Child,
+    seen: std::path::PathBuf,
+    stop: std::path::PathBuf,
+}
 
 impl Probe {
-    fn start(bed: &Bed) -> Self {
-        let (file, url) = (bed.scratch("probe"), format!("https://{}/readyz", bed.address(NAME, "ipv4")));
+    fn start(bed: &Bed, name: &str) -> Self {
+        let (seen, stop) = (bed.scratch(name), bed.scratch(&format!("{name}.stop")));
+        let url = format!("https://{}/readyz", bed.address(NAME, "ipv4"));
         let root = bed.variable("CLAWBERTH_ACME_ROOT");
         let script = format!(
-            "while :; do echo $(date +%s%3N) $(curl -s --max-time 1 --cacert {root} {url}); sleep 0.07; done >{}",
-            file.display()
+            "until [ -e {} ]; do echo $(date +%s%3N) $(curl -s --max-time 1 --cacert {root} {url}); sleep 0.07; done >{}",
+            stop.display(),
+            seen.display()
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawberth"));
         command.args(["lab", "exec", "--from", "world", "--dir"]).arg(bed.lab_dir());
         command.args(["--", "timeout", "120", "bash", "-c", &script]).stdin(Stdio::null());
-        Self(command.spawn().unwrap(), file)
+        Self { looks: command.spawn().unwrap(), seen, stop }
     }
 
     /// The longest time without readiness, from the last good answer before it to the first one after it.
     fn end(mut self) -> (Duration, usize) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-        let text = std::fs::read_to_string(&self.1).unwrap();
+        std::fs::write(&self.stop, "").unwrap();
+        self.looks.wait().unwrap();
+        let text = std::fs::read_to_string(&self.seen).unwrap();
         let good = text.lines().filter(|line| line.contains("\"ready\":true"));
         let good: Vec<u64> = good.map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
         let longest = good.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
@@ -276,11 +283,11 @@ impl Probe {
 
 /// Measured with the gateway's bare restart beside it.
 fn updated(bed: &Bed) {
-    let probe = Probe::start(bed);
+    let probe = Probe::start(bed, "restart");
     bed.on(NAME, "systemctl restart openclaw.service; until curl -s http://127.0.0.1:18789/readyz | grep -q true; do sleep 0.1; done; sleep 1");
     let (restart, _) = probe.end();
     done(bed, Part::Rehearse);
-    let probe = Probe::start(bed);
+    let probe = Probe::start(bed, "switch");
     let switched = Switched::parse(Part::Switch, &done(bed, Part::Switch)).unwrap();
     let standing = Standing::parse(&done(bed, Part::Status)).unwrap();
     assert!(standing.armed && standing.facts.trial.is_some());
