@@ -7,6 +7,7 @@ pub mod event;
 pub mod fleet;
 pub mod host_key;
 pub mod instance;
+mod invalid;
 pub mod name;
 pub mod observed;
 pub mod place;

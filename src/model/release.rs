@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use crate::model::invalid::Invalid;
 use serde::{Deserialize, Serialize};
 
 pub use engines::Engines;
@@ -31,21 +32,5 @@ pub struct Release {
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OpenClaw {} on Node {}", self.openclaw, self.node)
-    }
-}
-
-/// A text that is not what it should be: a version, a range, an integrity.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {what} {text:?}: {why}")]
-pub struct Invalid {
-    what: &'static str,
-    text: String,
-    why: String,
-}
-
-impl Invalid {
-    fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
-        let (text, why) = (text.to_owned(), why.into());
-        Self { what, text, why }
     }
 }

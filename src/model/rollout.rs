@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 pub use bake::Bake;
 pub use budget::Budget;
 pub use event::{Event, Impossible};
-pub use invalid::Invalid;
 pub use settings::{OnFailure, Settings};
 pub use state::{Request, State, Verdict};
 pub use status::{Fact, Status};
 pub use waves::Waves;
 pub use window::Window;
+
+pub use crate::model::invalid::Invalid;
 
 use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
@@ -22,7 +23,6 @@ use crate::model::release::{OpenClawVersion, Release};
 mod bake;
 mod budget;
 mod event;
-mod invalid;
 mod settings;
 mod share;
 mod state;

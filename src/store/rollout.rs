@@ -142,15 +142,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], also where something of it is not as it was written, or missing.
     pub async fn newest_rollout(&self) -> Result<Option<Rollout>, StoreError> {
-        let newest = "SELECT lease.rollouts, rollout.id, rollout.head, rollout.hosts, rollout.hash,
-                   rollout_host.place, rollout_host.host, rollout_host.hash AS host_hash
-             FROM (SELECT CAST($1 AS TEXT) AS sealed) AS asked
-             LEFT JOIN lease ON lease.subject = asked.sealed
-             LEFT JOIN rollout ON TRUE
-             LEFT JOIN rollout_host ON rollout_host.rollout = rollout.id
-                   AND rollout.seq = (SELECT max(seq) FROM rollout)
-             ORDER BY rollout.seq, rollout_host.place";
-        self.rollouts_of(newest, true).await.map(|mut rollouts| rollouts.pop())
+        self.rollouts().await.map(|mut rollouts| rollouts.pop())
     }
 
     /// All rollouts, the oldest first.
@@ -165,32 +157,10 @@ impl Store {
              LEFT JOIN rollout ON TRUE
              LEFT JOIN rollout_host ON rollout_host.rollout = rollout.id
              ORDER BY rollout.seq, rollout_host.place";
-        self.rollouts_of(all, false).await
-    }
-
-    /// What is asked of a rollout and was not heeded yet.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn asked(&self, rollout: &RolloutId) -> Result<Option<Asked>, StoreError> {
-        let database = self.database();
-        let statement = Statement::new("SELECT request, asked, hash FROM rollout_request WHERE rollout = $1");
-        let Some(row) = database.row(statement.bind(rollout.as_str())).await? else { return Ok(None) };
-        let (word, asked): (String, String) = (database.get(&row, "request")?, database.get(&row, "asked")?);
-        let known = [Request::Pause, Request::Resume, Request::Abort].into_iter().find(|r| r.word() == word);
-        let whole = request_hash(rollout.as_str(), &word, &asked) == database.get::<i64>(&row, "hash")?;
-        match known.filter(|_| whole) {
-            Some(request) => Ok(Some(Asked { request, asked, rollout: rollout.clone() })),
-            None => Err(self.damaged(format!("what is asked of the rollout {rollout}"))),
-        }
-    }
-
-    /// Reads rollouts with their hosts; only those of the last one where only that is asked for.
-    async fn rollouts_of(&self, sql: &'static str, only_last: bool) -> Result<Vec<Rollout>, StoreError> {
         let database = self.database();
         let (mut sealed, mut heads) = (0, Vec::<(Rollout, i64)>::new());
         let mut hashes = BTreeMap::new();
-        for row in database.rows(Statement::new(sql).bind(ROLLOUT)).await? {
+        for row in database.rows(Statement::new(all).bind(ROLLOUT)).await? {
             sealed = database.get::<Option<i64>>(&row, "rollouts")?.unwrap_or_default();
             let Some(id) = database.get::<Option<String>>(&row, "id")? else { continue };
             if !hashes.contains_key(&id) {
@@ -215,12 +185,26 @@ impl Store {
         if hashes.values().fold(0, |all, hash| all ^ hash) != sealed {
             return Err(self.damaged("the list of rollouts".to_owned()));
         }
-        if only_last {
-            heads = heads.pop().into_iter().collect();
-        }
         match heads.iter().find(|(_, seal)| *seal != 0) {
             Some((rollout, _)) => Err(self.damaged(format!("the hosts of the rollout {}", rollout.id))),
             None => Ok(heads.into_iter().map(|(rollout, _)| rollout).collect()),
+        }
+    }
+
+    /// What is asked of a rollout and was not heeded yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn asked(&self, rollout: &RolloutId) -> Result<Option<Asked>, StoreError> {
+        let database = self.database();
+        let statement = Statement::new("SELECT request, asked, hash FROM rollout_request WHERE rollout = $1");
+        let Some(row) = database.row(statement.bind(rollout.as_str())).await? else { return Ok(None) };
+        let (word, asked): (String, String) = (database.get(&row, "request")?, database.get(&row, "asked")?);
+        let known = [Request::Pause, Request::Resume, Request::Abort].into_iter().find(|r| r.word() == word);
+        let whole = request_hash(rollout.as_str(), &word, &asked) == database.get::<i64>(&row, "hash")?;
+        match known.filter(|_| whole) {
+            Some(request) => Ok(Some(Asked { request, asked, rollout: rollout.clone() })),
+            None => Err(self.damaged(format!("what is asked of the rollout {rollout}"))),
         }
     }
 

@@ -88,6 +88,11 @@ fn backward(rollout: &Rollout, lost: Vec<InstanceName>, mut reverts: Vec<Instanc
     }
     let room = rollout.budget().saturating_sub(rollout.dark()).min(parallel(rollout));
     reverts.extend(rollout.to_return().take(room).map(|host| host.name.clone()));
+    take_back(rollout, reverts)
+}
+
+/// These, as long as there are any; the end is when nothing is in flight any more.
+fn take_back(rollout: &Rollout, reverts: Vec<InstanceName>) -> Decision {
     if !reverts.is_empty() {
         Decision::Revert(reverts)
     } else if rollout.in_flight() > 0 {
@@ -101,13 +106,7 @@ fn backward(rollout: &Rollout, lost: Vec<InstanceName>, mut reverts: Vec<Instanc
 fn abort(rollout: &Rollout, mut reverts: Vec<InstanceName>) -> Decision {
     let running = rollout.hosts.iter().filter(|host| host.status == Status::Running);
     reverts.extend(running.map(|host| host.name.clone()));
-    if !reverts.is_empty() {
-        Decision::Revert(reverts)
-    } else if rollout.in_flight() > 0 {
-        Decision::Wait(Reason::InFlight, None)
-    } else {
-        Decision::Finish(rollout.verdict())
-    }
+    take_back(rollout, reverts)
 }
 
 /// How many more hosts may be in flight.

@@ -1,4 +1,6 @@
-/// A setting of a rollout that is not what it should be.
+//! Why a text is not what it should be.
+
+/// A text that is not what it should be: a version, a range, a setting of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {what} {text:?}: {why}")]
 pub struct Invalid {
