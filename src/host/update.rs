@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, Trial, ended};
+pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, ended};
 
 use crate::model::release::OpenClawVersion;
 use crate::render::{self, Update};
