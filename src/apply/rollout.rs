@@ -102,7 +102,9 @@ impl Driver<'_> {
                         }
                     }
                 }
-                Decision::Wait(Reason::Paused, _) if self.in_hand.is_empty() => return Ok(Some(Left::Paused)),
+                Decision::Wait(Reason::Paused, _) if self.in_hand.is_empty() => {
+                    return Ok(Some(Left::Paused));
+                }
                 Decision::Wait(reason, until) => {
                     self.tell(reason, until);
                     self.wait(until).await?;

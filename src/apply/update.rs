@@ -12,7 +12,7 @@ use super::line::{COMMAND, Line, target};
 use crate::clock::{human, tenths};
 use crate::host::born;
 use crate::host::outside::Gate;
-use crate::host::update::{self, Part, Preflight, Standing, Switched};
+use crate::host::update::{self, Part, Preflight, Switched};
 use crate::model::instance::{Instance, Outcome};
 use crate::model::observed::Releases;
 use crate::model::release::{OpenClawVersion, Release};
@@ -31,12 +31,11 @@ pub(super) async fn releases(instance: &Instance, world: &World) -> Result<Relea
     let target = target(instance, world)?;
     let mut line = Line::new(&target);
     let output = line.part(Part::Status).await?;
-    // so says a shell of a program that is not there
-    if output.status != 127 {
-        return Ok(Standing::parse(&output)?.into());
-    }
-    let born = line.long(&born::release(), COMMAND).await?;
-    Ok(Releases { serving: born::parse(&born)?.release.openclaw, trial: None, kept: Vec::new() })
+    let born = match update::is_missing(&output) {
+        true => Some(line.long(&born::release(), COMMAND).await?),
+        false => None,
+    };
+    update::releases(&output, born.as_ref())
 }
 
 pub(super) async fn equip(

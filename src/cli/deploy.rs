@@ -187,7 +187,7 @@ fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
 }
 
 /// The release that new instances get.
-async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
+pub(super) async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
     let catalogue = Catalogue::built_in()?;
     let wanted = match settings.version.as_deref() {
         None => Wanted::Tested,

@@ -10,7 +10,8 @@ use crate::ssh::{Command, Output};
 pub const UPGRADE: Duration = Duration::from_secs(1800);
 
 /// What tells one start of a system from the next, and whether its updates ask for a new one.
-const LOOK: &str = "cat /proc/sys/kernel/random/boot_id; if [ -e /run/reboot-required ]; then echo yes; else echo no; fi";
+const LOOK: &str =
+    "cat /proc/sys/kernel/random/boot_id; if [ -e /run/reboot-required ]; then echo yes; else echo no; fi";
 
 /// What a system says of its start.
 #[derive(Clone, Debug, PartialEq, Eq)]

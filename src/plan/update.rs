@@ -91,12 +91,7 @@ impl Turn<'_> {
             None => whole.to_vec(),
         };
         let watch = self.bake.min(LONGEST_WATCH);
-        steps.extend([
-            Step::Bake(version, watch),
-            Step::Keep(version),
-            Step::Relabel(version),
-            Step::Prune,
-        ]);
+        steps.extend([Step::Bake(version, watch), Step::Keep(version), Step::Relabel(version), Step::Prune]);
         steps
     }
 
