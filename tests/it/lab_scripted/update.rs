@@ -8,7 +8,7 @@ use clawberth::render::Update;
 use clawberth::ssh::Output;
 use serde_json::Value;
 
-use super::bed::{Bed, read, until};
+use super::bed::{Bed, ended, read, until};
 
 const OLD: &str = "2026.9.5";
 const NEW: &str = "2026.9.6";
@@ -160,7 +160,7 @@ fn an_update_goes_there_and_back() {
 
 #[test]
 fn a_server_helps_itself_while_nobody_looks() {
-    let mut bed = Bed::new("");
+    let mut bed = Bed::new("ready = '2s'\n");
     let name = "erin";
     bed.ok(&["deploy", name, "--version", OLD, "--yes"]);
     send(&bed, name, 2);
@@ -175,13 +175,17 @@ fn a_server_helps_itself_while_nobody_looks() {
     assert_eq!(failed(&bed, name, Part::Switch).reason, "OpenClaw 2026.9.6 was gone back from");
     done(&bed, name, Part::Rehearse);
 
-    // killed in the middle of a switch, the lab comes up with the trial; a boot ends it
+    // killed in the middle of a switch, the lab comes up with the trial, and a boot ends it
     send(&bed, name, 600);
-    done(&bed, name, Part::Switch);
+    let mut switch = bed.start(&["ssh", name, "--", "/usr/local/lib/clawberth/update", "switch"], "story");
+    until("the switch", || host(&bed, name)["releases"]["trial"] != Value::Null);
     bed.kill();
+    assert!(!ended(&mut switch));
     bed.up();
-    until("readiness", || bed.curl(&address, "/readyz").0 == "200");
+    until("SSH", || run(&bed, name, Part::Status).status == 0);
+    done(&bed, name, Part::Switch);
     serves(&bed, name, NEW);
+    assert_eq!(did(&bed, name).iter().filter(|did| *did == "switch 2026.9.6").count(), 2, "once more");
     bed.ok(&bed.lab(&["down"]));
     bed.up();
     until("readiness after a boot", || bed.curl(&address, "/readyz").0 == "200");
