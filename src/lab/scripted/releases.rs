@@ -26,6 +26,8 @@ pub(super) struct Releases {
     pub(super) trial: Option<Trial>,
     /// What was gone back from last.
     pub(super) reverted: Option<String>,
+    /// Why.
+    pub(super) why: String,
     /// From when on the release that runs is not ready, and what it says about that.
     ill: Option<(u64, String)>,
     /// Until when a part is at work.
@@ -240,6 +242,7 @@ impl State {
         if ends {
             self.releases.saved.remove(&trial.from.version);
             self.releases.reverted = Some(trial.to);
+            self.releases.why = trial.fails.unwrap_or_else(|| "nobody confirmed it".to_owned());
             self.releases.trial = None;
         }
         begins || ends

@@ -210,7 +210,12 @@ impl<'a> Call<'a> {
             }
             None => {}
         }
-        let Some((to, why)) = self.failed.take() else {
+        // it went back between two looks, or before somebody who had lost the connection came again
+        let met = match (&state.releases.reverted, &state.releases.trial) {
+            (Some(to), None) if self.part != "revert" => Some((to.clone(), state.releases.why.clone())),
+            _ => None,
+        };
+        let Some((to, why)) = self.failed.take().or(met) else {
             return said(format!("{}serving={current}\n", self.told));
         };
         let stdout = format!("{}reverted={to}\nserving={current}\n", self.told);

@@ -19,12 +19,17 @@ fn a_release_that_works_nowhere_is_tried_once() {
         ("switch", 1, "switching: OpenClaw 2026.9.6 "),
         ("gate", 1, "watching the gateway: OpenClaw 2026.9.6 "),
     ] {
-        let cloud = Cloud::up(1, &broken(part, "*")).unwrap();
+        let later = if part == "gate" { "after = '1s'\n" } else { "" };
+        let cloud = Cloud::up(1, &(broken(part, "*") + later)).unwrap();
         let operator = cloud.operator().unwrap();
         deploy(&operator, &FIVE);
-        let ended = ends(&operator, &[&ALL, ["--budget", "5"].as_slice()].concat(), 1);
+        let ended = ends(
+            &operator,
+            &["update", "--all", "--version", NEW, "--bake", "5s", "--yes", "--budget", "5"],
+            1,
+        );
         let why = rollout(&operator)["hosts"][0]["why"].as_str().unwrap().to_owned();
-        assert!(why.contains(cause), "{why}");
+        assert!(why.contains(cause), "{part}: {why}");
         assert!(ended.stderr.contains("no luck today"), "{ended}");
         let waiting = statuses(&operator).into_values().filter(|status| status == "waiting").count();
         assert_eq!((waiting, &*statuses(&operator)["a"]), (4, "reverted"), "{ended}");

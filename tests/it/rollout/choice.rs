@@ -31,7 +31,7 @@ fn by_name_by_label_and_all_but_those_that_run_it_already() {
     let plan = operator.ok(&["update", "--all", "--version", NEW, "--dry-run"]).unwrap();
     assert_eq!(
         plan,
-        "plan: update to OpenClaw 2026.9.6 on Node 24.21.0\n  wave 1: c\n  1 may fail, 10 at once at most, bake 60s, on failure stop\n"
+        "plan: update to OpenClaw 2026.9.6 on Node 24.21.0\n  wave 1: c\n  1 may fail, 10 at once at most, bake 1m, on failure stop\n"
     );
     let ended = ends(&operator, &ALL, 0);
     assert!(ended.stderr.starts_with("2 instances already: OpenClaw 2026.9.6\n"), "{ended}");

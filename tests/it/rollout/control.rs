@@ -11,9 +11,11 @@ const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An update of five that has stopped itself in the middle of its first host.
-fn in_the_middle<'a>(operator: &'a Operator<'_>, step: &str) -> Running {
+fn in_the_middle(operator: &Operator<'_>, step: &str) -> Running {
     deploy(operator, &FIVE);
-    let mut running = operator.start_to(&ALL, step, Point::AfterAct, &[]).unwrap();
+    // long enough for somebody else to be heard
+    let words = ["update", "--all", "--version", NEW, "--bake", "3s", "--waves", "100%", "--yes"];
+    let mut running = operator.start_to(&words, step, Point::AfterAct, &[]).unwrap();
     running.until_stopped().unwrap();
     running
 }
@@ -37,10 +39,10 @@ fn a_pause_ends_what_is_in_flight_and_begins_nothing() {
     assert!(times(&cloud, "switch 2026.9.6").values().all(|times| *times == 1));
 }
 
-/// What is on trial goes back; so does what was confirmed and not written down yet.
+/// What is on trial goes back.
 #[test]
 fn an_abort_takes_back_what_is_in_flight() {
-    for step in ["stage", "switch", "keep"] {
+    for step in ["stage", "switch"] {
         let cloud = Cloud::up(1, AT_ONCE).unwrap();
         let operator = cloud.operator().unwrap();
         let running = in_the_middle(&operator, step);

@@ -10,7 +10,7 @@ pub(super) const OLD: &str = "2026.9.5";
 pub(super) const NEW: &str = "2026.9.6";
 
 /// Nothing takes time, unless a test says so.
-pub(super) const AT_ONCE: &str = "[update]\nstage = '0s'\nrehearse = '0s'\n";
+pub(super) const AT_ONCE: &str = "[update]\nstage = '0s'\nrehearse = '0s'\npatience = '1s'\n";
 
 /// Instances with the old release.
 pub(super) fn deploy(operator: &Operator<'_>, names: &[&str]) {
