@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: demo test test-update torture conformance bench check build setup setup-tests clean
+.PHONY: demo demo-update test test-update torture conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -9,6 +9,10 @@ build: ## the program, for use
 demo: setup ## two users, a server each, from nothing to serving and back
 	$(CARGO) build --locked
 	scripts/demo
+
+demo-update: setup ## two gateways go from one release to the next and back, and meet a broken one
+	$(CARGO) build --locked
+	scripts/demo-update
 
 test: setup-tests ## everything; the real machines need root
 	scripts/test
