@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::instance::Done;
+use super::line::{COMMAND, Line, server, target};
 use super::{World, polling};
 use crate::backoff::Backoff;
 use crate::host::install::{self, Progress};
 use crate::host::{admin, gateway, identity, outside};
-use crate::model::instance::{Instance, Outcome, Server};
-use crate::ssh::{Command, Output, Session, SshError, Target};
+use crate::model::instance::{Instance, Outcome};
+use crate::ssh::{Session, SshError, Target};
 
 /// Longest wait from the create until SSH answers: boot, and cloud-init's first stage.
 const REACH: Duration = Duration::from_secs(300);
@@ -22,10 +23,6 @@ const TRUST: Duration = Duration::from_secs(120);
 const INSTALL: Duration = Duration::from_secs(1200);
 /// Longest wait until every check from outside holds. A first start takes 10–16 s, 160 s were seen on a starved CPU.
 const SERVE: Duration = Duration::from_secs(600);
-/// Longest run of one small remote command.
-const COMMAND: Duration = Duration::from_secs(60);
-/// The port of SSH.
-const SSH_PORT: u16 = 22;
 
 pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "waiting for SSH with the pinned host key");
@@ -232,57 +229,4 @@ async fn version(
     let output = line.run(&gateway::version(), pauses).await?;
     ensure!(output.status == 0, "{}", output.stderr.trim());
     gateway::parse_version(&output.stdout)
-}
-
-/// One connection for many commands, made anew where it breaks.
-struct Line<'a> {
-    target: &'a Target,
-    session: Option<Session>,
-}
-
-impl<'a> Line<'a> {
-    fn new(target: &'a Target) -> Self {
-        Self { target, session: None }
-    }
-
-    async fn run(&mut self, command: &Command, pauses: &mut Backoff) -> Result<Output> {
-        loop {
-            let error = match self.try_run(command).await {
-                Ok(output) => return Ok(output),
-                Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => {
-                    return Err(error.into());
-                }
-                Err(error) => error,
-            };
-            self.session = None;
-            if let Err(late) = pauses.pause().await {
-                return Err(anyhow!(error).context(format!("no SSH any more: {late}")));
-            }
-        }
-    }
-
-    async fn try_run(&mut self, command: &Command) -> Result<Output, SshError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::connect(self.target).await?,
-        };
-        let output = session.run(command, COMMAND).await?;
-        self.session = Some(session);
-        Ok(output)
-    }
-}
-
-fn server(instance: &Instance) -> Result<&Server> {
-    instance.stage.server().context("the instance has no server at this stage")
-}
-
-fn target(instance: &Instance, world: &World) -> Result<Target> {
-    let server = server(instance)?;
-    Ok(Target {
-        address: server.ipv4.into(),
-        port: SSH_PORT,
-        user: "root".to_owned(),
-        key: world.key.clone(),
-        host_key: server.host_key.clone(),
-    })
 }

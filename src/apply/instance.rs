@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host};
+use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, system, update};
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
 use crate::plan::{InstancePlan, Step};
@@ -23,15 +23,20 @@ pub struct Finish {
     pub result: Result<()>,
 }
 
-/// What a step leaves behind: the outcome, and a line in the past tense.
+/// What a step leaves behind: the outcome, a line in the past tense, and for how long nobody was answered, where that was watched.
 pub(super) struct Done {
-    pub(super) outcome: Outcome,
-    pub(super) line: String,
+    outcome: Outcome,
+    line: String,
+    downtime: Option<Duration>,
 }
 
 impl Done {
     pub(super) fn new(outcome: Outcome, line: impl Into<String>) -> Self {
-        Self { outcome, line: line.into() }
+        Self { outcome, line: line.into(), downtime: None }
+    }
+
+    pub(super) fn with_downtime(self, downtime: Duration) -> Self {
+        Self { downtime: Some(downtime), ..self }
     }
 }
 
@@ -71,14 +76,21 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
     }
     world.stop.check()?;
     let lease = world.lease(&instance.name)?;
-    let result = under_lease(instance, steps, lease, world).await;
+    let result = under_lease(instance, steps, lease, world).await.map(drop);
     // one that cannot be freed ends by itself
     let _ = lease.release().await;
     result
 }
 
-async fn under_lease(instance: &mut Instance, steps: Vec<Step>, lease: &Lease, world: &World) -> Result<()> {
+/// Takes steps; the longest time for which nobody was answered, where that was watched.
+pub(super) async fn under_lease(
+    instance: &mut Instance,
+    steps: Vec<Step>,
+    lease: &Lease,
+    world: &World,
+) -> Result<Option<Duration>> {
     lease.put(instance).await?;
+    let mut downtime = None;
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
@@ -89,9 +101,10 @@ async fn under_lease(instance: &mut Instance, steps: Vec<Step>, lease: &Lease, w
         match take(&step, instance, world).await {
             Ok(done) => {
                 world.halt.here(step.word(), Point::AfterAct);
-                instance.stage = instance.stage.clone().after(done.outcome)?;
+                *instance = instance.clone().after(done.outcome)?;
                 lease.advance(intent, instance, &world.clock.now()).await?;
                 world.halt.here(step.word(), Point::AfterOutcome);
+                downtime = downtime.max(done.downtime);
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
             }
             Err(error) => {
@@ -100,7 +113,7 @@ async fn under_lease(instance: &mut Instance, steps: Vec<Step>, lease: &Lease, w
             }
         }
     }
-    Ok(())
+    Ok(downtime)
 }
 
 /// What is written down of a step that did not succeed: whether the world may have changed all the same.
@@ -123,6 +136,19 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Install => host::install(instance, world).await,
         Step::SetUp => host::set_up(instance, world).await,
         Step::Serve => host::serve(instance, world).await,
+        Step::Equip(release, dead_man) => update::equip(release, *dead_man, instance, world).await,
+        Step::Survey => update::survey(instance, world).await,
+        Step::Stage => update::stage(instance, world).await,
+        Step::Rehearse => update::rehearse(instance, world).await,
+        Step::Switch(version) => update::switch(*version, instance, world).await,
+        Step::RollBack(version) => update::roll_back(*version, instance, world).await,
+        Step::Bake(version, watch) => update::bake(*version, *watch, instance, world).await,
+        Step::Keep(version) => update::keep(*version, instance, world).await,
+        Step::Relabel(version) => update::relabel(*version, instance, world).await,
+        Step::Prune => update::prune(instance, world).await,
+        Step::Revert => update::revert(instance, world).await,
+        Step::Upgrade => system::upgrade(instance, world).await,
+        Step::Reboot => system::reboot(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,

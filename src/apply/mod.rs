@@ -4,12 +4,17 @@ mod adopt;
 mod create;
 mod delete;
 mod dns;
+mod downtime;
 mod fleet;
 mod guard;
 mod halt;
 mod host;
 mod instance;
+mod line;
+mod rollout;
 mod stop;
+mod system;
+mod update;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +29,7 @@ use tokio::task::JoinSet;
 pub use halt::{Halt, Point};
 pub use host::SetUpFailed;
 pub use instance::Finish;
+pub use rollout::{Driven, HostReport, Left, drive};
 pub use stop::{Interrupted, Stop, Stopper};
 
 use crate::clock::Clock;

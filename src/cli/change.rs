@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::fleet::Fleet;
+use super::walk::Hold;
 use super::{Failure, walk};
-use crate::apply::Report;
+use crate::apply::{self, Report, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::model::refusal::Refusal;
 use crate::plan::Plan;
-use crate::ssh::KeyPair;
-use crate::store::{Held, Lease, Store};
+use crate::store::Held;
 
 /// How often a plan is made anew because others work on the same instances. Under the leases it is the last time, unless it
 /// is about more instances than before.
@@ -34,13 +34,6 @@ pub(super) enum Changed {
     Declined,
     /// The plan was walked.
     Walked(Plan, Report),
-}
-
-/// The state for writing, and what of it is ours to change.
-struct Hold {
-    store: Store,
-    key: KeyPair,
-    leases: BTreeMap<String, Lease>,
 }
 
 /// Plans, asks and walks. The first plan is made without keeping anybody out; if nobody was at work on its instances by the time
@@ -85,9 +78,11 @@ async fn rounds(
         if !hold.as_ref().is_some_and(ours) && !take(&plan, fleet, settings, hold, context).await? {
             continue;
         }
-        let Some(Hold { store, key, leases }) = hold.take() else { continue };
-        let shown = plan.clone();
-        let report = walk::walk(plan, store.clone(), leases, client.clone(), key, settings, context).await;
+        let Some(held) = hold.take() else { continue };
+        let (store, shown) = (held.store.clone(), plan.clone());
+        let subjects: Vec<String> = plan.subjects().map(ToString::to_string).collect();
+        let work = async |world: &World| apply::run(plan, world).await;
+        let report = walk::watched(&subjects, held, client, settings, context, work).await;
         // leases that cannot be freed end by themselves
         let _ = store.close().await;
         return Ok(Changed::Walked(shown, report));

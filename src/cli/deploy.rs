@@ -10,6 +10,7 @@ use super::context::Context;
 use super::fleet::{Fleet, bare, cloud, look};
 use super::{Failure, Status, record, walk};
 use crate::apply::Report;
+use crate::clock::human;
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
@@ -20,7 +21,7 @@ use crate::model::release::{Invalid, Release};
 use crate::observe;
 use crate::plan::{Plan, Wish, provision};
 use crate::registry::{self, Catalogue, Sources, Wanted};
-use crate::ui::{counted, human, table};
+use crate::ui::{counted, table};
 
 /// Give each NAME a server that runs the gateway, or go on where an earlier deploy stopped
 #[derive(Debug, clap::Args)]
@@ -186,7 +187,7 @@ fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
 }
 
 /// The release that new instances get.
-async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
+pub(super) async fn choose(settings: &Settings, context: &Context) -> Result<Release, Failure> {
     let catalogue = Catalogue::built_in()?;
     let wanted = match settings.version.as_deref() {
         None => Wanted::Tested,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::apply::SetUpFailed;
 use crate::hcloud;
+use crate::host::update;
 use crate::model::refusal::Refusal;
 use crate::registry::ReleaseError;
 use crate::ssh::SshError;
@@ -70,9 +71,9 @@ impl Failure {
         if !causes.is_empty() {
             lines.push(format!("caused by: {}", causes.join(": ")));
         }
-        if let Some(failed) = self.error.chain().find_map(|cause| cause.downcast_ref::<SetUpFailed>()) {
+        if let Some(log) = self.error.chain().find_map(log).filter(|log| !log.is_empty()) {
             lines.push("its log ends:".to_owned());
-            lines.extend(failed.log.lines().map(|line| format!("  {line}")));
+            lines.extend(log.lines().map(|line| format!("  {line}")));
         }
         if let Some(hint) = self.hint.clone().or_else(|| hint(&self.error)) {
             lines.push(format!("hint: {hint}"));
@@ -85,6 +86,12 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { error: error.into(), hint: None }
     }
+}
+
+/// What a server's own log says about an error.
+fn log<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+    let set_up = cause.downcast_ref::<SetUpFailed>().map(|failed| failed.log.as_str());
+    set_up.or_else(|| cause.downcast_ref::<update::Failed>().map(|failed| failed.log.as_str()))
 }
 
 /// Prints a failure and gives its exit code.

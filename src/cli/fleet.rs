@@ -109,6 +109,11 @@ impl Fleet {
         self.fences.get(subject).copied().unwrap_or_default()
     }
 
+    /// The state, where there is one.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
     /// Whether there is a state at all.
     pub(super) fn is_written(&self) -> bool {
         self.store.is_some()

@@ -13,9 +13,12 @@ mod open;
 mod reconcile;
 mod record;
 mod releases;
+mod rollback;
+mod rollout;
 mod show;
 mod ssh;
 mod state;
+mod update;
 mod walk;
 
 use std::error::Error as _;
@@ -69,6 +72,8 @@ enum Command {
     Ssh(ssh::Ssh),
     Open(open::Open),
     Releases(releases::Releases),
+    Update(update::Update),
+    Rollback(rollback::Rollback),
     Destroy(destroy::Destroy),
     State(state::State),
     Reconcile(reconcile::Reconcile),
@@ -143,6 +148,8 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
+        Command::Update(command) => command.run(flags, context).await,
+        Command::Rollback(command) => command.run(&flags, context).await,
         Command::Lab(command) => {
             command.run(cli.global.json, context.ui.stdout()).await?;
             Ok(Status::Success)

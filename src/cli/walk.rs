@@ -1,4 +1,4 @@
-//! Walks a plan under the eyes of the user, who may stop it.
+//! Work under the eyes of the user, who may stop it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::{Failure, Status};
-use crate::apply::{self, Birth, Finish, Halt, Interrupted, Report, Stopper, World};
+use crate::apply::{Birth, Finish, Halt, Interrupted, Report, Stopper, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
-use crate::plan::Plan;
 use crate::ssh::{Command, KeyPair};
 use crate::store::{Lease, Store};
 use crate::ui::Ui;
 
-/// Walks the plan, showing what happens; the first ^C stops between steps, the second at once (nothing is lost by
+/// The state for writing, and what of it is ours to change.
+pub(super) struct Hold {
+    pub(super) store: Store,
+    pub(super) key: KeyPair,
+    pub(super) leases: BTreeMap<String, Lease>,
+}
+
+/// Has work done while the user sees what happens; the first ^C stops between steps, the second at once (nothing is lost by
 /// that either: every intent is in the state).
-pub(super) async fn walk(
-    plan: Plan,
-    store: Store,
-    leases: BTreeMap<String, Lease>,
-    cloud: Client,
-    key: KeyPair,
+pub(super) async fn watched<T>(
+    subjects: &[String],
+    hold: Hold,
+    client: &Client,
     settings: &Settings,
     context: &mut Context,
-) -> Report {
-    let subjects: Vec<String> = plan
-        .instances
-        .iter()
-        .filter(|part| !part.steps.is_empty())
-        .map(|part| part.instance.name.to_string())
-        .collect();
+    work: impl AsyncFnOnce(&World) -> T,
+) -> T {
+    let Hold { store, key, leases } = hold;
     let (events, seen) = mpsc::unbounded_channel();
     let (stopper, stop) = Stopper::new();
     // from here on a ^C is heard, also before the listener runs for the first time
@@ -41,7 +41,7 @@ pub(super) async fn walk(
     let world = World {
         store,
         leases: Arc::new(leases),
-        cloud,
+        cloud: client.clone(),
         key,
         birth: Birth {
             admin: settings.admin_networks.clone(),
@@ -56,14 +56,14 @@ pub(super) async fn walk(
         halt: Halt::new(context.env.get("CLAWBERTH_STOP_AT")),
         common: Arc::default(),
     };
-    let walked = async move {
-        let report = apply::run(plan, &world).await;
+    let worked = async move {
+        let result = work(&world).await;
         drop(world);
-        report
+        result
     };
-    let (report, ()) = tokio::join!(walked, context.ui.watch(&subjects, seen));
+    let (result, ()) = tokio::join!(worked, context.ui.watch(subjects, seen));
     listener.abort();
-    report
+    result
 }
 
 async fn listen(interrupts: std::io::Result<Signal>, stopper: Stopper) {
@@ -107,7 +107,8 @@ pub(super) fn conclude(report: Report, context: &mut Context) -> Status {
     status
 }
 
-fn complain(error: anyhow::Error, again: &Command, ui: &mut Ui) {
+/// Tells about an error, and how to go on.
+pub(super) fn complain(error: anyhow::Error, again: &Command, ui: &mut Ui) {
     let mut failure = Failure::from(error);
     failure.hint = super::error::hint(&failure.error).or_else(|| Some(format!("run `{again}` to go on")));
     ui.complain(&failure.lines());

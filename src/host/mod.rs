@@ -7,4 +7,5 @@ pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
+pub mod system;
 pub mod update;

@@ -105,6 +105,11 @@ impl Gate {
         Ok(there.into_iter().map(gate).collect())
     }
 
+    /// The same for another release.
+    pub fn expecting(self, version: OpenClawVersion) -> Self {
+        Self { version, ..self }
+    }
+
     /// Makes every check once. What is asked over HTTP is asked one after the other, over the same connection where the
     /// server keeps it: the TLS handshake costs more than all answers.
     pub async fn check_once(&self) -> Vec<Finding> {
@@ -142,7 +147,11 @@ impl Gate {
         Ok(format!("{} is certified", self.origin))
     }
 
-    async fn ready(&self) -> Result<String> {
+    /// Whether `/readyz` says so.
+    ///
+    /// # Errors
+    /// What it says else, or that it does not answer.
+    pub async fn ready(&self) -> Result<String> {
         let response = self.http.get(format!("{}/readyz", self.origin)).send().await?;
         ensure!(response.status() == 200, "/readyz answers {}", response.status());
         let answer: Value = response.json().await.context("/readyz gives no JSON")?;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, Trial, ended};
+pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, ended};
 
+use super::born;
+use crate::model::observed::Releases;
 use crate::model::release::OpenClawVersion;
 use crate::render::{self, Update};
-use crate::ssh::Command;
+use crate::ssh::{Command, Output, Session, Target};
 
 /// The script on the server.
 const PROGRAM: &str = "/usr/local/lib/clawberth/update";
@@ -42,6 +44,40 @@ pub fn send(update: &Update) -> Result<Command> {
         write.args([file.path, file.mode, file.content.trim_end_matches('\n')])
     };
     Ok(files.iter().fold(write, with))
+}
+
+/// What stands on a server; one that was never updated keeps nothing. Looks once.
+///
+/// # Errors
+/// What SSH says, or an answer of another shape.
+pub async fn look(target: &Target) -> Result<Releases> {
+    let session = Session::connect(target).await?;
+    let status = session.run(&Part::Status.command(), Part::Status.limit()).await?;
+    let born = match is_missing(&status) {
+        true => Some(session.run(&born::release(), Part::Status.limit()).await?),
+        false => None,
+    };
+    session.close().await;
+    releases(&status, born.as_ref())
+}
+
+/// Whether a server has not got the script: so says a shell of a program that is not there.
+pub fn is_missing(status: &Output) -> bool {
+    status.status == 127
+}
+
+/// Reads the answer to [`Part::Status`], or, where there is no script, what the server was set up for.
+///
+/// # Errors
+/// [`Failed`], or an answer of another shape.
+pub fn releases(status: &Output, born: Option<&Output>) -> Result<Releases> {
+    match born {
+        None => Ok(Standing::parse(status)?.into()),
+        Some(born) => {
+            let serving = born::parse(born)?.release.openclaw;
+            Ok(Releases { serving, trial: None, kept: Vec::new() })
+        }
+    }
 }
 
 /// A part of an update, in the order in which they are done.

@@ -95,6 +95,26 @@ pub enum Outcome {
     Installed,
     /// Every check from outside holds.
     Served,
+    /// Its server has what it takes to change its release.
+    Equipped,
+    /// Nothing speaks against a change.
+    Surveyed,
+    /// The next release is beside the one in use.
+    Staged,
+    /// The next release started on a copy of the state.
+    Rehearsed,
+    /// Another release serves, on trial.
+    Switched,
+    /// The release that serves stays.
+    Kept(Release),
+    /// The release before the trial serves again.
+    Reverted,
+    /// What is not needed any more of old releases is gone.
+    Pruned,
+    /// Its operating system has its security updates.
+    Upgraded,
+    /// It runs what its updates installed.
+    Rebooted,
     /// Its removal was decided.
     Condemned,
     /// No server of an interrupted create is left.
@@ -136,6 +156,20 @@ impl Stage {
             (
                 stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
                 O::Labelled | O::Guarded | O::Named,
+            ) => Ok(stage),
+
+            (
+                stage @ S::Serving(_),
+                O::Equipped
+                | O::Surveyed
+                | O::Staged
+                | O::Rehearsed
+                | O::Switched
+                | O::Kept(_)
+                | O::Reverted
+                | O::Pruned
+                | O::Upgraded
+                | O::Rebooted,
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
@@ -202,6 +236,25 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served,
+            )
+            | (
+                S::Planned
+                | S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Destroying(_)
+                | S::Gone,
+                O::Equipped
+                | O::Surveyed
+                | O::Staged
+                | O::Rehearsed
+                | O::Switched
+                | O::Kept(_)
+                | O::Reverted
+                | O::Pruned
+                | O::Upgraded
+                | O::Rebooted,
             ) => Err(refused),
         }
     }
@@ -246,6 +299,16 @@ impl Outcome {
             Self::Admitted => "admitting",
             Self::Installed => "installed",
             Self::Served => "serving",
+            Self::Equipped => "equipped",
+            Self::Surveyed => "surveyed",
+            Self::Staged => "staged",
+            Self::Rehearsed => "rehearsed",
+            Self::Switched => "switched",
+            Self::Kept(_) => "updated",
+            Self::Reverted => "reverted",
+            Self::Pruned => "pruned",
+            Self::Upgraded => "upgraded",
+            Self::Rebooted => "rebooted",
             Self::Condemned => "destroying",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",
@@ -267,6 +330,18 @@ impl InstanceSpec {
 }
 
 impl Instance {
+    /// The instance after an outcome.
+    ///
+    /// # Errors
+    /// [`Impossible`] where the outcome needs something that its stage does not guarantee.
+    pub fn after(mut self, outcome: Outcome) -> Result<Self, Impossible> {
+        self.stage = self.stage.after(outcome.clone())?;
+        if let Outcome::Kept(release) = outcome {
+            self.spec.release = release;
+        }
+        Ok(self)
+    }
+
     /// Where its gateway is reached, once it has an address.
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.stage.server().map(|server| self.spec.endpoint(&self.name, server.ipv4))

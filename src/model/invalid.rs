@@ -10,7 +10,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(super) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
+    /// What it was to be, as it was typed, and what is wrong with it.
+    pub fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
         let (text, why) = (text.to_owned(), why.into());
         Self { what, text, why }
     }

@@ -8,6 +8,7 @@ use crate::model::admin::AdminNetworks;
 use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
 use crate::model::price::Price;
+use crate::model::release::OpenClawVersion;
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,26 @@ pub struct Observed {
     pub interrupted: BTreeMap<InstanceName, Duration>,
     /// What the hosts of serving instances are like, where they were looked at.
     pub hosts: BTreeMap<InstanceName, HostState>,
+}
+
+/// The releases of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Releases {
+    /// What it is to serve.
+    pub serving: OpenClawVersion,
+    /// A change that nobody has confirmed yet.
+    pub trial: Option<Trial>,
+    /// What can be rolled back to: the releases whose states are kept, the last one first.
+    pub kept: Vec<OpenClawVersion>,
+}
+
+/// A change of the release that is not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Where it goes back to.
+    pub from: OpenClawVersion,
+    /// What is tried.
+    pub to: OpenClawVersion,
 }
 
 /// A server of the fleet.

@@ -66,13 +66,11 @@ pub enum Change {
     },
     /// It goes back to a release that it kept, with the state of that time.
     Rollback {
-        /// Which; none: the one that it ran before.
-        to: Option<OpenClawVersion>,
+        /// Which.
+        to: OpenClawVersion,
     },
     /// It gets the security updates of its operating system, and is started anew where they ask for it.
     Os,
-    /// It gets the configuration that the fleet has now.
-    Config,
 }
 
 /// A host in a rollout.
@@ -81,13 +79,24 @@ pub enum Change {
 pub struct Host {
     /// Whose it is.
     pub name: InstanceName,
-    /// In which wave it starts; the first one is 1.
+    /// In which wave it starts; the first one is 1. What is known to be left out or down before anything begins is in none: 0.
     pub wave: usize,
     /// Where it stands.
     pub status: Status,
     /// It failed, and somebody has seen that: it no longer counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
+}
+
+impl Change {
+    /// The release that it brings, where it brings one.
+    pub fn version(&self) -> Option<OpenClawVersion> {
+        match self {
+            Self::Release { release } => Some(release.openclaw),
+            Self::Rollback { to } => Some(*to),
+            Self::Os => None,
+        }
+    }
 }
 
 impl Host {
@@ -139,11 +148,12 @@ impl Rollout {
         self.settings.budget.of(self.hosts.len())
     }
 
-    /// How many hosts may fail now: the budget, but only one as long as none is updated. So the first host goes alone, and a
-    /// change that works nowhere is tried once.
+    /// How many hosts may fail now: the budget, but only one as long as none is updated, beside those that were down before
+    /// anything began. So the first host goes alone, and a change that works nowhere is tried once.
     pub fn allowance(&self) -> usize {
         let proven = self.hosts.iter().any(|host| matches!(host.status, Status::Updated { .. }));
-        if proven { self.budget() } else { 1 }
+        let before = self.hosts.iter().filter(|host| host.wave == 0 && host.counts()).count();
+        if proven { self.budget() } else { self.budget().min(1 + before) }
     }
 
     /// The last wave of which a host was started.

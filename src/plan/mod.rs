@@ -6,6 +6,7 @@ mod drift;
 mod order;
 mod provision;
 pub mod rollout;
+pub mod update;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
 use crate::model::price::Price;
+use crate::model::release::{OpenClawVersion, Release};
 
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
@@ -117,6 +119,32 @@ steps! {
         SetUp = "set-up",
         /// Wait until every check from outside holds.
         Serve = "serve",
+        /// Send the server what it takes to change its release: to this one, and back by itself after so many seconds.
+        Equip(Release, u32) = "equip",
+        /// See that nothing speaks against a change.
+        Survey = "survey",
+        /// Put the next release beside the one in use.
+        Stage = "stage",
+        /// Start the next release on a copy of the state.
+        Rehearse = "rehearse",
+        /// Let the next release take over, on trial.
+        Switch(OpenClawVersion) = "switch",
+        /// Bring back a kept release with the state that it had, on trial.
+        RollBack(OpenClawVersion) = "roll-back",
+        /// See, for so long, that this release serves.
+        Bake(OpenClawVersion, Duration) = "bake",
+        /// End the trial: this release stays.
+        Keep(OpenClawVersion) = "keep",
+        /// Say on the server's labels which release it runs.
+        Relabel(OpenClawVersion) = "relabel",
+        /// Remove what is not needed any more of old releases.
+        Prune = "prune",
+        /// End the trial: the release before it comes back, with its state.
+        Revert = "revert",
+        /// Install the security updates of the operating system.
+        Upgrade = "upgrade",
+        /// Start the server anew, where its updates ask for it.
+        Reboot = "reboot",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
         /// Remove the DNS records, in this zone.

@@ -10,11 +10,13 @@ use crate::model::release::{OpenClawVersion, Release};
 pub struct Catalogue {
     newest: Release,
     older: Vec<Release>,
+    floor: OpenClawVersion,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    floor: OpenClawVersion,
     release: Vec<Release>,
 }
 
@@ -37,6 +39,11 @@ impl Catalogue {
         self.older.last().unwrap_or(&self.newest)
     }
 
+    /// The oldest release without a hole that is known and used.
+    pub fn floor(&self) -> OpenClawVersion {
+        self.floor
+    }
+
     /// All releases, the newest first.
     pub fn releases(&self) -> impl Iterator<Item = &Release> {
         std::iter::once(&self.newest).chain(&self.older)
@@ -54,7 +61,7 @@ impl Catalogue {
 }
 
 fn parse(text: &str) -> Result<Catalogue> {
-    let File { release: releases } = toml::from_str(text)?;
+    let File { floor, release: releases } = toml::from_str(text)?;
     for release in &releases {
         let Release { openclaw, engines, node, .. } = release;
         ensure!(engines.accept(*node), "OpenClaw {openclaw} does not run on Node {node}, but on {engines}");
@@ -62,7 +69,7 @@ fn parse(text: &str) -> Result<Catalogue> {
     ensure!(releases.is_sorted_by(|newer, older| newer.openclaw > older.openclaw), "it is not sorted");
     let mut releases = releases.into_iter();
     let newest = releases.next().context("it is empty")?;
-    Ok(Catalogue { newest, older: releases.collect() })
+    Ok(Catalogue { newest, older: releases.collect(), floor })
 }
 
 /// Up to three candidates that look like `text`, the most similar first, the newer first among equals.
@@ -106,7 +113,10 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        let fault = |text: &str| parse(text).unwrap_err().to_string();
+        let fault = |text: &str| {
+            let text = format!("floor = '2026.4.15'\n{text}");
+            parse(&text).unwrap_err().to_string()
+        };
         assert_eq!(fault("release = []"), "it is empty");
         let entry = |version: &str, node: &str| {
             let integrity = Catalogue::built_in().unwrap().newest().integrity.clone();

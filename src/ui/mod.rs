@@ -1,7 +1,6 @@
 //! What a person or a script sees: the answer on stdout, the story on stderr.
 
 mod count;
-mod duration;
 mod plan;
 mod progress;
 mod table;
@@ -12,7 +11,6 @@ use anyhow::{Context, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use count::counted;
-pub use duration::human;
 pub use table::table;
 
 use crate::model::event::Event;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::human;
+use crate::clock::human;
 use crate::model::event::{Event, What};
 
 pub(super) async fn silent(mut events: UnboundedReceiver<Event>) {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Part;
+use crate::model::observed::{Releases, Trial};
 use crate::model::release::{NodeVersion, OpenClawVersion};
 use crate::ssh::Output;
 
@@ -47,15 +48,6 @@ pub struct Facts {
     pub reverted: Option<OpenClawVersion>,
     /// A part runs just now.
     pub busy: bool,
-}
-
-/// An update that is not confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trial {
-    /// Where it goes back to.
-    pub from: OpenClawVersion,
-    /// What is tried.
-    pub to: OpenClawVersion,
 }
 
 /// The answer to [`Part::Preflight`].
@@ -193,6 +185,15 @@ impl Standing {
                 .collect::<Result<_>>()
                 .context("the server's saved states")?,
         })
+    }
+}
+
+impl From<Standing> for Releases {
+    fn from(standing: Standing) -> Self {
+        let mut saved = standing.saved;
+        saved.sort_by_key(|saved| std::cmp::Reverse(saved.at));
+        let kept = saved.into_iter().map(|saved| saved.release).collect();
+        Self { serving: standing.facts.serving, trial: standing.facts.trial, kept }
     }
 }
 

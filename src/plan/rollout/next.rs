@@ -128,7 +128,7 @@ fn unsettled(rollout: &Rollout) -> Option<usize> {
 /// Why no host may start now whatever the budget, and until when.
 fn closed(rollout: &Rollout, now: Timestamp) -> Option<(Reason, Timestamp)> {
     let first = unsettled(rollout)?;
-    let before = rollout.hosts.iter().filter(|host| host.wave < first);
+    let before = rollout.hosts.iter().filter(|host| (1..first).contains(&host.wave));
     let good_since = before.filter_map(|host| host.status.since()).max();
     let bake = SignedDuration::try_from(rollout.settings.bake.duration()).unwrap_or(SignedDuration::MAX);
     let baked = good_since.map(|since| since.checked_add(bake).unwrap_or(Timestamp::MAX));
