@@ -147,6 +147,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Relabel(version) => update::relabel(*version, instance, world).await,
         Step::Prune => update::prune(instance, world).await,
         Step::Revert => update::revert(instance, world).await,
+        Step::Settle => update::settle(instance, world).await,
         Step::Upgrade => system::upgrade(instance, world).await,
         Step::Reboot => system::reboot(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),

@@ -63,13 +63,15 @@ struct Driver<'a> {
     turns: JoinSet<(InstanceName, Way, Ending)>,
     in_hand: BTreeMap<InstanceName, Stopper>,
     hosts: Vec<HostReport>,
+    /// What was last said about why nothing happens.
+    told: String,
 }
 
 /// Drives a rollout to its end, or until it is paused or stopped; what is in flight ends first. The lease is that of
 /// [`crate::store::ROLLOUT`], and the rollout is saved.
 pub async fn drive(rollout: Rollout, lease: &Lease, world: &World) -> Driven {
     let (turns, in_hand) = (JoinSet::new(), BTreeMap::new());
-    let mut driver = Driver { rollout, lease, world, turns, in_hand, hosts: Vec::new() };
+    let mut driver = Driver { rollout, lease, world, turns, in_hand, hosts: Vec::new(), told: String::new() };
     let left = driver.run().await.unwrap_or_else(|error| Some(Left::Failed(error)));
     Driven { rollout: driver.rollout, hosts: driver.hosts, left }
 }
@@ -204,7 +206,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn tell(&self, reason: Reason, until: Option<Timestamp>) {
+    fn tell(&mut self, reason: Reason, until: Option<Timestamp>) {
         let until = until.map(|until| format!(" until {}", until.strftime("%F %T UTC"))).unwrap_or_default();
         let what = match reason {
             Reason::InFlight => return,
@@ -212,7 +214,10 @@ impl Driver<'_> {
             Reason::OutsideWindow => format!("waiting for the window,{until}"),
             Reason::Paused => "paused; what is in flight ends".to_owned(),
         };
-        self.world.say("fleet", What::Doing(what));
+        if what != self.told {
+            self.world.say("fleet", What::Did(what.clone(), Duration::ZERO));
+            self.told = what;
+        }
     }
 }
 

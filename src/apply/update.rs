@@ -189,6 +189,20 @@ pub(super) async fn revert(instance: &Instance, world: &World) -> Result<Done> {
     Ok(Done::new(Outcome::Reverted, format!("back at OpenClaw {release}, with its state")))
 }
 
+/// Brings the server and what the state says of it together.
+pub(super) async fn settle(instance: &Instance, world: &World) -> Result<Done> {
+    let seen = releases(instance, world).await?;
+    if seen.trial.is_some() {
+        return revert(instance, world).await;
+    }
+    let version = seen.serving;
+    let target = target(instance, world)?;
+    let born = born::parse(&Line::new(&target).long(&born::release(), COMMAND).await?)?;
+    ensure!(born.release.openclaw == version, "the server is set up for {}", born.release.openclaw);
+    super::guard::relabel(version, instance, world).await?;
+    Ok(Done::new(Outcome::Kept(born.release), format!("OpenClaw {version} is what it runs")))
+}
+
 /// Runs a part that has to end well.
 async fn part(part: Part, instance: &Instance, world: &World) -> Result<Output> {
     world.doing(instance, part.to_string());

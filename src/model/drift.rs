@@ -171,9 +171,7 @@ impl Drift {
             Self::Host(HostState::Unreachable(_)) => Repair::Advice(format!(
                 "none: come from an admin network; `clawberth ssh {subject}` tries it"
             )),
-            Self::Host(HostState::SetUpFor(_)) => {
-                Repair::Advice(format!("none: `clawberth destroy {subject}` and deploy it anew"))
-            }
+            Self::Host(HostState::SetUpFor(_)) => done("end its update"),
             Self::Host(
                 HostState::Runs(_) | HostState::Certificate(_) | HostState::Fails(_) | HostState::Serves,
             ) => done("run its set-up again"),

@@ -243,11 +243,11 @@ impl CloudServer {
 }
 
 impl HostState {
-    /// Whether it is for the program to mend.
+    /// Whether something can be done about it from here.
     pub fn can_be_mended(&self) -> bool {
         match self {
-            Self::Runs(_) | Self::Certificate(_) | Self::Fails(_) => true,
-            Self::Serves | Self::OtherKey(_) | Self::Unreachable(_) | Self::SetUpFor(_) => false,
+            Self::Runs(_) | Self::Certificate(_) | Self::Fails(_) | Self::SetUpFor(_) => true,
+            Self::Serves | Self::OtherKey(_) | Self::Unreachable(_) => false,
         }
     }
 

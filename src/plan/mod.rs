@@ -141,6 +141,8 @@ steps! {
         Prune = "prune",
         /// End the trial: the release before it comes back, with its state.
         Revert = "revert",
+        /// End an update that was cut off: back where it was on trial; else what serves is written down.
+        Settle = "settle",
         /// Install the security updates of the operating system.
         Upgrade = "upgrade",
         /// Start the server anew, where its updates ask for it.

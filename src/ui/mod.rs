@@ -131,14 +131,14 @@ impl Ui {
         Ok(line.trim().to_owned())
     }
 
-    /// Shows events as they come, until the last sender is gone. One live line per subject on a terminal, plain
-    /// lines elsewhere.
+    /// Shows events as they come, until the last sender is gone. One live line on a terminal for each of these subjects that
+    /// something happens to, plain lines elsewhere.
     pub async fn watch(&mut self, subjects: &[String], events: UnboundedReceiver<Event>) {
         let width = subjects.iter().map(String::len).max().unwrap_or(0).max("fleet".len());
         if self.style.quiet {
             progress::silent(events).await;
         } else if self.style.live {
-            progress::live(subjects, width, self.style.colour, events).await;
+            progress::live(width, self.style.colour, events).await;
         } else {
             progress::plain(width, events, |line| self.note(line)).await;
         }

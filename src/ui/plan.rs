@@ -108,6 +108,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Relabel(_) => "set the label of its release".into(),
         Step::Prune => "remove old releases".into(),
         Step::Revert => "end the trial of another release".into(),
+        Step::Settle => "end an update that was cut off".into(),
         Step::Upgrade => "install the system's security updates".into(),
         Step::Reboot => "start the server anew, if they ask for it".into(),
         Step::Condemn => "write down that it is removed".into(),

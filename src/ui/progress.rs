@@ -31,12 +31,7 @@ fn timed(text: &str, took: Duration) -> String {
 }
 
 /// One line for each subject, redrawn.
-pub(super) async fn live(
-    subjects: &[String],
-    width: usize,
-    colour: bool,
-    mut events: UnboundedReceiver<Event>,
-) {
+pub(super) async fn live(width: usize, colour: bool, mut events: UnboundedReceiver<Event>) {
     let all = MultiProgress::new();
     let fresh = |subject: &str| {
         let bar = all.add(ProgressBar::new_spinner());
@@ -45,7 +40,7 @@ pub(super) async fn live(
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     };
-    let mut bars: HashMap<String, ProgressBar> = subjects.iter().map(|s| (s.clone(), fresh(s))).collect();
+    let mut bars: HashMap<String, ProgressBar> = HashMap::new();
     while let Some(Event { subject, what }) = events.recv().await {
         let bar = bars.entry(subject.clone()).or_insert_with(|| fresh(&subject));
         match what {

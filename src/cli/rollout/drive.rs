@@ -1,6 +1,6 @@
 //! Drives a rollout under the eyes of the user, and tells what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::begin::under_way;
 use super::control::Start;
@@ -13,8 +13,10 @@ use crate::cli::walk::{self, Hold};
 use crate::cli::{Failure, Status};
 use crate::config::Settings;
 use crate::hcloud::Client;
+use crate::model::instance::Instance;
+use crate::model::name::InstanceName;
 use crate::model::refusal::Refusal;
-use crate::model::rollout::{Impossible, Rollout, State, Verdict};
+use crate::model::rollout::{self, Event, Fact, Impossible, Rollout, State, Verdict};
 use crate::store::{Lease, ROLLOUT, Store};
 
 /// Drives it while nobody else does.
@@ -37,7 +39,7 @@ pub(super) async fn drive(
         }
     };
     let hold = Hold { store: store.clone(), key, leases: BTreeMap::new() };
-    let subjects: Vec<String> = Vec::new();
+    let subjects: Vec<String> = begun.hosts.iter().map(|host| host.name.to_string()).collect();
     let work = async |world: &World| apply::drive(begun, &lease, world).await;
     let driven = walk::watched(&subjects, hold, client, settings, context, work).await;
     let _ = store.close().await;
@@ -68,7 +70,7 @@ impl Start {
             Refusal::new("the rollout is gone", "`clawberth update --status` shows the last one")
         })?;
         let mut after = before.clone();
-        for event in self.events(&before) {
+        for event in removed(&before, &store.instances().await?).into_iter().chain(self.events(&before)) {
             after = after.after(event, now).map_err(|why| impossible(&why, &before))?;
         }
         if after != before {
@@ -80,6 +82,14 @@ impl Start {
         }
         Ok(after)
     }
+}
+
+/// The hosts that wait and that are no more.
+fn removed(rollout: &Rollout, instances: &[Instance]) -> Vec<Event> {
+    let names: BTreeSet<&InstanceName> = instances.iter().map(|instance| &instance.name).collect();
+    let waits = rollout.hosts.iter().filter(|host| host.status == rollout::Status::Waiting);
+    let gone = waits.filter(|host| !names.contains(&host.name));
+    gone.map(|host| Event::Host(host.name.clone(), Fact::Skipped("it was removed".to_owned()))).collect()
 }
 
 fn impossible(why: &Impossible, rollout: &Rollout) -> Refusal {

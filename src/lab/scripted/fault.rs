@@ -10,6 +10,9 @@ use toml::Spanned;
 
 use super::script::{Pattern, length};
 
+/// What a release says that was told to be broken, in the form of a gateway's log.
+const BROKEN: &str = r#"{"level":"error","message":"broken, as it was told to be"}"#;
+
 /// One `[[fault]]` as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,9 @@ pub(super) struct FaultEntry {
     stderr: Option<String>,
     pub(super) part: Option<String>,
     log: Option<String>,
+    version: Option<String>,
+    #[serde(default, deserialize_with = "length::optional")]
+    after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -41,6 +47,7 @@ pub(super) enum Kind {
     ExecFails,
     PartFailed,
     Unready,
+    Broken,
 }
 
 /// What a fault does.
@@ -74,6 +81,26 @@ pub(super) enum Harm {
     },
     /// The gateway needs longer to be ready, after the set-up or a restart.
     Unready(Duration),
+    /// A release that is sent is no good.
+    Broken {
+        /// Where that shows.
+        at: Stand,
+        /// Which release; none: any.
+        version: Option<String>,
+        /// What its gateway says about it.
+        log: String,
+    },
+}
+
+/// Where in its update a release turns out to be no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It ends on a copy of the state.
+    Rehearse,
+    /// It ends instead of getting ready.
+    Switch,
+    /// It gets ready, and is so no more after a while.
+    Gate(Duration),
 }
 
 /// A fault, and whom it befalls.
@@ -104,7 +131,11 @@ impl Harm {
             | Self::ExecFails { command: which, .. } => {
                 which.as_ref().is_none_or(|which| which.is_match(command))
             }
-            Self::SshRefused | Self::WrongHostKey | Self::PartFailed { .. } | Self::Unready(_) => false,
+            Self::SshRefused
+            | Self::WrongHostKey
+            | Self::PartFailed { .. }
+            | Self::Unready(_)
+            | Self::Broken { .. } => false,
         }
     }
 }
@@ -113,7 +144,7 @@ impl FaultEntry {
     /// The fault, if all that its kind needs is there, and nothing else is.
     pub(super) fn check(self) -> Result<Fault, String> {
         let Self { hosts, count, probability, seed, mut delay, mut status, mut stderr, .. } = self;
-        let (mut part, mut log) = (self.part, self.log);
+        let (mut part, mut log, mut version, mut after) = (self.part, self.log, self.version, self.after);
         let mut command = self.command.map(|pattern| pattern.0);
         let kind = self.kind.into_inner();
         let harm = match kind {
@@ -133,6 +164,16 @@ impl FaultEntry {
                 Harm::PartFailed { part, log }
             }
             Kind::Unready => Harm::Unready(delay.take().ok_or("unready needs a `delay`")?),
+            Kind::Broken => Harm::Broken {
+                at: match part.take().as_deref() {
+                    Some("rehearse") => Stand::Rehearse,
+                    Some("switch") => Stand::Switch,
+                    Some("gate") => Stand::Gate(after.take().unwrap_or_default()),
+                    _ => return Err("broken needs a `part`: rehearse, switch or gate".to_owned()),
+                },
+                version: version.take(),
+                log: log.take().unwrap_or_else(|| BROKEN.to_owned()),
+            },
         };
         let left = [
             ("match", command.is_some()),
@@ -141,6 +182,8 @@ impl FaultEntry {
             ("stderr", stderr.is_some()),
             ("part", part.is_some()),
             ("log", log.is_some()),
+            ("version", version.is_some()),
+            ("after", after.is_some()),
         ];
         match left.into_iter().find(|(_, there)| *there) {
             Some((field, _)) => Err(format!("a fault of this kind takes no `{field}`")),

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use super::clock::{millis, now};
 use super::fault::Harm;
-use super::script::{Deed, Pattern, Rule, Script};
+use super::releases::Releases;
+use super::script::{Deed, Rule, Script};
 use super::set_up::{SetUp, Standing};
 use super::state::State;
 use super::text::TOKEN;
@@ -96,17 +97,22 @@ impl Host {
     }
 
     /// Changes the state, and writes it down if it is another one.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let before = state.clone();
         let outcome = change(&mut state);
-        if *state != before
-            && !self.gone.load(Ordering::Relaxed)
+        if *state != before {
+            self.save(&state);
+        }
+        outcome
+    }
+
+    fn save(&self, state: &State) {
+        if !self.gone.load(Ordering::Relaxed)
             && let Err(error) = state.save(&self.file)
         {
             tracing::error!("server {}: {error:#}", self.id);
         }
-        outcome
     }
 
     /// Writes nothing down any more.
@@ -116,9 +122,14 @@ impl Host {
         self.gone.store(true, Ordering::Relaxed);
     }
 
+    /// The state as it is by now.
     fn lock(&self) -> MutexGuard<'_, State> {
         // each change is whole, whatever its caller did next
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.catch_up(&self.script, now()) {
+            self.save(&state);
+        }
+        state
     }
 
     /// Switches it on, unless it is: a lab that was killed finds its hosts running. The first boot begins the set-up.
@@ -129,6 +140,7 @@ impl Host {
             }
             let now = now();
             state.on = Some(now);
+            state.boots(&self.script);
             if state.has_gateway() && state.set_up == SetUp::default() {
                 let begins = now + millis(self.script.boot + self.script.packages);
                 self.begin_set_up(state, begins, now);
@@ -148,27 +160,13 @@ impl Host {
         if state.set_up.is_under_way(now) {
             return;
         }
-        let fails = self.met(state, |harm| matches!(harm, Harm::PartFailed { .. }));
+        let fails = state.harms(&self.script, |harm| matches!(harm, Harm::PartFailed { .. }));
         let fails = fails.into_iter().find_map(|harm| match harm {
             Harm::PartFailed { part, log } => Some((part.clone(), log.clone())),
             _ => None,
         });
         state.set_up.begin(&self.script.parts, begins, now, fails);
-        state.late = self.lateness(state);
-    }
-
-    /// By how much a gateway that starts now is late.
-    fn lateness(&self, state: &mut State) -> u64 {
-        let delay = |harm: &Harm| if let Harm::Unready(delay) = harm { millis(*delay) } else { 0 };
-        self.met(state, |harm| matches!(harm, Harm::Unready(_))).into_iter().map(delay).sum()
-    }
-
-    /// What of some kinds of harm this host meets now.
-    fn met(&self, state: &mut State, which: impl Fn(&Harm) -> bool) -> Vec<&Harm> {
-        let faults = self.script.faults.iter().enumerate().filter(|(_, fault)| which(&fault.harm));
-        let met =
-            faults.filter(|(place, fault)| fault.befalls(&state.name, state.met.entry(*place).or_default()));
-        met.map(|(_, fault)| &fault.harm).collect()
+        state.late = state.lateness(&self.script);
     }
 
     /// Whether a connection to port 22 is refused.
@@ -182,13 +180,13 @@ impl Host {
     }
 
     fn meets(&self, which: impl Fn(&Harm) -> bool) -> bool {
-        self.change(|state| !self.met(state, which).is_empty())
+        self.change(|state| !state.harms(&self.script, which).is_empty())
     }
 
     /// What goes wrong with a command.
     pub(super) fn mishap(&self, command: &str) -> Mishap {
         let mut mishap = Mishap::default();
-        for harm in self.change(|state| self.met(state, |harm| harm.concerns(command))) {
+        for harm in self.change(|state| state.harms(&self.script, |harm| harm.concerns(command))) {
             match harm {
                 Harm::SshReset(_) => mishap.cut = true,
                 Harm::Slow(_, delay) => mishap.delay += *delay,
@@ -197,7 +195,11 @@ impl Host {
                     let stderr = stderr.clone();
                     mishap.instead = Some(Output { stdout: String::new(), stderr, status: *status });
                 }
-                Harm::SshRefused | Harm::WrongHostKey | Harm::PartFailed { .. } | Harm::Unready(_) => {}
+                Harm::SshRefused
+                | Harm::WrongHostKey
+                | Harm::PartFailed { .. }
+                | Harm::Unready(_)
+                | Harm::Broken { .. } => {}
             }
         }
         mishap
@@ -226,7 +228,7 @@ impl Host {
                     state.values.insert(name.clone(), value);
                 }
             }
-            self.act(state, rule.deed);
+            self.act(state, rule.deed, command);
             let value = |place: &str| self.fill(state, place);
             Output { stdout: rule.stdout.fill(value), stderr: rule.stderr.fill(value), status: rule.status }
         });
@@ -234,15 +236,14 @@ impl Host {
         output
     }
 
-    fn act(&self, state: &mut State, deed: Option<Deed>) {
+    fn act(&self, state: &mut State, deed: Option<Deed>, command: &str) {
         let now = now();
         match deed {
             Some(Deed::SetUp) => self.begin_set_up(state, now, now),
-            Some(Deed::Restart) => {
-                state.restarted = Some(now);
-                state.late = self.lateness(state);
-            }
-            None => {}
+            Some(Deed::Restart) => state.restart(&self.script, now),
+            Some(Deed::Send) => state.releases.take(&self.script.facts_in(command)),
+            // takes its time: see `update`
+            Some(Deed::Update) | None => {}
         }
     }
 
@@ -264,6 +265,7 @@ impl Host {
                 Some(Standing::Failed(log)) => log,
                 _ => String::new(),
             },
+            "updates" => state.releases.journal(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
             name => state.value(name).to_owned(),
         }
@@ -271,7 +273,7 @@ impl Host {
 
     /// Whether the gateway is ready.
     pub(super) fn is_ready(&self) -> bool {
-        self.look(|state| state.ready(&self.script).is_some_and(|ready| ready <= now()))
+        self.look(|state| state.is_ready(&self.script, now()))
     }
 
     /// Whether root may log in with this key.
@@ -308,21 +310,18 @@ fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
             PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a host key")?
         }
     };
-    let fact = |(name, pattern): (&String, &Pattern)| {
-        let found = pattern.0.captures(&text)?.get(1)?;
-        Some((name.clone(), found.as_str().to_owned()))
-    };
     Ok(State {
         name: spec.name.clone(),
         address: spec.ipv4,
         host_key: key.to_openssh(LineEnding::LF).context("cannot write a host key")?.to_string(),
         authorized: spec.ssh_keys.clone(),
-        values: script.facts.iter().filter_map(fact).collect(),
+        values: script.facts_in(&text),
         on: None,
         set_up: SetUp::default(),
         restarted: None,
         late: 0,
         met: BTreeMap::new(),
+        releases: Releases::default(),
     })
 }
 

@@ -7,12 +7,15 @@ mod door;
 mod fault;
 mod host;
 mod https;
+mod look;
 mod loopback;
+mod releases;
 mod script;
 mod set_up;
 mod ssh;
 mod state;
 mod text;
+mod update;
 mod user_data;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,12 @@ const DEFAULT: &str = include_str!("host.toml");
 pub(super) const VERSION: &str = "version";
 /// The fact that the certificate is for, instead of the address.
 pub(super) const DOMAIN: &str = "domain";
+/// The fact that names the release's Node.
+pub(super) const NODE: &str = "node";
+/// The fact that is the release as it is written down on the server.
+pub(super) const RELEASE: &str = "release";
+/// The fact in an update that says how many seconds nobody has to confirm it.
+pub(super) const REVERT_AFTER: &str = "revert_after";
 
 /// A script, checked.
 #[derive(Clone, Debug)]
@@ -30,12 +36,30 @@ pub struct Script {
     pub(super) certificate: Duration,
     /// From the end of the set-up, a restart or a boot until the gateway is ready.
     pub(super) ready: Duration,
-    /// Values that are found in the user data: the first group of each pattern.
+    pub(super) update: UpdateSettings,
+    /// Values that are found in the user data, or in an update: the first group of each pattern.
     pub(super) facts: BTreeMap<String, Pattern>,
     pub(super) parts: Vec<Part>,
     /// The first one that applies answers.
     pub(super) rules: Vec<Rule>,
     pub(super) faults: Vec<Fault>,
+}
+
+/// How long the parts of an update take, and what is said before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UpdateSettings {
+    /// A release is put beside the one in use.
+    pub(super) stage: Duration,
+    /// It runs on a copy of the state.
+    pub(super) rehearse: Duration,
+    /// How long it is given to get ready after the switch.
+    pub(super) patience: Duration,
+    /// Size of the state.
+    pub(super) state_kb: u64,
+    pub(super) disk_free_kb: u64,
+    pub(super) memory_free_kb: u64,
+    /// What the gateway is at.
+    pub(super) active: u64,
 }
 
 /// A part of the set-up.
@@ -83,6 +107,10 @@ pub(super) enum Deed {
     SetUp,
     /// Restart the gateway.
     Restart,
+    /// Take an update: facts of the release that is next are found in the command line.
+    Send,
+    /// Do the part of an update that the first group of `match` names, with the second as its argument.
+    Update,
 }
 
 /// A regular expression.
@@ -111,6 +139,8 @@ struct File {
     #[serde(default, deserialize_with = "length::optional")]
     ready: Option<Duration>,
     #[serde(default)]
+    update: UpdateEntry,
+    #[serde(default)]
     facts: BTreeMap<String, Pattern>,
     #[serde(default)]
     part: Vec<Part>,
@@ -118,6 +148,36 @@ struct File {
     rule: Vec<Spanned<Rule>>,
     #[serde(default)]
     fault: Vec<FaultEntry>,
+}
+
+/// `[update]`; what it leaves out is as in the default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdateEntry {
+    #[serde(default, deserialize_with = "length::optional")]
+    stage: Option<Duration>,
+    #[serde(default, deserialize_with = "length::optional")]
+    rehearse: Option<Duration>,
+    #[serde(default, deserialize_with = "length::optional")]
+    patience: Option<Duration>,
+    state_kb: Option<u64>,
+    disk_free_kb: Option<u64>,
+    memory_free_kb: Option<u64>,
+    active: Option<u64>,
+}
+
+impl UpdateEntry {
+    fn or(self, default: &Self) -> UpdateSettings {
+        UpdateSettings {
+            stage: self.stage.or(default.stage).unwrap_or_default(),
+            rehearse: self.rehearse.or(default.rehearse).unwrap_or_default(),
+            patience: self.patience.or(default.patience).unwrap_or_default(),
+            state_kb: self.state_kb.or(default.state_kb).unwrap_or_default(),
+            disk_free_kb: self.disk_free_kb.or(default.disk_free_kb).unwrap_or_default(),
+            memory_free_kb: self.memory_free_kb.or(default.memory_free_kb).unwrap_or_default(),
+            active: self.active.or(default.active).unwrap_or_default(),
+        }
+    }
 }
 
 impl Script {
@@ -140,11 +200,21 @@ impl Script {
             packages: file.packages.or(default.packages).unwrap_or_default(),
             certificate: file.certificate.or(default.certificate).unwrap_or_default(),
             ready: file.ready.or(default.ready).unwrap_or_default(),
+            update: file.update.or(&default.update),
             facts,
             faults: faults.collect::<Result<_>>()?,
             parts,
             rules,
         })
+    }
+
+    /// The facts that a text has.
+    pub(super) fn facts_in(&self, text: &str) -> BTreeMap<String, String> {
+        let fact = |(name, pattern): (&String, &Pattern)| {
+            let found = pattern.0.captures(text)?.get(1)?;
+            Some((name.clone(), found.as_str().to_owned()))
+        };
+        self.facts.iter().filter_map(fact).collect()
     }
 }
 
@@ -249,10 +319,21 @@ mod tests {
             ("[[rule]]\nmatch = '('", "line 2, column 9", "unclosed group"),
             ("[[rule]]\nmatch = 'a'\nstdout = '{{'", "line 3, column 10", "a `{{` has no `}}`"),
             ("\n[[rule]]\nmatch = 'a'\nstdout = '{{it}}'", "line 2, column 1", "which is id, name, address"),
-            ("[[rule]]\nmatch = 'a'\ndo = 'x'", "line 3, column 6", "expected `set-up` or `restart`"),
+            (
+                "[[rule]]\nmatch = 'a'\ndo = 'x'",
+                "line 3, column 6",
+                "expected one of `set-up`, `restart`, `send`",
+            ),
             ("[[fault]]\nkind = 'x'", "line 2, column 8", "expected one of `ssh_refused`"),
             ("[[fault]]\nkind = 'slow'", "line 2, column 8", "slow needs a `delay`"),
             ("[[fault]]\nkind = 'hang'\nlog = ''", "line 2, column 8", "takes no `log`"),
+            ("[[fault]]\nkind = 'broken'\npart = 'x'", "line 2, column 8", "rehearse, switch or gate"),
+            (
+                "[[fault]]\nkind = 'broken'\npart = 'switch'\nafter = '1s'",
+                "line 2, column 8",
+                "takes no `after`",
+            ),
+            ("[update]\nstages = '1s'", "line 2, column 1", "expected one of `stage`, `rehearse`"),
             ("[[fault]]\nkind = 'hang'\nprobability = 2.0", "line 3, column 15", "from 0 to 1"),
             (
                 "[[fault]]\nkind = 'part_failed'\npart = 'x'",

@@ -15,9 +15,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::host::{Host, Output};
+use super::script::Deed;
+use super::update;
 
 /// A shell's status for a command that it does not find.
-const NOT_FOUND: u32 = 127;
+pub(super) const NOT_FOUND: u32 = 127;
 /// Longest wait for a client's word that it has read what was sent.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
@@ -161,6 +163,7 @@ async fn run(
     tokio::time::sleep(mishap.delay + rule.map(|rule| rule.delay).unwrap_or_default()).await;
     let output = match (mishap.instead, rule) {
         (Some(output), _) => output,
+        (None, Some(rule)) if rule.deed == Some(Deed::Update) => update::run(&host, rule, &command).await,
         (None, Some(rule)) => host.run(rule, &command),
         (None, None) => unknown(&host, &command),
     };

@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{millis, now};
-use super::fault::Met;
+use super::fault::{Harm, Met};
+use super::releases::Releases;
 use super::script::{DOMAIN, Script, VERSION};
 use super::set_up::SetUp;
 
@@ -28,12 +29,15 @@ pub(super) struct State {
     /// Since when it is switched on.
     pub(super) on: Option<u64>,
     pub(super) set_up: SetUp,
-    /// When the gateway was last restarted by a command.
+    /// When the gateway was last restarted by a command or an update.
     pub(super) restarted: Option<u64>,
     /// By how much the gateway is later than the script says, in milliseconds.
     pub(super) late: u64,
     /// The faults it could have met, by their place in the script.
     pub(super) met: BTreeMap<usize, Met>,
+    /// What updates left behind.
+    #[serde(default)]
+    pub(super) releases: Releases,
 }
 
 impl State {
@@ -59,6 +63,7 @@ impl State {
     pub(super) fn power_off(&mut self) {
         if self.on.take().is_some() {
             self.set_up.cut(now());
+            self.releases.cut();
         }
     }
 
@@ -96,5 +101,30 @@ impl State {
         let set_up = self.set_up.ends()?;
         let begins = set_up.max(self.booted(script)?).max(self.restarted.unwrap_or_default());
         Some(begins.saturating_add(millis(script.ready)).saturating_add(self.late))
+    }
+
+    /// Whether the gateway is ready.
+    pub(super) fn is_ready(&self, script: &Script, now: u64) -> bool {
+        !self.releases.is_ill(now) && self.ready(script).is_some_and(|ready| ready <= now)
+    }
+
+    /// Starts the gateway anew.
+    pub(super) fn restart(&mut self, script: &Script, now: u64) {
+        self.restarted = Some(now);
+        self.late = self.lateness(script);
+    }
+
+    /// By how much a gateway that starts now is late.
+    pub(super) fn lateness(&mut self, script: &Script) -> u64 {
+        let delay = |harm: &Harm| if let Harm::Unready(delay) = harm { millis(*delay) } else { 0 };
+        self.harms(script, |harm| matches!(harm, Harm::Unready(_))).into_iter().map(delay).sum()
+    }
+
+    /// What of some kinds of harm this host meets now.
+    pub(super) fn harms<'a>(&mut self, script: &'a Script, which: impl Fn(&Harm) -> bool) -> Vec<&'a Harm> {
+        let faults = script.faults.iter().enumerate().filter(|(_, fault)| which(&fault.harm));
+        let met =
+            faults.filter(|(place, fault)| fault.befalls(&self.name, self.met.entry(*place).or_default()));
+        met.map(|(_, fault)| &fault.harm).collect()
     }
 }

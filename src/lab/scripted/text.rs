@@ -5,8 +5,19 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 10] =
-    ["id", "name", "address", "host", "running", "now", "progress", "cloud_init", "log", "expires"];
+pub(super) const BUILT_IN: [&str; 11] = [
+    "id",
+    "name",
+    "address",
+    "host",
+    "running",
+    "now",
+    "progress",
+    "cloud_init",
+    "log",
+    "expires",
+    "updates",
+];
 /// A fresh random word at each mention.
 pub(super) const TOKEN: &str = "token";
 

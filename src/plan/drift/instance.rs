@@ -106,11 +106,9 @@ fn steps(
 ) -> Result<Vec<Step>, Refusal> {
     let servers = own.map(std::slice::from_ref).unwrap_or_default();
     let mut steps = provision::steps(instance, servers, case.named_locations, seen, prices)?;
-    let host = seen.hosts.get(&instance.name);
-    if host.is_some_and(HostState::can_be_mended)
-        && let Some(serve) = steps.iter().position(|step| *step == Step::Serve)
-    {
-        steps.insert(serve, Step::SetUp);
+    let serve = steps.iter().position(|step| *step == Step::Serve);
+    if let (Some(mend), Some(serve)) = (seen.hosts.get(&instance.name).and_then(mending), serve) {
+        steps.insert(serve, mend);
     }
     if let Some(own) = own {
         let taken = usize::from(matches!(steps.first(), Some(Step::Adopt(_))));
@@ -119,6 +117,15 @@ fn steps(
         steps.splice(taken..taken, label.into_iter().chain(guard));
     }
     Ok(steps)
+}
+
+/// What mends a host, before it is seen whether it serves.
+fn mending(host: &HostState) -> Option<Step> {
+    match host {
+        HostState::Runs(_) | HostState::Certificate(_) | HostState::Fails(_) => Some(Step::SetUp),
+        HostState::SetUpFor(_) => Some(Step::Settle),
+        HostState::Serves | HostState::OtherKey(_) | HostState::Unreachable(_) => None,
+    }
 }
 
 /// The labels of the recorded server, where they are not as they should be; one that is still to be taken over has

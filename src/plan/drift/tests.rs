@@ -350,7 +350,7 @@ fn hosts_are_mended_where_they_can_be_trusted() {
     let cases = [
         (HostState::OtherKey("k".into()), "other host key, k", vec![]),
         (HostState::Unreachable("u".into()), "unreachable, u", vec![]),
-        (HostState::SetUpFor("s".into()), "other release, s", vec![]),
+        (HostState::SetUpFor("s".into()), "other release, s", vec!["settle", "serve"]),
         (HostState::Runs("r".into()), "other release, r", vec!["set-up", "serve"]),
         (HostState::Certificate("c".into()), "certificate, c", vec!["set-up", "serve"]),
         (HostState::Fails("f".into()), "not serving, f", vec!["set-up", "serve"]),

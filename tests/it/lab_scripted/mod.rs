@@ -2,6 +2,7 @@
 
 mod bed;
 mod drift;
+mod update;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -37,11 +37,12 @@ const AT_COMMANDS: [(&str, &str); 4] = [
 ];
 
 /// The other kinds, with what they need.
-const AT_HOSTS: [(&str, &str); 4] = [
+const AT_HOSTS: [(&str, &str); 5] = [
     ("ssh_refused", ""),
     ("wrong_host_key", ""),
     ("part_failed", "part = 'node'\nlog = 'no luck'\n"),
     ("unready", "delay = '700ms'\n"),
+    ("broken", "part = 'switch'\n"),
 ];
 
 /// A fault, and the instance that it befalls.
