@@ -19,6 +19,8 @@ impl Probe {
         let (seen, stop) = (bed.scratch(name), bed.scratch(&format!("{name}.stop")));
         let url = format!("https://{}/readyz", bed.address(NAME, "ipv4"));
         let root = bed.variable("CLAWBERTH_ACME_ROOT");
+        // of a probe of the same name
+        let _ = std::fs::remove_file(&stop);
         let script = format!(
             "until [ -e {} ]; do echo $(date +%s%3N) $(curl -s --max-time 1 --cacert {root} {url}); sleep 0.07; done >{}",
             stop.display(),
@@ -26,7 +28,7 @@ impl Probe {
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawberth"));
         command.args(["lab", "exec", "--from", "world", "--dir"]).arg(bed.lab_dir());
-        command.args(["--", "timeout", "120", "bash", "-c", &script]).stdin(Stdio::null());
+        command.args(["--", "timeout", "600", "bash", "-c", &script]).stdin(Stdio::null());
         Self { looks: command.spawn().unwrap(), seen, stop }
     }
 
