@@ -89,6 +89,11 @@ impl Running {
         Ok(kill_process(self.pid()?, Signal::CONT)?)
     }
 
+    /// Presses ^C.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        Ok(kill_process(self.pid()?, Signal::INT)?)
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())

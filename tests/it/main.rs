@@ -26,4 +26,5 @@ mod matrix;
 mod postgres;
 mod registry;
 mod render;
+mod rollout;
 mod state_damage;

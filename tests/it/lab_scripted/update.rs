@@ -1,6 +1,7 @@
 //! Scripted hosts play what a real server does in an update: the same commands as on a real one, read by the same parsers.
 
-use clawberth::host::update::{self, Failed, Part, Preflight, Standing, Switched, Trial};
+use clawberth::host::update::{self, Failed, Part, Preflight, Standing, Switched};
+use clawberth::model::observed::Trial;
 use clawberth::model::release::OpenClawVersion;
 use clawberth::registry::catalogue::Catalogue;
 use clawberth::render::Update;
