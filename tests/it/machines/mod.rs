@@ -2,9 +2,14 @@
 //! each server takes minutes to make; its parts are named.
 
 mod bed;
+mod breakage;
+mod broken;
 mod browser;
+mod cable;
 mod inside;
 mod named;
 mod pair;
+mod parts;
 mod ports;
+mod probe;
 mod update;
