@@ -13,7 +13,7 @@ use super::parts::{
 use super::probe::Probe;
 
 #[test]
-#[ignore = "six minutes, and no command calls these parts yet: `make test-update`"]
+#[ignore = "six minutes: `make test-update`"]
 fn a_server_changes_its_release_and_helps_itself() {
     let Some(bed) = Bed::up() else { return };
     bed.ok(&["deploy", NAME, "--version", OLD, "--yes"]);
