@@ -22,7 +22,7 @@ use crate::ssh::Output;
 /// How many releases stay on a server: the one in use, and one to go back to.
 const KEPT: u8 = 2;
 /// Between two looks at a gateway that is watched.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 /// A gateway that cannot be seen from outside for so long fails; less may be the way there.
 const UNSEEN: Duration = Duration::from_secs(15);
 
