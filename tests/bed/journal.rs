@@ -17,7 +17,7 @@ pub(crate) struct Step {
 }
 
 impl Operator<'_> {
-    /// All steps so far, in the order in which they were begun; none before there is a state.
+    /// All steps so far that did not fail, in the order in which they were begun; none before there is a state.
     pub(crate) fn journal(&self) -> Result<Vec<Step>> {
         if !self.state().contains("://") && !Path::new(self.state()).exists() {
             return Ok(Vec::new());
@@ -32,7 +32,9 @@ impl Operator<'_> {
                 "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_name = 'intent'";
             let is_empty =
                 state.contains("://") && sqlx::query(tables).fetch_optional(&mut connection).await?.is_none();
-            let rows = sqlx::query("SELECT subject, step FROM intent ORDER BY seq");
+            let rows = sqlx::query(
+                "SELECT subject, step FROM intent WHERE outcome IS NULL OR outcome NOT LIKE 'failed:%' ORDER BY seq",
+            );
             let rows = if is_empty { Vec::new() } else { rows.fetch_all(&mut connection).await? };
             let steps = rows.iter().map(|row| Ok(Step { subject: row.try_get(0)?, step: row.try_get(1)? }));
             let steps = steps.collect::<Result<_>>()?;

@@ -57,9 +57,18 @@ impl Door {
     /// Serves a port from when the host is so far.
     pub(super) fn open(host: Arc<Host>, service: Service, address: Ipv4Addr, common: Arc<Common>) -> Self {
         Self(tokio::spawn(async move {
-            opened(&host, service).await;
-            if let Err(error) = serve(&host, service, address, &common).await {
-                tracing::error!("server {}: {error:#}", host.id);
+            loop {
+                opened(&host, service).await;
+                let since = host.started();
+                tokio::select! {
+                    served = serve(&host, service, address, &common) => {
+                        if let Err(error) = served {
+                            tracing::error!("server {}: {error:#}", host.id);
+                        }
+                        return;
+                    }
+                    () = started_anew(&host, since) => {}
+                }
             }
         }))
     }
@@ -80,6 +89,17 @@ async fn opened(host: &Host, service: Service) {
             () = time => return,
             () = changed => {}
         }
+    }
+}
+
+/// Waits until the host is not any more as it was started then: nobody stays connected.
+async fn started_anew(host: &Host, since: Option<u64>) {
+    loop {
+        let changed = host.changed.notified();
+        if host.started() != since {
+            return;
+        }
+        changed.await;
     }
 }
 

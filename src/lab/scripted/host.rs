@@ -17,7 +17,7 @@ use super::releases::Releases;
 use super::script::{Deed, Rule, Script};
 use super::set_up::{SetUp, Standing};
 use super::state::State;
-use super::text::TOKEN;
+use super::text::{REBOOT_REQUIRED, TOKEN};
 use super::user_data;
 use crate::lab::machine::MachineSpec;
 
@@ -155,6 +155,24 @@ impl Host {
         self.changed.notify_waiters();
     }
 
+    /// Starts it anew, unless that has happened since.
+    pub(super) fn reboot(&self, since: Option<u64>) {
+        self.change(|state| {
+            if state.on.is_some() && state.on == since {
+                state.power_off();
+                state.values.remove(REBOOT_REQUIRED);
+                state.on = Some(now());
+                state.boots(&self.script);
+            }
+        });
+        self.changed.notify_waiters();
+    }
+
+    /// When it was started last; none: it is off.
+    pub(super) fn started(&self) -> Option<u64> {
+        self.look(|state| state.on)
+    }
+
     /// Begins a run of the set-up, unless one is under way.
     fn begin_set_up(&self, state: &mut State, begins: u64, now: u64) {
         if state.set_up.is_under_way(now) {
@@ -242,8 +260,8 @@ impl Host {
             Some(Deed::SetUp) => self.begin_set_up(state, now, now),
             Some(Deed::Restart) => state.restart(&self.script, now),
             Some(Deed::Send) => state.releases.take(&self.script.facts_in(command)),
-            // takes its time: see `update`
-            Some(Deed::Update) | None => {}
+            // they take their time: see `update` and `reboot`
+            Some(Deed::Update | Deed::Reboot) | None => {}
         }
     }
 
@@ -266,6 +284,8 @@ impl Host {
                 _ => String::new(),
             },
             "updates" => state.releases.journal(),
+            "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
+            REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
             name => state.value(name).to_owned(),
         }
@@ -370,6 +390,28 @@ mod tests {
         host.power_on();
         asked(&host, "systemd-run --collect /usr/local/lib/clawberth/setup");
         assert_eq!(host.look(|state| state.met[&0]), Met::of(1, 1), "one run is under way");
+    }
+
+    #[test]
+    fn a_new_start_is_another_one_and_is_asked_for_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "[[rule]]\nmatch = '^upgrade$'\nset = { reboot_required = 'yes' }\n\
+                      [[rule]]\nmatch = '^look$'\nstdout = '{{boot_id}} {{reboot_required}}'";
+        let host = host(dir.path(), script, USER_DATA);
+        host.power_on();
+        let first = host.started();
+        assert!(asked(&host, "look").ends_with(" no"));
+        asked(&host, "upgrade");
+        let before = asked(&host, "look");
+        assert!(before.ends_with(" yes"), "{before}");
+        // so that the clock has gone on
+        while now() == first.unwrap() {}
+        host.reboot(first);
+        let after = asked(&host, "look");
+        assert!(after.ends_with(" no"), "{after}");
+        assert_ne!(after.split(' ').next(), before.split(' ').next());
+        host.reboot(first);
+        assert_eq!(asked(&host, "look"), after, "two orders are one start");
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub(super) enum Deed {
     Restart,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,
+    /// Start the host anew, a moment later.
+    Reboot,
     /// Do the part of an update that the first group of `match` names, with the second as its argument.
     Update,
 }

@@ -23,6 +23,9 @@ pub(super) const NOT_FOUND: u32 = 127;
 /// Longest wait for a client's word that it has read what was sent.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
+/// From the order to start anew until that begins.
+const REBOOT: Duration = Duration::from_secs(1);
+
 /// What a host shows to its callers.
 pub(super) fn config(key: PrivateKey) -> Arc<Config> {
     Arc::new(Config {
@@ -161,12 +164,16 @@ async fn run(
         while !matches!(channel.wait().await, None | Some(ChannelMsg::Eof)) {}
     }
     tokio::time::sleep(mishap.delay + rule.map(|rule| rule.delay).unwrap_or_default()).await;
+    let is_done = mishap.instead.is_none();
     let output = match (mishap.instead, rule) {
         (Some(output), _) => output,
         (None, Some(rule)) if rule.deed == Some(Deed::Update) => update::run(&host, rule, &command).await,
         (None, Some(rule)) => host.run(rule, &command),
         (None, None) => unknown(&host, &command),
     };
+    if is_done && rule.is_some_and(|rule| rule.deed == Some(Deed::Reboot)) {
+        tokio::spawn(reboot(Arc::clone(&host)));
+    }
     if mishap.cut {
         let half: String = output.stdout.chars().take(output.stdout.chars().count() / 2).collect();
         let _ = channel.data_bytes(half).await;
@@ -176,6 +183,13 @@ async fn run(
         return;
     }
     let _ = tell(&channel, output).await;
+}
+
+/// So that there is an answer first.
+async fn reboot(host: Arc<Host>) {
+    let since = host.started();
+    tokio::time::sleep(REBOOT).await;
+    host.reboot(since);
 }
 
 async fn tell(channel: &Channel<Msg>, output: Output) -> Result<(), russh::Error> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 11] = [
+pub(super) const BUILT_IN: [&str; 13] = [
     "id",
     "name",
     "address",
@@ -17,7 +17,11 @@ pub(super) const BUILT_IN: [&str; 11] = [
     "log",
     "expires",
     "updates",
+    "boot_id",
+    REBOOT_REQUIRED,
 ];
+/// Whether the host asks for a new start: what rules `set`, else no; after a start it does not.
+pub(super) const REBOOT_REQUIRED: &str = "reboot_required";
 /// A fresh random word at each mention.
 pub(super) const TOKEN: &str = "token";
 

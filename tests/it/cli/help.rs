@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "",
     "init",
     "deploy",
@@ -13,6 +13,8 @@ const COMMANDS: [&str; 24] = [
     "ssh",
     "open",
     "releases",
+    "update",
+    "rollback",
     "destroy",
     "reconcile",
     "state",

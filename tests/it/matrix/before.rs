@@ -5,14 +5,19 @@ use clawberth::apply::Point;
 use clawberth::registry::Catalogue;
 use serde_json::{Value, json};
 
+use super::update::{NEW, OLD};
 use crate::bed::Operator;
 
-/// How a host comes to run another release, and what a set-up does against that.
+/// How a host comes to run another release, and what a set-up does against that; a host that wants to start anew after its
+/// updates; and one on which the new release is no good.
 pub(super) fn script() -> Result<String> {
     let newest = Catalogue::built_in()?.newest().openclaw;
     Ok(format!(
-        "[[rule]]\nmatch = '^true 2026\\.9\\.5$'\nset = {{ version = '2026.9.5' }}\n\
-         [[rule]]\nmatch = '^systemd-run .*/setup$'\nset = {{ version = '{newest}' }}\ndo = 'set-up'\n"
+        "[update]\nstage = '0s'\nrehearse = '0s'\npatience = '4s'\n\
+         [[rule]]\nmatch = '^true 2026\\.9\\.5$'\nset = {{ version = '2026.9.5' }}\n\
+         [[rule]]\nmatch = '^sh -c .apt-get -qq update && unattended'\nset = {{ reboot_required = 'yes' }}\n\
+         [[rule]]\nmatch = '^systemd-run .*/setup$'\nset = {{ version = '{newest}' }}\ndo = 'set-up'\n\
+         [[fault]]\nkind = 'broken'\nhosts = 'cb-*-broken'\npart = 'gate'\nversion = '{NEW}'\nlog = 'no luck'\n"
     ))
 }
 
@@ -119,6 +124,41 @@ pub(super) fn snapshot(operator: &Operator<'_>) -> Result<()> {
     let id = server(operator)?.0;
     let image = json!({ "type": "snapshot", "description": "old", "labels": labels(operator, None)? });
     operator.api.ask("POST", &format!("/servers/{id}/actions/create_image"), Some(&image)).map(drop)
+}
+
+/// With the old release.
+pub(super) fn old_alice(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "alice", "--version", OLD, "--yes"]).map(drop)
+}
+
+/// One with the old release, on whose server the new one is no good.
+pub(super) fn old_broken(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "broken", "--version", OLD, "--yes"]).map(drop)
+}
+
+pub(super) fn updated_alice(operator: &Operator<'_>) -> Result<()> {
+    old_alice(operator)?;
+    operator.ok(UPDATE).map(drop)
+}
+
+/// Brings her to the new release.
+pub(super) const UPDATE: &[&str] = &["update", "alice", "--version", NEW, "--bake", "0s", "--yes"];
+
+/// The server has kept the new release, and the state does not know.
+pub(super) fn cut_off_update(operator: &Operator<'_>) -> Result<()> {
+    killed_update("keep", operator)
+}
+
+/// The new release is on trial.
+pub(super) fn update_on_trial(operator: &Operator<'_>) -> Result<()> {
+    killed_update("switch", operator)
+}
+
+fn killed_update(step: &str, operator: &Operator<'_>) -> Result<()> {
+    old_alice(operator)?;
+    let mut update = operator.start_to(UPDATE, step, Point::AfterAct, &[])?;
+    update.until_stopped()?;
+    update.kill().map(drop)
 }
 
 pub(super) fn other_release(operator: &Operator<'_>) -> Result<()> {

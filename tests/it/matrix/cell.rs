@@ -59,7 +59,7 @@ impl Place {
         scene.set_up(&operator)?;
         let known = operator.journal()?.len();
         let ended = operator.run(scene.command, scene.variables)?;
-        ensure!(ended.code == Some(0), "{ended}");
+        ensure!(ended.code == Some(scene.code()), "{ended}");
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         let mut places = Vec::new();
         for Step { step, .. } in operator.journal()?.into_iter().skip(known) {

@@ -12,7 +12,8 @@ use super::before;
 use super::cell::clear;
 use super::ground::Ground;
 use super::scene::RECONCILE;
-use crate::bed::{Cloud, Halt};
+use super::update::{self, NEW, OLD};
+use crate::bed::{Cloud, Ended, Halt, Operator};
 
 /// How long a command is given to get over a fault that lasts.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -20,12 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 18] = [
     ("trust", "instance-id"),
     ("admit", "nft -f"),
     ("install", "/var/lib/clawberth/progress"),
     ("serve", "control-ui-config"),
     ("set-up", "systemd-run"),
+    ("equip", "clawberth/update 0755"),
+    ("survey", "^\\S*update preflight"),
+    ("stage", "^\\S*update stage"),
+    ("rehearse", "^\\S*update rehearse"),
+    ("switch", "^\\S*update switch"),
+    ("bake", "^\\S*update gate"),
+    ("keep", "^\\S*update confirm"),
+    ("prune", "^\\S*update prune"),
+    ("roll-back", "^\\S*update rollback"),
+    ("revert", "^\\S*update revert"),
+    ("upgrade", "^sh -c .apt-get"),
+    ("reboot", "systemctl reboot$"),
+    ("reboot", "boot_id"),
 ];
 
 /// The kinds that strike a command, with what they need.
@@ -81,7 +95,12 @@ impl HostCell {
     fn new(number: usize, kind: &str, more: &str, step: Option<&'static str>, lasts: bool) -> Self {
         let instance = format!("h{number}");
         let count = if lasts { "" } else { "count = 1\n" };
-        let fault = format!("[[fault]]\nkind = '{kind}'\nhosts = 'cb-*-{instance}'\n{count}{more}");
+        let mut fault = format!("[[fault]]\nkind = '{kind}'\nhosts = 'cb-*-{instance}'\n{count}{more}");
+        if step == Some("revert") {
+            fault += &format!(
+                "[[fault]]\nkind = 'broken'\npart = 'gate'\nversion = '{NEW}'\nhosts = 'cb-*-{instance}'\n"
+            );
+        }
         let how_long = if lasts { "for ever" } else { "once" };
         let name = format!("hosts/{}/{kind} {how_long}", step.unwrap_or("any"));
         Self { name, instance, step, fault, lasts }
@@ -92,36 +111,84 @@ impl HostCell {
         &self.fault
     }
 
-    /// Deploys, or sets up again, into the fault, goes on afterwards where it does not last, and removes everything.
+    /// Whether it is about a step of updates.
+    pub(super) fn is_update(&self) -> bool {
+        self.step.is_some_and(update::has)
+    }
+
+    /// Brings about what the command finds, and gives that command.
+    fn set_up(&self, operator: &Operator<'_>) -> Result<Vec<&str>> {
+        let name = self.instance.as_str();
+        let to_new = vec!["update", name, "--version", NEW, "--bake", "0s", "--yes"];
+        let deploy = ["deploy", name, "--yes"];
+        if self.is_update() {
+            operator.ok(&["deploy", name, "--version", OLD, "--yes"])?;
+        }
+        Ok(match self.step {
+            Some("admit") => {
+                operator.ok(&deploy)?;
+                deploy.to_vec()
+            }
+            Some("set-up") => {
+                before::run_another_release(name, operator)?;
+                RECONCILE.to_vec()
+            }
+            Some("roll-back") => {
+                operator.ok(&to_new)?;
+                vec!["rollback", name, "--to", OLD, "--bake", "0s", "--yes"]
+            }
+            Some("upgrade" | "reboot") => vec!["update", name, "--os", "--bake", "0s", "--yes"],
+            Some(step) if update::has(step) => to_new,
+            _ => deploy.to_vec(),
+        })
+    }
+
+    /// How long a command may take, and whether it is killed then: a part of an update that hangs is not soon given up.
+    fn patience(&self) -> (Duration, bool) {
+        let hangs = self.is_update() && self.fault.contains("'hang'");
+        if self.lasts || hangs { (PATIENCE, true) } else { (END, false) }
+    }
+
+    /// What has to be when all is over.
+    fn holds(&self, again: &Ended, operator: &Operator<'_>) -> Result<()> {
+        let wanted = i32::from(self.step == Some("revert"));
+        ensure!(again.code == Some(wanted), "{again}");
+        let stages = operator.list()?;
+        ensure!(
+            stages.get(&self.instance).is_some_and(|stage| stage == "serving"),
+            "{stages:?} after {again}"
+        );
+        match self.step {
+            Some("upgrade" | "reboot" | "roll-back" | "revert") => {
+                update::runs(&self.instance, OLD, operator)
+            }
+            Some(step) if update::has(step) => update::runs(&self.instance, NEW, operator),
+            _ => Ok(()),
+        }
+        .with_context(|| again.to_string())
+    }
+
+    /// Deploys, sets up again, or updates, into the fault, goes on afterwards where it does not last, and removes everything.
     pub(super) fn play(&self, ground: &Ground) -> Result<()> {
         let operator = ground.player()?;
-        let deploy: &[&str] = &["deploy", &self.instance, "--yes"];
-        let mut variables: Vec<(&str, &str)> = Vec::new();
-        if self.step == Some("admit") {
-            operator.ok(deploy)?;
-            variables.push(("CLAWBERTH_ADMIN_NETWORKS", "127.0.0.0/8,192.0.2.0/24"));
-        }
-        let command = if self.step == Some("set-up") {
-            before::run_another_release(&self.instance, &operator)?;
-            RECONCILE
+        let command = self.set_up(&operator)?;
+        let variables: &[(&str, &str)] = if self.step == Some("admit") {
+            &[("CLAWBERTH_ADMIN_NETWORKS", "127.0.0.0/8,192.0.2.0/24")]
         } else {
-            deploy
+            &[]
         };
-        let mut running = operator.start(command, &variables)?;
-        let ended = match running.halt(if self.lasts { PATIENCE } else { END })? {
-            Halt::Stopped | Halt::Ended => running.end(Duration::ZERO)?,
-            Halt::TooLate if self.lasts => running.kill()?,
-            Halt::TooLate => running.end(Duration::ZERO)?,
+        let (patience, is_killed) = self.patience();
+        let mut running = operator.start(&command, variables)?;
+        let ended = match running.halt(patience)? {
+            Halt::TooLate if is_killed => running.kill()?,
+            Halt::Stopped | Halt::Ended | Halt::TooLate => running.end(Duration::ZERO)?,
         };
         let again = || -> Result<()> {
-            let again = operator.run(command, &variables)?;
-            ensure!(again.code == Some(0), "{again}");
-            let stages = operator.list()?;
-            ensure!(
-                stages.get(&self.instance).is_some_and(|stage| stage == "serving"),
-                "{stages:?} after {again}"
-            );
-            Ok(())
+            let again = match self.is_update() {
+                true => update::go_on(&command, variables, &operator)?,
+                false => operator.run(&command, variables)?,
+            };
+            self.holds(&again, &operator)
         };
         let rest = if self.lasts { Ok(()) } else { again() };
         rest.and_then(|()| clear(&operator)).with_context(|| format!("{ended}--- and then"))

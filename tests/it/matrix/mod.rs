@@ -14,6 +14,7 @@ mod fault;
 mod ground;
 mod host;
 mod scene;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
@@ -39,7 +40,8 @@ fn every_step_survives_every_failure() {
     play(None);
 }
 
-/// Here of the requests of a step only the first one meets each fault of the API, and once.
+/// Here of the requests of a step only the first one meets each fault of the API, and once. The steps of updates are killed in
+/// their middle, and meet no other failure.
 #[test]
 fn every_step_survives_every_failure_on_postgresql() {
     let Some(server) = Server::shared() else { return };
@@ -48,7 +50,7 @@ fn every_step_survives_every_failure_on_postgresql() {
 
 fn play(postgres: Option<Server>) {
     let is_whole = postgres.is_none();
-    let hosts = host::cells();
+    let mut hosts = host::cells();
     let script: String = hosts.iter().map(host::HostCell::script).collect();
     let cloud = Cloud::up(PROJECTS, &(before::script().unwrap() + &script)).unwrap();
     host::nothing_is_missing().unwrap();
@@ -67,7 +69,10 @@ fn play(postgres: Option<Server>) {
     report.require(seen == all, || format!("the scenes take the steps {seen:?}, and there are {all:?}"));
 
     // hosts that hang are waited for, and nothing is to wait for that
-    let all = hosts.into_iter().map(Work::Host).chain(kills(&places).into_iter().map(Work::Step));
+    if !is_whole {
+        hosts.retain(|cell| !cell.is_update());
+    }
+    let all = hosts.into_iter().map(Work::Host).chain(kills(&places, is_whole).into_iter().map(Work::Step));
     let played = side_by_side(SIDE_BY_SIDE, wanted(all.collect()), |work| work.play(&ground));
     let requests = requests_of_steps(&played);
     report.take_cells("kills, and faults of hosts", played);
@@ -79,6 +84,7 @@ fn play(postgres: Option<Server>) {
     let mut cells = faults(&places, &requests);
     if !is_whole {
         let mut known = BTreeSet::new();
+        cells.retain(|cell| !update::has(&cell.place.step));
         cells.retain(|cell| !cell.lasts() && known.insert(cell.without_its_route()));
     }
     let cells = cells.into_iter().map(Work::Step).collect();
@@ -115,13 +121,14 @@ impl fmt::Display for Work {
 
 /// Every step × every point × every way to go on, in the first scene that has the step. Where it comes once more, it is killed
 /// in its middle, and the ways to go on take turns: between two steps all is the same, whichever they are.
-fn kills(places: &[Place]) -> Vec<Cell> {
+fn kills(places: &[Place], is_whole: bool) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut known = BTreeSet::new();
     for (number, place) in places.iter().enumerate() {
         let sequels = place.scene.sequels();
         let cell = |point, sequel| Cell { place: place.clone(), trouble: Trouble::Kill(point), sequel };
-        if known.insert(&place.step) {
+        let is_first = known.insert(&place.step);
+        if is_first && (is_whole || !update::has(&place.step)) {
             cells.extend(
                 Point::ALL.into_iter().flat_map(|point| sequels.iter().map(move |way| cell(point, way))),
             );

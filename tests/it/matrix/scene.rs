@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::before;
+use super::update::{self, NEW, OLD};
 use crate::bed::{Ended, Operator};
 
 /// A command, and what there is when it begins.
@@ -26,6 +27,12 @@ enum Goal {
     Gone(&'static [&'static str]),
     /// Nothing differs.
     NoDrift,
+    /// An update to its end: it serves this release, to which its server went once, by this.
+    Runs(&'static str, &'static str),
+    /// An update of the system to its end: it serves.
+    Upgraded(&'static str),
+    /// An update in vain: it serves the old release.
+    Stays(&'static str),
 }
 
 /// What is done, unattended, after a command was killed or failed.
@@ -119,6 +126,36 @@ pub(super) const SCENES: &[Scene] = &[
         variables: NO_VARIABLES,
         goal: Goal::Gone(&["alice"]),
     },
+    Scene {
+        name: "update",
+        before: before::old_alice,
+        command: before::UPDATE,
+        variables: NO_VARIABLES,
+        goal: Goal::Runs(NEW, "switch 2026.9.6"),
+    },
+    Scene {
+        name: "update-and-rollback",
+        before: before::updated_alice,
+        command: &["rollback", "alice", "--to", OLD, "--bake", "0s", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Runs(OLD, "rollback 2026.9.5"),
+    },
+    Scene {
+        name: "update-in-vain",
+        before: before::old_broken,
+        command: &["update", "broken", "--version", NEW, "--bake", "0s", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Stays("broken"),
+    },
+    Scene {
+        name: "update-of-the-system",
+        before: before::alice,
+        command: &["update", "alice", "--os", "--bake", "0s", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Upgraded("alice"),
+    },
+    Scene::reconcile("update-that-was-cut-off", before::cut_off_update),
+    Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),
     Scene::reconcile("missing-server", before::missing_server),
     Scene::reconcile("wrong-labels", before::wrong_labels),
@@ -146,9 +183,27 @@ impl Scene {
         (self.before)(operator).context("while the scene was set up")
     }
 
+    /// The code with which its command ends.
+    pub(super) fn code(&self) -> i32 {
+        i32::from(matches!(self.goal, Goal::Stays(_)))
+    }
+
+    /// The same once more; a rollout that is not over is gone on with.
+    fn again(&self, operator: &Operator<'_>) -> Result<Ended> {
+        match self.goal {
+            Goal::Serve(_) | Goal::Gone(_) | Goal::NoDrift => operator.run(self.command, self.variables),
+            Goal::Runs(..) | Goal::Upgraded(_) | Goal::Stays(_) => {
+                update::go_on(self.command, self.variables, operator)
+            }
+        }
+    }
+
     /// Goes on after the command was killed or failed, and holds the outcome against what the command was for.
     pub(super) fn go_on(&self, sequel: &Sequel, operator: &Operator<'_>) -> Result<()> {
-        let ended = operator.run(sequel.command.unwrap_or(self.command), self.variables)?;
+        let ended = match sequel.command {
+            Some(command) => operator.run(command, self.variables)?,
+            None => self.again(operator)?,
+        };
         let after = operator.list()?;
         let stage = |name: &str| after.get(name).map(String::as_str);
         match (&self.goal, sequel.command) {
@@ -161,6 +216,24 @@ impl Scene {
                 ensure!(names.iter().all(|name| stage(name).is_none()), "{after:?} after {ended}");
                 let left = operator.in_the_cloud()?;
                 ensure!(!after.is_empty() || left.is_empty(), "{left:?} after {ended}");
+            }
+            (Goal::Runs(release, how), None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                ensure!(stage("alice") == Some("serving"), "{after:?} after {ended}");
+                update::runs("alice", release, operator)
+                    .and_then(|()| update::was_done_once("alice", how, operator))
+                    .with_context(|| ended.to_string())?;
+            }
+            (Goal::Upgraded(name), None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                update::has_started_anew(name, operator).with_context(|| ended.to_string())?;
+                ensure!(stage(name) == Some("serving"), "{after:?} after {ended}");
+            }
+            (Goal::Stays(name), None) => {
+                ensure!(ended.code == Some(1), "{ended}");
+                update::runs(name, OLD, operator).with_context(|| ended.to_string())?;
+                let left = operator.run(&["reconcile"], self.variables)?;
+                ensure!(left.code == Some(0), "{left}after {ended}");
             }
             (Goal::NoDrift, None) | (_, Some(_)) => {
                 ensure!(ended.code == Some(0), "{ended}");
