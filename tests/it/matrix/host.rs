@@ -4,16 +4,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 use super::before;
 use super::cell::clear;
 use super::ground::Ground;
 use super::scene::RECONCILE;
 use super::update::{self, NEW, OLD};
-use crate::bed::{Cloud, Ended, Halt, Operator};
+use crate::bed::{Cloud, Ended, Halt, Operator, Running};
 
 /// How long a command is given to get over a fault that lasts.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -149,6 +150,37 @@ impl HostCell {
         if self.lasts || hangs { (PATIENCE, true) } else { (END, false) }
     }
 
+    /// Whether a command of an update has met the fault.
+    fn is_met(&self, cloud: &Cloud) -> Result<bool> {
+        // of a release that is no good beside it
+        let more = usize::from(self.step == Some("revert"));
+        Ok(!self.is_update() || self.hits(cloud)? > more)
+    }
+
+    /// Waits until an update has come to the fault, or to its end: what is cut off before that shows nothing.
+    fn until_met(&self, running: &mut Running, cloud: &Cloud) -> Result<()> {
+        let late = Instant::now() + END;
+        while !self.is_met(cloud)? && !running.has_ended()? && Instant::now() < late {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// How many faults its server has met, by the lab's own record.
+    fn hits(&self, cloud: &Cloud) -> Result<usize> {
+        for machine in std::fs::read_dir(cloud.path("lab/machines"))? {
+            // others come and go meanwhile
+            let Ok(text) = std::fs::read(machine?.path().join("host.json")) else { continue };
+            let host: Value = serde_json::from_slice(&text)?;
+            let name = host["name"].as_str().and_then(|name| name.rsplit('-').next());
+            if name == Some(&*self.instance) {
+                let met = host["met"].as_object().context("a host that notes no faults")?;
+                return Ok(met.values().filter(|met| met["hits"].as_u64() > Some(0)).count());
+            }
+        }
+        bail!("{} has no server", self.instance)
+    }
+
     /// What has to be when all is over.
     fn holds(&self, again: &Ended, operator: &Operator<'_>) -> Result<()> {
         let wanted = i32::from(self.step == Some("revert"));
@@ -179,9 +211,14 @@ impl HostCell {
         };
         let (patience, is_killed) = self.patience();
         let mut running = operator.start(&command, variables)?;
+        self.until_met(&mut running, &ground.cloud)?;
         let ended = match running.halt(patience)? {
             Halt::TooLate if is_killed => running.kill()?,
             Halt::Stopped | Halt::Ended | Halt::TooLate => running.end(Duration::ZERO)?,
+        };
+        let met = || -> Result<()> {
+            ensure!(self.is_met(&ground.cloud)?, "no command met the fault");
+            Ok(())
         };
         let again = || -> Result<()> {
             let again = match self.is_update() {
@@ -191,7 +228,9 @@ impl HostCell {
             self.holds(&again, &operator)
         };
         let rest = if self.lasts { Ok(()) } else { again() };
-        rest.and_then(|()| clear(&operator)).with_context(|| format!("{ended}--- and then"))
+        rest.and_then(|()| met())
+            .and_then(|()| clear(&operator))
+            .with_context(|| format!("{ended}--- and then"))
     }
 }
 
