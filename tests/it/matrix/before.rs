@@ -17,7 +17,7 @@ pub(super) fn script() -> Result<String> {
          [[rule]]\nmatch = '^true 2026\\.9\\.5$'\nset = {{ version = '2026.9.5' }}\n\
          [[rule]]\nmatch = '^sh -c .apt-get -qq update && unattended'\nset = {{ reboot_required = 'yes' }}\n\
          [[rule]]\nmatch = '^systemd-run .*/setup$'\nset = {{ version = '{newest}' }}\ndo = 'set-up'\n\
-         [[fault]]\nkind = 'broken'\nhosts = 'cb-*-broken'\npart = 'gate'\nversion = '{NEW}'\nlog = 'no luck'\n"
+         [[fault]]\nkind = 'broken'\nhosts = 'cb-*-broken'\npart = 'gate'\nafter = '1s'\nversion = '{NEW}'\nlog = 'no luck'\n"
     ))
 }
 

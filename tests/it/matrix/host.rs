@@ -99,7 +99,7 @@ impl HostCell {
         let mut fault = format!("[[fault]]\nkind = '{kind}'\nhosts = 'cb-*-{instance}'\n{count}{more}");
         if step == Some("revert") {
             fault += &format!(
-                "[[fault]]\nkind = 'broken'\npart = 'gate'\nversion = '{NEW}'\nhosts = 'cb-*-{instance}'\n"
+                "[[fault]]\nkind = 'broken'\npart = 'gate'\nafter = '1s'\nversion = '{NEW}'\nhosts = 'cb-*-{instance}'\n"
             );
         }
         let how_long = if lasts { "for ever" } else { "once" };
@@ -120,7 +120,8 @@ impl HostCell {
     /// Brings about what the command finds, and gives that command.
     fn set_up(&self, operator: &Operator<'_>) -> Result<Vec<&str>> {
         let name = self.instance.as_str();
-        let to_new = vec!["update", name, "--version", NEW, "--bake", "0s", "--yes"];
+        let bake = if self.step == Some("revert") { "3s" } else { "0s" };
+        let to_new = vec!["update", name, "--version", NEW, "--bake", bake, "--yes"];
         let deploy = ["deploy", name, "--yes"];
         if self.is_update() {
             operator.ok(&["deploy", name, "--version", OLD, "--yes"])?;

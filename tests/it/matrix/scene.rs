@@ -143,7 +143,7 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         name: "update-in-vain",
         before: before::old_broken,
-        command: &["update", "broken", "--version", NEW, "--bake", "0s", "--yes"],
+        command: &["update", "broken", "--version", NEW, "--bake", "3s", "--yes"],
         variables: NO_VARIABLES,
         goal: Goal::Stays("broken"),
     },
