@@ -92,7 +92,7 @@ fn what_nobody_confirms_is_gone_back_from(bed: &Bed) {
 /// What fails in the switch itself is gone back from at once; and not begun again before it was rehearsed again.
 fn what_does_not_get_ready_is_gone_back_from(bed: &Bed) {
     let again = failed(Part::Switch, &run(bed, Part::Switch));
-    assert_eq!(again.reason, "OpenClaw 2026.9.6 was gone back from");
+    assert_eq!(again.reason, "OpenClaw 2026.9.6 was gone back from: nobody confirmed the update");
     bed.on(NAME, "rm /var/lib/clawberth/update/reverted");
     send(bed, 120);
     break_it(bed, "process.exit(78);", Shows::Always);
