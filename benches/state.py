@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,10 +260,10 @@ def measure_place(
 
 
 @contextmanager
-def lab(program: str, temp: Path) -> Iterator[dict[str, str]]:
+def lab(program: str, temp: Path, more: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """A cloud with scripted hosts; the environment of an operator there."""
     folder = ["--dir", str(temp / "lab")]
-    quick = ["--machines", "scripted", "--speed", "none", "--rate-limit", "none"]
+    quick = ["--machines", "scripted", "--speed", "none", "--rate-limit", "none", *more]
     subprocess.run([program, "lab", "up", "--detach", *folder, *quick], check=True, stdout=subprocess.DEVNULL)
     try:
         exports = subprocess.run([program, "lab", "env", *folder], check=True, capture_output=True, text=True).stdout

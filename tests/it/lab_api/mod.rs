@@ -45,6 +45,7 @@ shutdown_server = '200ms'
 reboot_server = '200ms'
 reset_server = '200ms'
 delete_server = '200ms'
+rebuild_server = '400ms'
 ";
 
 struct Client {
