@@ -13,9 +13,10 @@ demo: setup ## two users, a server each, from nothing to serving and back
 test: setup-tests ## everything; the real machines need root
 	scripts/test
 
-test-update: setup-tests ## the parts of an update, on one real machine; they are not in a command yet
+test-update: setup-tests ## an update part by part, and releases that are broken, on real machines; half an hour
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it machines::update -- --ignored --nocapture
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it machines::broken -- --ignored --nocapture
 
 torture: setup-tests ## random commands killed at random times; N=10000 kills more, SEED=S repeats one
 	$(CARGO) build --locked

@@ -74,14 +74,14 @@ const RELEASES: [Broken; 10] = [
         code: include_str!("breakages/ruins-its-database.js"),
         shows: Shows::Always,
         by: By::Rehearsal,
-        reason: "OpenClaw 2026.9.6 ended with 1, on a copy of the state",
+        reason: "OpenClaw 2026.9.6 ended with 78, on a copy of the state",
         log: "file is not a database",
     },
     Broken {
         code: include_str!("breakages/ruins-its-database.js"),
         shows: Shows::NotInRehearsal,
         by: By::Switch,
-        reason: "OpenClaw 2026.9.6 ended with 1",
+        reason: "OpenClaw 2026.9.6 ended with 78",
         log: "file is not a database",
     },
     Broken {
@@ -150,7 +150,7 @@ fn whatever_is_wrong_with_a_release_the_old_one_serves_again() {
     notes(&bed);
     send(&bed, 120);
     done(&bed, Part::Stage);
-    for release in RELEASES.iter().filter(|r| std::env::var("ONLY").is_ok_and(|o| r.code.contains(&o))) {
+    for release in &RELEASES {
         is_gone_back_from(&bed, release);
     }
     if std::env::var("DO").is_ok_and(|d| d.contains("what_hangs_on_stop_is_gone_back_from")) {
@@ -162,7 +162,7 @@ fn whatever_is_wrong_with_a_release_the_old_one_serves_again() {
     if std::env::var("DO").is_ok_and(|d| d.contains("small_disk")) {
         small_disk(&bed);
     }
-    for release in FILLING.iter().filter(|_| std::env::var("DO").is_ok_and(|d| d.contains("filling"))) {
+    for release in &FILLING {
         is_gone_back_from(&bed, release);
     }
     if std::env::var("DO").is_ok_and(|d| d.contains("a_full_disk_is_no_obstacle")) {
@@ -232,7 +232,8 @@ fn is_gone_back_from(bed: &Bed, release: &Broken) {
         assert!(story.contains(said), "{title} {said:?}\n{story}");
     }
     assert!(back < BACK, "{title} {back:?}");
-    bed.ok(&["update", "--abort"]);
+    // its code says that not all is well
+    bed.run(&["update", "--abort"]);
     mend_it(bed);
     as_before(bed);
     assert_eq!(state(bed), state_before, "{title}");
@@ -303,9 +304,9 @@ fn with_the_cable_pulled_it_goes_back_by_itself(bed: &Bed) {
 fn small_disk(bed: &Bed) {
     bed.on(
         NAME,
-        "systemctl stop openclaw.service caddy.service
+        "set -e; systemctl stop openclaw.service caddy.service
         mkdir /run/small
-        mount -t tmpfs -o mode=0755,size=700M,nr_inodes=20000 small /run/small
+        mount -t tmpfs -o mode=0755,size=1200M,nr_inodes=150000 small /run/small
         cp -a /var/lib/. /run/small/
         mount --bind /run/small /var/lib
         systemctl start openclaw.service caddy.service",
@@ -318,7 +319,7 @@ fn a_full_disk_is_no_obstacle(bed: &Bed) {
     let before = state(bed);
     done(bed, Part::Rehearse);
     done(bed, Part::Switch);
-    bed.on(NAME, "cd /var/lib/openclaw/.openclaw; i=0; while : >cache/$i; do i=$((i + 1)); done; dd if=/dev/zero of=mark bs=1M; df -k --output=avail,iavail .");
+    bed.on(NAME, "cd /var/lib/openclaw/.openclaw; i=0; while true >cache/$i; do i=$((i + 1)); done; dd if=/dev/zero of=mark bs=1M || true; df -k --output=avail,iavail .");
     serves_no_more(bed);
     done(bed, Part::Revert);
     eprintln!("on a full disk: the old one back after {:?}", back(bed));
