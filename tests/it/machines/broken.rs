@@ -143,34 +143,19 @@ const FILLING: [Broken; 2] = [
 #[ignore = "twelve minutes: `make test-update`"]
 fn whatever_is_wrong_with_a_release_the_old_one_serves_again() {
     let Some(bed) = Bed::up() else { return };
-    if std::env::var_os("H2BED").is_none() {
-        bed.ok(&["deploy", NAME, "--version", OLD, "--yes"]);
-    }
+    bed.ok(&["deploy", NAME, "--version", OLD, "--yes"]);
     remember(&bed, "before");
     notes(&bed);
     send(&bed, 120);
     done(&bed, Part::Stage);
-    for release in &RELEASES {
+    what_hangs_on_stop_is_gone_back_from(&bed);
+    with_the_cable_pulled_it_goes_back_by_itself(&bed);
+    small_disk(&bed);
+    a_full_disk_is_no_obstacle(&bed);
+    for release in FILLING.iter().chain(&RELEASES) {
         is_gone_back_from(&bed, release);
     }
-    if std::env::var("DO").is_ok_and(|d| d.contains("what_hangs_on_stop_is_gone_back_from")) {
-        what_hangs_on_stop_is_gone_back_from(&bed);
-    }
-    if std::env::var("DO").is_ok_and(|d| d.contains("with_the_cable_pulled_it_goes_back_by_itself")) {
-        with_the_cable_pulled_it_goes_back_by_itself(&bed);
-    }
-    if std::env::var("DO").is_ok_and(|d| d.contains("small_disk")) {
-        small_disk(&bed);
-    }
-    for release in &FILLING {
-        is_gone_back_from(&bed, release);
-    }
-    if std::env::var("DO").is_ok_and(|d| d.contains("a_full_disk_is_no_obstacle")) {
-        a_full_disk_is_no_obstacle(&bed);
-    }
-    if std::env::var_os("H2BED").is_none() {
-        bed.ok(&["destroy", NAME, "--yes"]);
-    }
+    bed.ok(&["destroy", NAME, "--yes"]);
 }
 
 /// A database of the user's own, in the state.
