@@ -1,6 +1,8 @@
 //! What the commands of the scenes find.
 
-use anyhow::{Context as _, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
 use clawberth::apply::Point;
 use clawberth::registry::Catalogue;
 use serde_json::{Value, json};
@@ -58,7 +60,16 @@ pub(super) fn create_that_was_not_sent(operator: &Operator<'_>) -> Result<()> {
 pub(super) fn switched_off(operator: &Operator<'_>) -> Result<()> {
     alice(operator)?;
     let id = server(operator)?.0;
-    operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None).map(drop)
+    operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None)?;
+    // the action ends a moment later, on a busy computer a long one
+    let late = Instant::now() + Duration::from_secs(30);
+    while operator.api.ask("GET", &format!("/servers/{id}"), None)?.pointer("/server/status")
+        != Some(&json!("off"))
+    {
+        ensure!(Instant::now() < late, "the server is not switched off");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// A server with the fleet's label that belongs to no instance.
