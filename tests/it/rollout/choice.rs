@@ -1,5 +1,7 @@
 //! Which instances are changed, and which are not.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::fleet::{ALL, AT_ONCE, NEW, OLD, deploy, ends, releases, rollout, statuses};
@@ -96,6 +98,12 @@ fn what_does_not_serve_is_left_out_or_counted() {
     deploy(&operator, &["a", "b", "c"]);
     let id = server(&operator, "b")["id"].clone();
     operator.api.ask("POST", &format!("/servers/{id}/actions/poweroff"), None).unwrap();
+    // the action ends a moment later, on a busy computer a long one
+    let late = Instant::now() + Duration::from_secs(30);
+    while server(&operator, "b")["status"] != "off" {
+        assert!(Instant::now() < late, "the server is not switched off");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 
     let counted = ends(&operator, &[&ALL, ["--unreachable", "count"].as_slice()].concat(), 1);
     assert_eq!(rollout(&operator)["state"], "stopped", "{counted}");
