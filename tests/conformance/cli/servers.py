@@ -54,7 +54,7 @@ def power(hcloud: Hcloud) -> None:
     assert status() == "running"
     assert "assword" in hcloud.run("server", "reset-password", "engine")
     assert hcloud.json("server", "request-console", "engine")["WSSURL"].startswith("wss://")
-    hcloud.run("server", "shutdown", "engine")
+    hcloud.run("server", "shutdown", "--wait", "engine")
     hcloud.run("server", "poweroff", "engine")
     assert status() == "off"
     hcloud.run("server", "delete", "engine")

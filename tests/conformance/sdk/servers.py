@@ -11,7 +11,7 @@ from hcloud.server_types import ServerType
 from hcloud.servers.domain import ServerCreatePublicNetwork
 
 from ..keys import public_key
-from .scene import SMALL, actions, delete_server, ids, lists, refused, server, wait
+from .scene import SMALL, actions, delete_server, ids, lists, refused, server, until, wait
 
 
 def life(client: Client) -> None:
@@ -71,6 +71,8 @@ def power(client: Client) -> None:
     wait(console.action)
     assert console.wss_url.startswith("wss://") and console.password, console
     wait(engine.shutdown())
+    # its success says that the signal was sent, not that the server is off
+    until(lambda: status() == "off")
     wait(engine.power_off())
     assert status() == "off"
     delete_server(engine)
