@@ -19,7 +19,7 @@ test: setup-tests ## everything; the real machines need root
 
 test-update: setup-tests ## an update part by part, and releases broken in all ways, each on a real machine; not in CI
 	$(CARGO) build --locked
-	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::update machines::broken
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::rolling machines::update machines::broken
 
 torture: setup-tests ## random commands killed at random times; N=10000 kills more, SEED=S repeats one
 	$(CARGO) build --locked

@@ -12,4 +12,5 @@ mod pair;
 mod parts;
 mod ports;
 mod probe;
+mod rolling;
 mod update;
