@@ -143,7 +143,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Switch(version) => update::switch(*version, instance, world).await,
         Step::RollBack(version) => update::roll_back(*version, instance, world).await,
         Step::Bake(version, watch) => update::bake(*version, *watch, instance, world).await,
-        Step::Keep(version) => update::keep(*version, instance, world).await,
+        Step::Keep(version, release) => update::keep(*version, release.as_ref(), instance, world).await,
         Step::Relabel(version) => update::relabel(*version, instance, world).await,
         Step::Prune => update::prune(instance, world).await,
         Step::Revert => update::revert(instance, world).await,

@@ -162,14 +162,25 @@ async fn seen(gate: &Gate, whole: bool) -> Result<()> {
     bad.map_or(Ok(()), |(check, why)| Err(anyhow!("{check}: {why:#}")))
 }
 
-/// Confirms over a new connection: who can log in now can do so later.
-pub(super) async fn keep(version: OpenClawVersion, instance: &Instance, world: &World) -> Result<Done> {
+/// Confirms over a new connection: who can log in now can do so later. What a server says of itself is written down only where
+/// it is what was sent to it; a release that it kept is known to nobody else.
+pub(super) async fn keep(
+    version: OpenClawVersion,
+    sent: Option<&Release>,
+    instance: &Instance,
+    world: &World,
+) -> Result<Done> {
     let target = target(instance, world)?;
     let mut line = Line::new(&target);
     let part = Part::Confirm(version);
     update::ended(part, &line.part(part).await?)?;
     let born = born::parse(&line.long(&born::release(), COMMAND).await?)?;
     ensure!(born.release.openclaw == version, "the server is set up for {}", born.release.openclaw);
+    let is_sent = sent.is_none_or(|release| *release == born.release);
+    ensure!(
+        is_sent,
+        "the server says that it is set up for {version} with another hash or Node than was sent to it"
+    );
     Ok(Done::new(Outcome::Kept(born.release), format!("OpenClaw {version} stays")))
 }
 

@@ -133,8 +133,8 @@ steps! {
         RollBack(OpenClawVersion) = "roll-back",
         /// See, for so long, that this release serves.
         Bake(OpenClawVersion, Duration) = "bake",
-        /// End the trial: this release stays.
-        Keep(OpenClawVersion) = "keep",
+        /// End the trial: this version stays, and it is this very release, where we know it from elsewhere than the server.
+        Keep(OpenClawVersion, Option<Release>) = "keep",
         /// Say on the server's labels which release it runs.
         Relabel(OpenClawVersion) = "relabel",
         /// Remove what is not needed any more of old releases.

@@ -41,14 +41,16 @@ pub fn forward(change: &Change, turn: Turn<'_>) -> Result<Vec<Step>, Refusal> {
                 Step::Rehearse,
                 Step::Switch(release.openclaw),
             ];
-            Ok(turn.to(release.openclaw, &whole))
+            // what stays there already may be of the same version, from another time
+            let is_new = seen.serving != release.openclaw || seen.trial.is_some();
+            Ok(turn.to(release.openclaw, is_new.then_some(release), &whole))
         }
         Change::Rollback { to } => {
             let is_kept = seen.kept.contains(to) || seen.serving == *to || seen.tries(*to);
             if !is_kept {
                 return Err(not_kept(*to, seen));
             }
-            Ok(turn.to(*to, &turn.back_to(*to)))
+            Ok(turn.to(*to, None, &turn.back_to(*to)))
         }
     }
 }
@@ -70,7 +72,7 @@ pub fn back(change: &Change, turn: Turn<'_>) -> Result<Vec<Step>, Refusal> {
     let before = seen.trial.map(|trial| trial.to).or_else(|| seen.kept.first().copied());
     let before =
         before.ok_or_else(|| Refusal::new("no other release is kept on it", "run `clawberth update`"))?;
-    Ok(turn.to(before, &turn.back_to(before)))
+    Ok(turn.to(before, None, &turn.back_to(before)))
 }
 
 impl Releases {
@@ -80,8 +82,8 @@ impl Releases {
 }
 
 impl Turn<'_> {
-    /// To a release: by these steps, or by what is left of them.
-    fn to(&self, version: OpenClawVersion, whole: &[Step]) -> Vec<Step> {
+    /// To a release: by these steps, or by what is left of them. In the end it is the one that was sent, if one was.
+    fn to(&self, version: OpenClawVersion, sent: Option<&Release>, whole: &[Step]) -> Vec<Step> {
         let switch = whole.last().cloned();
         let mut steps = match self.seen.trial {
             Some(trial) if trial.to == version => Vec::from_iter(switch),
@@ -91,7 +93,12 @@ impl Turn<'_> {
             None => whole.to_vec(),
         };
         let watch = self.bake.min(LONGEST_WATCH);
-        steps.extend([Step::Bake(version, watch), Step::Keep(version), Step::Relabel(version), Step::Prune]);
+        steps.extend([
+            Step::Bake(version, watch),
+            Step::Keep(version, sent.cloned()),
+            Step::Relabel(version),
+            Step::Prune,
+        ]);
         steps
     }
 
@@ -183,6 +190,26 @@ mod tests {
         assert_eq!(from(&update, &seen("2026.9.5", returning, &[])), format!("roll-back {end}"));
         let nothing = "no other release is kept on it; run `clawberth update`";
         assert_eq!(from(&update, &seen("2026.9.6", None, &[])), nothing);
+    }
+
+    #[test]
+    fn a_server_is_not_believed_what_it_was_sent() {
+        let update = Change::Release { release: release("2026.9.6") };
+        let kept = |change: &Change, seen: &Releases| {
+            let recorded = release("2026.9.5");
+            let steps = forward(change, Turn { recorded: &recorded, seen, bake: BAKE }).unwrap();
+            steps.into_iter().find_map(|step| match step {
+                Step::Keep(_, sent) => Some(sent),
+                _ => None,
+            })
+        };
+        let sent = Some(Some(release("2026.9.6")));
+        assert_eq!(kept(&update, &seen("2026.9.5", None, &[])), sent);
+        assert_eq!(kept(&update, &seen("2026.9.6", Some(("2026.9.5", "2026.9.6")), &[])), sent);
+        // it had it, perhaps on another Node
+        assert_eq!(kept(&update, &seen("2026.9.6", None, &[])), Some(None));
+        let rollback = Change::Rollback { to: version("2026.9.5") };
+        assert_eq!(kept(&rollback, &seen("2026.9.6", None, &["2026.9.5"])), Some(None));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Switch(version) => format!("switch to OpenClaw {version}, on trial"),
         Step::RollBack(version) => format!("go back to OpenClaw {version} with its state, on trial"),
         Step::Bake(_, watch) => format!("watch it for {}", crate::clock::human(*watch)),
-        Step::Keep(version) => format!("keep OpenClaw {version}"),
+        Step::Keep(version, _) => format!("keep OpenClaw {version}"),
         Step::Relabel(_) => "set the label of its release".into(),
         Step::Prune => "remove old releases".into(),
         Step::Revert => "end the trial of another release".into(),
