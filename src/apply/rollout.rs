@@ -49,8 +49,6 @@ pub enum Left {
 pub struct HostReport {
     /// Whose it is.
     pub name: InstanceName,
-    /// For how long nobody was answered, seen from outside.
-    pub downtime: Option<Duration>,
     /// What went wrong.
     pub error: Option<anyhow::Error>,
 }
@@ -198,11 +196,16 @@ impl Driver<'_> {
             Ending::Reverted(error) => (Fact::Reverted(short(&error)), None, Some(error)),
             Ending::Down(error) => (Fact::Down(short(&error)), None, Some(error)),
         };
+        if let Some(downtime) = downtime {
+            let mut after = self.rollout.clone();
+            after.unanswered(&name, downtime);
+            self.save(after).await?;
+        }
         // where it was told to go back meanwhile, that is what it does next
         if !is_recalled || matches!(fact, Fact::Down(_)) {
             self.fact(&name, fact).await?;
         }
-        self.hosts.push(HostReport { name, downtime, error });
+        self.hosts.push(HostReport { name, error });
         Ok(())
     }
 

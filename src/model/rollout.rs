@@ -1,6 +1,7 @@
 //! A rollout: a change that is made to the hosts of a fleet, wave by wave, and how far it got.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,10 @@ pub struct Host {
     /// It failed, and somebody has seen that: it no longer counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
+    /// For how long nobody was answered while the change was made, in milliseconds, as seen from outside at 10 Hz; none where
+    /// nobody looked, or it was not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered_ms: Option<u64>,
 }
 
 impl Change {
@@ -102,7 +107,12 @@ impl Change {
 impl Host {
     /// A host that was not touched yet.
     pub fn waiting(name: InstanceName, wave: usize) -> Self {
-        Self { name, wave, status: Status::Waiting, acknowledged: false }
+        Self { name, wave, status: Status::Waiting, acknowledged: false, unanswered_ms: None }
+    }
+
+    /// For how long nobody was answered while the change was made, where that is known.
+    pub fn unanswered(&self) -> Option<Duration> {
+        self.unanswered_ms.map(Duration::from_millis)
     }
 
     fn counts(&self) -> bool {
@@ -120,6 +130,14 @@ impl Rollout {
         begun: Timestamp,
     ) -> Self {
         Self { id, change, begun, settings, state: State::Running, hosts }
+    }
+
+    /// Notes for how long a host did not answer. Going forward and back again takes as long as both.
+    pub fn unanswered(&mut self, name: &InstanceName, time: Duration) {
+        for host in self.hosts.iter_mut().filter(|host| host.name == *name) {
+            let time = host.unanswered().unwrap_or_default() + time;
+            host.unanswered_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        }
     }
 
     /// How many hosts failed that nobody has acknowledged.

@@ -43,7 +43,7 @@ pub(in crate::cli) async fn control(
     let driver = store.held().await?.into_iter().find(|held| held.subject == ROLLOUT);
     let start = match (control, driver) {
         (Control::Status, driver) => {
-            report::answer(&rollout, &[], context)?;
+            report::answer(&rollout, context)?;
             if let Some(by) = driver.and_then(|held| held.by) {
                 context.ui.note(&format!("{by} is at it"));
             }

@@ -105,7 +105,7 @@ fn impossible(why: &Impossible, rollout: &Rollout) -> Refusal {
 /// Tells what came of it.
 fn conclude(driven: Driven, context: &mut Context) -> Result<Status, Failure> {
     let Driven { rollout, hosts, left } = driven;
-    report::answer(&rollout, &hosts, context)?;
+    report::answer(&rollout, context)?;
     for host in hosts {
         if let Some(error) = host.error {
             let failure = Failure::from(error.context(host.name.to_string()));

@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::apply::HostReport;
 use crate::cli::Failure;
 use crate::cli::context::Context;
 use crate::clock::tenths;
-use crate::model::name::InstanceName;
 use crate::model::rollout::{Change, Host, Rollout, State, Status, Verdict};
 use crate::ui::{counted, table};
 
@@ -46,9 +44,7 @@ pub(super) fn plan(rollout: &Rollout) -> Vec<String> {
 }
 
 /// The answer: where each host stands.
-pub(super) fn answer(rollout: &Rollout, seen: &[HostReport], context: &mut Context) -> Result<(), Failure> {
-    let downtime =
-        |name: &InstanceName| seen.iter().filter(|report| report.name == *name).find_map(|one| one.downtime);
+pub(super) fn answer(rollout: &Rollout, context: &mut Context) -> Result<(), Failure> {
     if context.ui.style().json {
         let host = |host: &Host| {
             json!({
@@ -58,7 +54,7 @@ pub(super) fn answer(rollout: &Rollout, seen: &[HostReport], context: &mut Conte
                 "since": host.status.since().map(|at| at.to_string()),
                 "why": host.status.why(),
                 "acknowledged": host.acknowledged,
-                "downtime_ms": downtime(&host.name).map(|time| time.as_millis()),
+                "downtime_ms": host.unanswered_ms,
             })
         };
         let hosts: Vec<Value> = rollout.hosts.iter().map(host).collect();
@@ -76,7 +72,7 @@ pub(super) fn answer(rollout: &Rollout, seen: &[HostReport], context: &mut Conte
     let mut rows = vec![["NAME", "WAVE", "STATUS", "NO ANSWER FOR", "WHY"].map(str::to_owned).to_vec()];
     rows.extend(rollout.hosts.iter().map(|host| {
         let wave = if host.wave == 0 { "-".to_owned() } else { host.wave.to_string() };
-        let time = downtime(&host.name).map_or_else(|| "-".to_owned(), tenths);
+        let time = host.unanswered().map_or_else(|| "-".to_owned(), tenths);
         let why = host.status.why().unwrap_or("-").to_owned();
         vec![host.name.to_string(), wave, host.status.word().to_owned(), time, why]
     }));
