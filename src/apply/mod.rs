@@ -145,11 +145,16 @@ impl World {
 
     /// The right to change what the fleet has in common; nothing else is waited for while one has it.
     async fn common_lease(&self) -> Result<Lease, StoreError> {
+        self.wait_for(FLEET, "fleet").await
+    }
+
+    /// The lease of a subject; while somebody else has it, its name in the output waits for them.
+    async fn wait_for(&self, subject: &str, name: &str) -> Result<Lease, StoreError> {
         let told = |held: &Held| {
             let by = held.by.as_ref().map(|by| format!(" for {by}")).unwrap_or_default();
-            self.say("fleet", What::Doing(format!("waiting{by}")));
+            self.say(name, What::Doing(format!("waiting{by}")));
         };
-        self.store.lease(FLEET, &self.clock.now(), told).await
+        self.store.lease(subject, &self.clock.now(), told).await
     }
 
     fn doing(&self, instance: &Instance, text: impl Into<String>) {

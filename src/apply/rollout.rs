@@ -16,7 +16,7 @@ use crate::model::name::InstanceName;
 use crate::model::rollout::{Event, Fact, Rollout, Status};
 use crate::plan::rollout::{Decision, Reason, next};
 use crate::store::Lease;
-use turn::{Ending, Way};
+use turn::{Ending, HostTurn, Way};
 
 /// How often it is looked whether somebody asks something, and whether a time has come.
 const POLL: Duration = Duration::from_secs(1);
@@ -155,13 +155,17 @@ impl Driver<'_> {
     /// Gives a host its turn. It ends by itself, or at a step's end when it is recalled; a ^C does not cut it short.
     fn begin(&mut self, name: InstanceName, way: Way) {
         let (stopper, stop) = Stopper::new();
-        let world = World { stop, ..self.world.clone() };
-        let change = self.rollout.change.clone();
-        let bake = self.rollout.settings.bake.duration();
         self.in_hand.insert(name.clone(), stopper);
+        let turn = HostTurn {
+            name,
+            way,
+            change: self.rollout.change.clone(),
+            bake: self.rollout.settings.bake.duration(),
+            world: World { stop, ..self.world.clone() },
+        };
         self.turns.spawn(async move {
-            let ending = turn::take(&name, way, &change, bake, &world).await;
-            (name, way, ending)
+            let ending = turn.take().await;
+            (turn.name, turn.way, ending)
         });
     }
 
