@@ -144,8 +144,9 @@ async fn until_baked(
 /// What the server says counts at once; what is seen from outside may be bad for a moment.
 async fn until_seen(gate: &Gate, whole: bool, line: &mut Line<'_>, version: OpenClawVersion) -> Result<()> {
     let late = Instant::now() + UNSEEN;
+    let part = if whole { Part::Gate(version) } else { Part::Look(version) };
     loop {
-        update::ended(Part::Gate(version), &line.part(Part::Gate(version)).await?)?;
+        update::ended(part, &line.part(part).await?)?;
         let Err(error) = seen(gate, whole).await else { return Ok(()) };
         if Instant::now() > late {
             return Err(error.context(format!("OpenClaw {version} does not serve, seen from outside")));

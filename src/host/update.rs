@@ -94,6 +94,8 @@ pub enum Part {
     /// The same, to a kept release and the state that it had.
     Rollback(OpenClawVersion),
     /// How the gateway does since then, seen from its own server.
+    Look(OpenClawVersion),
+    /// The same, and that none of its databases was damaged: as costly as they are large.
     Gate(OpenClawVersion),
     /// The timer is disarmed: the release stays.
     Confirm(OpenClawVersion),
@@ -110,7 +112,7 @@ impl Part {
     pub fn command(self) -> Command {
         let command = Command::new(PROGRAM).arg(self.name());
         match self {
-            Self::Rollback(version) | Self::Gate(version) | Self::Confirm(version) => {
+            Self::Rollback(version) | Self::Look(version) | Self::Gate(version) | Self::Confirm(version) => {
                 command.arg(&version.to_string())
             }
             Self::Prune(count) => command.arg(&count.to_string()),
@@ -130,7 +132,8 @@ impl Part {
             Self::Switch | Self::Rollback(_) => 900 + 345 + 300 + 330,
             Self::Revert => 900 + 330,
             Self::Confirm(_) | Self::Prune(_) => 1000,
-            Self::Preflight | Self::Gate(_) | Self::Status => 120,
+            Self::Gate(_) => 900,
+            Self::Preflight | Self::Look(_) | Self::Status => 120,
         })
     }
 
@@ -141,6 +144,7 @@ impl Part {
             Self::Rehearse => "rehearse",
             Self::Switch => "switch",
             Self::Rollback(_) => "rollback",
+            Self::Look(_) => "look",
             Self::Gate(_) => "gate",
             Self::Confirm(_) => "confirm",
             Self::Revert => "revert",
@@ -158,7 +162,7 @@ impl fmt::Display for Part {
             Self::Rehearse => "rehearsing on a copy of the state",
             Self::Switch => "switching",
             Self::Rollback(_) => "rolling back",
-            Self::Gate(_) => "watching the gateway",
+            Self::Look(_) | Self::Gate(_) => "watching the gateway",
             Self::Confirm(_) => "confirming",
             Self::Revert => "going back",
             Self::Prune(_) => "removing old releases",

@@ -65,7 +65,9 @@ impl<'a> Call<'a> {
         match self.part {
             "preflight" => return said(look::preflight(state, self.script, now)),
             "status" => return said(look::status(state, self.script, now)),
-            "gate" => return look::gate(state, self.script, self.argument, now).map_or_else(fail, said),
+            "look" | "gate" => {
+                return look::gate(state, self.script, self.argument, now).map_or_else(fail, said);
+            }
             "stage" | "rehearse" | "switch" | "rollback" | "confirm" | "revert" | "prune" => {}
             part => return fail(format!("there is no part {part}")),
         }
