@@ -1,11 +1,17 @@
 //! A machine's own control group on hosts where no systemd hands them out.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::backoff::Backoff;
+
 const ROOT: &str = "/sys/fs/cgroup";
+/// How long processes that were killed may take to leave their group.
+const LEFT: Duration = Duration::from_secs(20);
 
 /// Runs systemd-nspawn in the groups of `$0`, again and again while the machine reboots itself: without systemd's help
 /// nspawn leaves that to others, and says so with exit code 133. With it there are no groups, and the shell becomes nspawn.
@@ -48,10 +54,20 @@ impl Groups {
         Ok(self.0.iter().map(|path| path.to_string_lossy().into_owned()).collect())
     }
 
-    /// Removes them with the groups that the machine made inside. Its processes must be gone.
-    pub(super) fn remove(&self) -> Result<()> {
+    /// Removes them with the groups that the machine made inside. Its processes must have been ended: the last ones may still
+    /// be on their way out, and are waited for.
+    pub(super) async fn remove(&self) -> Result<()> {
         for path in &self.0 {
-            remove(path).with_context(|| format!("cannot remove {}", path.display()))?;
+            let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), LEFT);
+            while let Err(error) = remove(path) {
+                let what = || format!("cannot remove {}", path.display());
+                if error.kind() != ErrorKind::ResourceBusy {
+                    return Err(error).with_context(what);
+                }
+                if pauses.pause().await.is_err() {
+                    return Err(error).with_context(what);
+                }
+            }
         }
         Ok(())
     }

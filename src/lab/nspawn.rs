@@ -231,7 +231,7 @@ pub(super) async fn stop(slot: Slot, dir: &Path, id: u64) -> Result<()> {
     }
     // A machine outlives a killed nspawn.
     network::end_processes(&name).await?;
-    Groups::of(&name).remove()?;
+    Groups::of(&name).remove().await?;
     // nspawn cannot remove this itself where /run is no tmpfs.
     cache::remove(&Path::new("/run/systemd/nspawn/propagate").join(&name))?;
     network::detach(slot, id).await?;

@@ -55,7 +55,7 @@ fn was_made_everywhere(report: &str) {
 }
 
 fn runs(bed: &Bed, name: &str, release: &str) {
-    assert_eq!(bed.json(&["show", name])["release"]["openclaw"], release, "in the state of the fleet");
+    assert_eq!(bed.json(&["show", name])["openclaw"], release, "in the state of the fleet");
     let stands = bed.on(name, "readlink /opt/openclaw/current");
     assert!(stands.trim_end().ends_with(release), "{name}: {stands}");
 }
