@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-
-use crate::backoff::Backoff;
+use tokio::time::{Instant, sleep};
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// How long processes that were killed may take to leave their group.
@@ -58,15 +57,12 @@ impl Groups {
     /// be on their way out, and are waited for.
     pub(super) async fn remove(&self) -> Result<()> {
         for path in &self.0 {
-            let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), LEFT);
+            let until = Instant::now() + LEFT;
             while let Err(error) = remove(path) {
-                let what = || format!("cannot remove {}", path.display());
-                if error.kind() != ErrorKind::ResourceBusy {
-                    return Err(error).with_context(what);
+                if error.kind() != ErrorKind::ResourceBusy || Instant::now() >= until {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
                 }
-                if pauses.pause().await.is_err() {
-                    return Err(error).with_context(what);
-                }
+                sleep(Duration::from_millis(50)).await;
             }
         }
         Ok(())
