@@ -53,7 +53,9 @@ pub struct Part(String);
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self.0.as_str() {
-            "users" | "firewall" | "sshd" | "updates" | "swap" | "endpoint" => "preparing the system",
+            "users" | "firewall" | "sshd" | "updates" | "logs" | "swap" | "endpoint" => {
+                "preparing the system"
+            }
             "name" => "waiting for its name to resolve",
             "certificate" => "starting Caddy",
             "node" => "installing Node",

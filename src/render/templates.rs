@@ -29,6 +29,7 @@ pub(super) enum Template {
     AptPreference,
     Caddyfile,
     CaddyUnit,
+    Journal,
     Nftables,
     OpenClawCommand,
     OpenClawConfig,
@@ -47,7 +48,7 @@ pub(super) enum Template {
 
 impl Template {
     /// Path, mode and template of each file on a server.
-    pub(super) const FILES: [(&str, &str, Self); 13] = [
+    pub(super) const FILES: [(&str, &str, Self); 14] = [
         ("/etc/apt/apt.conf.d/52clawberth", "0644", Self::AptConf),
         ("/etc/apt/preferences.d/caddy", "0644", Self::AptPreference),
         ("/etc/clawberth/admin.nft", "0644", Self::AdminNetworks),
@@ -55,6 +56,7 @@ impl Template {
         ("/etc/clawberth/release.json", "0644", Self::Release),
         ("/etc/nftables.conf", "0755", Self::Nftables),
         ("/etc/ssh/sshd_config.d/10-clawberth.conf", "0644", Self::Sshd),
+        ("/etc/systemd/journald.conf.d/clawberth.conf", "0644", Self::Journal),
         ("/etc/systemd/system/caddy.service.d/clawberth.conf", "0644", Self::CaddyUnit),
         ("/etc/systemd/system/openclaw.service", "0644", Self::OpenClawUnit),
         ("/usr/local/bin/openclaw", "0755", Self::OpenClawCommand),
@@ -83,6 +85,7 @@ impl Template {
             Self::AptPreference => source!("templates/apt-preference.hbs"),
             Self::Caddyfile => source!("templates/Caddyfile.hbs"),
             Self::CaddyUnit => source!("templates/caddy.service.hbs"),
+            Self::Journal => source!("templates/journald.conf.hbs"),
             Self::Nftables => source!("templates/nftables.conf.hbs"),
             Self::OpenClawCommand => source!("templates/openclaw.sh.hbs"),
             Self::OpenClawConfig => source!("templates/openclaw.json.hbs"),
