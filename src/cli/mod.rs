@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod audit;
 mod change;
 mod context;
 mod deploy;
@@ -74,6 +75,7 @@ enum Command {
     Releases(releases::Releases),
     Update(update::Update),
     Rollback(rollback::Rollback),
+    Audit(audit::Audit),
     Destroy(destroy::Destroy),
     State(state::State),
     Reconcile(reconcile::Reconcile),
@@ -148,6 +150,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
+        Command::Audit(command) => command.run(&flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,
         Command::Lab(command) => {

@@ -1,11 +1,14 @@
 //! What is done on a server and seen of it. Commands are values, answers are parsed; `ssh` carries both.
 
 pub mod admin;
+pub mod audit;
 pub mod born;
 pub mod gateway;
 pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
+pub mod scan;
 pub mod system;
 pub mod update;
+pub mod world;

@@ -110,6 +110,21 @@ impl Gate {
         Self { version, ..self }
     }
 
+    /// The client that goes to the server's address, whatever DNS says.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// `https://HOST`.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The server's address.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
     /// Makes every check once. What is asked over HTTP is asked one after the other, over the same connection where the
     /// server keeps it: the TLS handshake costs more than all answers.
     pub async fn check_once(&self) -> Vec<Finding> {

@@ -1,6 +1,7 @@
 //! What the program talks about: pure types, parsed once at the edge.
 
 pub mod admin;
+pub mod audit;
 pub mod drift;
 pub mod endpoint;
 pub mod event;

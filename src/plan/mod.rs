@@ -1,6 +1,7 @@
 //! Plans: steps in order, made by pure functions from the record and from what was seen. A plan can be printed,
 //! priced and refused; it decides everything, so that walking it needs no further choice.
 
+pub mod audit;
 mod destroy;
 mod drift;
 mod order;

@@ -11,6 +11,7 @@
 )]
 
 mod arrows;
+mod audit;
 #[path = "../bed/mod.rs"]
 mod bed;
 mod cli;

@@ -284,6 +284,11 @@ impl Host {
                 _ => String::new(),
             },
             "updates" => state.releases.journal(),
+            "host_key" => PrivateKey::from_openssh(&state.host_key)
+                .and_then(|key| key.public_key().to_openssh())
+                .map(|key| bare(&key))
+                .unwrap_or_default(),
+            "authorized" => state.authorized.first().cloned().unwrap_or_default(),
             "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
             REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
@@ -311,6 +316,11 @@ impl Host {
     pub(super) fn key(&self) -> Result<PrivateKey> {
         self.look(|state| PrivateKey::from_openssh(&state.host_key)).context("the host key in the state")
     }
+}
+
+/// A public key without its comment.
+fn bare(key: &str) -> String {
+    key.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// Where a host's state is, in its directory.

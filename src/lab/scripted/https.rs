@@ -1,10 +1,9 @@
 //! Port 443 of a scripted host: the gateway as a stranger sees it, behind its certificate.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -25,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 use super::clock;
 use super::host::Host;
 use super::script::VERSION;
+use super::state::State;
 
 /// Longest wait for the end of a TLS handshake, and for what a WebSocket's client says first.
 const SLOW: Duration = Duration::from_secs(10);
@@ -33,12 +33,23 @@ const SLOW: Duration = Duration::from_secs(10);
 pub(super) async fn answer(host: Arc<Host>, config: Arc<ServerConfig>, stream: TcpStream) -> Result<()> {
     let stream =
         timeout(SLOW, TlsAcceptor::from(config).accept(stream)).await.context("no TLS handshake")??;
+    let own = host.look(State::host);
+    let asked = stream.get_ref().1.server_name().map(str::to_owned);
+    ensure!(asked.as_ref().is_none_or(|name| *name == own), "there is no {asked:?} here, but {own}");
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        let response = respond(&host, request.map(Body::new));
-        async { Ok::<_, Infallible>(response) }
+        // as Caddy ends a connection that asks for another name
+        let is_own = is_for(&own, request.headers().get(header::HOST));
+        let response = is_own.then(|| respond(&host, request.map(Body::new)));
+        async { response.ok_or(std::io::Error::other("it is for somebody else")) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     Ok(connection.with_upgrades().await?)
+}
+
+/// Whether a `Host` is this one, with or without the port.
+fn is_for(own: &str, host: Option<&HeaderValue>) -> bool {
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    host.strip_suffix(":443").unwrap_or(host) == own
 }
 
 fn respond(host: &Host, request: Request<Body>) -> Response<Body> {

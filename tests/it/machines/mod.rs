@@ -1,6 +1,7 @@
 //! The main job on real machines: real systemd, cloud-init, Caddy, ACME, npm and OpenClaw. Each story is long, because
 //! each server takes minutes to make; its parts are named.
 
+mod audit;
 mod bed;
 mod breakage;
 mod broken;

@@ -1,0 +1,197 @@
+//! What a stranger finds at an instance, beyond what it takes to be ready.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::header::HOST;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::outside::{Check, Gate};
+use super::scan::{self, Scanner};
+use crate::model::audit::{Finding, Promise, Verdict};
+use crate::model::instance::Server;
+
+/// Longest wait for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// A name that nobody has, see RFC 6761.
+const FOREIGN: &str = "clawberth-audit.invalid";
+/// What the world may reach: 22 is seen by whoever asks from an admin network.
+const OPEN: [u16; 2] = [22, 443];
+
+/// Looks at an instance from here.
+pub async fn look(gate: &Gate, server: &Server, scanner: &Scanner) -> Vec<Finding> {
+    let address = IpAddr::V4(server.ipv4);
+    let by_name = async {
+        let mut findings = of_gate(gate.check_once().await);
+        findings.push((Promise::Tools, verdict(closed(gate).await)));
+        findings.push((Promise::Names, verdict(foreign(gate).await)));
+        findings.push((Promise::Tls, verdict(old_tls(SocketAddr::new(address, 443)).await)));
+        findings
+    };
+    let (mut findings, tcp4, tcp6, udp) =
+        tokio::join!(by_name, scanner.tcp(address), tcp6(server, scanner), scan::udp(address));
+    findings.push((Promise::Tcp4, open(tcp4, scanner)));
+    findings.push((Promise::Tcp6, tcp6));
+    findings.push((Promise::Udp, silent(&udp)));
+    findings
+}
+
+fn silent(udp: &BTreeSet<u16>) -> Verdict {
+    match udp.is_empty() {
+        true => Verdict::Holds("nobody answers".to_owned()),
+        false => Verdict::Fails(format!("{} answer", listed(udp))),
+    }
+}
+
+/// The checks of the gate, as promises.
+fn of_gate(checks: Vec<super::outside::Finding>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut serving = Vec::new();
+    for (check, found) in checks {
+        match check {
+            Check::Certificate => findings.push((Promise::Certificate, verdict(found))),
+            Check::Stranger => findings.push((Promise::Strangers, verdict(found))),
+            Check::Ready | Check::Version | Check::Port => {
+                serving.extend(found.err().map(|why| format!("{check}: {why:#}")))
+            }
+        }
+    }
+    let is = if serving.is_empty() {
+        Verdict::Holds("ready".to_owned())
+    } else {
+        Verdict::Fails(serving.join("; "))
+    };
+    findings.push((Promise::Serving, is));
+    findings
+}
+
+fn verdict(found: Result<String>) -> Verdict {
+    found.map_or_else(|why| Verdict::Fails(format!("{why:#}")), Verdict::Holds)
+}
+
+async fn tcp6(server: &Server, scanner: &Scanner) -> Verdict {
+    let Some(address) = server.ipv6 else { return Verdict::Holds("it has no IPv6 address".to_owned()) };
+    let at = SocketAddr::new(address.into(), 443);
+    // from a network without IPv6 all is silent, and nothing is known
+    match timeout(ANSWER, TcpStream::connect(at)).await {
+        Ok(Ok(_)) => open(scanner.tcp(address.into()).await, scanner),
+        Ok(Err(error)) => Verdict::Warns(format!("not seen: from here {address} does not answer ({error})")),
+        Err(_) => Verdict::Warns(format!("not seen: from here {address} does not answer")),
+    }
+}
+
+fn open(seen: std::io::Result<BTreeSet<u16>>, scanner: &Scanner) -> Verdict {
+    let ports = match seen {
+        Ok(ports) => ports,
+        Err(error) => return Verdict::Fails(format!("the ports could not be tried: {error}")),
+    };
+    let wrong: BTreeSet<u16> = ports.iter().copied().filter(|port| !OPEN.contains(port)).collect();
+    match (wrong.is_empty(), ports.contains(&443)) {
+        (false, _) => Verdict::Fails(format!("open: {}", listed(&wrong))),
+        (true, false) => Verdict::Fails("443 does not answer".to_owned()),
+        (true, true) => Verdict::Holds(format!("of {} ports {} answer", scanner.count(), listed(&ports))),
+    }
+}
+
+fn listed(ports: &BTreeSet<u16>) -> String {
+    ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What is not for the world is not there.
+async fn closed(gate: &Gate) -> Result<String> {
+    let paths = ["/tools/invoke", "/v1/models", "/v1/chat/completions", "/v1/responses"];
+    for path in paths {
+        let request = gate.http().post(format!("{}{path}", gate.origin())).json(&serde_json::json!({}));
+        let status = request.send().await?.status();
+        ensure!(status == 404, "{path} answers {status}");
+    }
+    Ok(format!("{} are not there", paths.join(", ")))
+}
+
+/// Under another name there is no page, and no certificate.
+async fn foreign(gate: &Gate) -> Result<String> {
+    let request = gate.http().get(gate.origin()).header(HOST, FOREIGN);
+    if let Ok(response) = request.send().await {
+        let status = response.status();
+        bail!("it answers {status} to whoever asks for {FOREIGN}");
+    }
+    let at = SocketAddr::new(IpAddr::V4(gate.address()), 443);
+    let other = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(ANSWER)
+        .danger_accept_invalid_certs(true)
+        .resolve(FOREIGN, at)
+        .build()
+        .context("the client for another name")?;
+    if other.get(format!("https://{FOREIGN}")).send().await.is_ok() {
+        bail!("it has a certificate for whoever asks for {FOREIGN}");
+    }
+    Ok(format!("{FOREIGN} is nobody there"))
+}
+
+/// A greeting of TLS 1.1, whose answer is no.
+async fn old_tls(at: SocketAddr) -> Result<String> {
+    let asked = async {
+        let mut stream = TcpStream::connect(at).await?;
+        stream.write_all(&greeting()).await?;
+        let mut head = [0; 6];
+        let size = stream.read(&mut head).await.unwrap_or(0);
+        Ok::<_, std::io::Error>(head.get(..size).unwrap_or_default().to_vec())
+    };
+    let answer = timeout(ANSWER, asked).await.context("no answer to TLS 1.1")?.context("443")?;
+    // a record with a handshake in it, of which the first is the server's greeting
+    ensure!(!(answer.first() == Some(&22) && answer.get(5) == Some(&2)), "TLS 1.1 is spoken");
+    Ok("TLS 1.1 is refused".to_owned())
+}
+
+/// A ClientHello (RFC 4346) of TLS 1.1 with the suites that every old server has.
+fn greeting() -> Vec<u8> {
+    const SUITES: [u16; 6] = [0xc014, 0xc013, 0xc00a, 0xc009, 0x0035, 0x002f];
+    // curves and point formats, without which there are no elliptic ones
+    const EXTENSIONS: [u8; 20] = [0, 10, 0, 6, 0, 4, 0, 23, 0, 24, 0, 11, 0, 2, 1, 0, 0, 23, 0, 0];
+    let mut hello = vec![3, 2];
+    hello.extend([7; 32]);
+    hello.push(0);
+    hello.extend([0, 12]);
+    hello.extend(SUITES.iter().flat_map(|suite| suite.to_be_bytes()));
+    hello.extend([1, 0, 0, 20]);
+    hello.extend(EXTENSIONS);
+    let length = hello.len().to_be_bytes();
+    let [.., high, low] = length;
+    let mut handshake = vec![1, 0, high, low];
+    handshake.extend(hello);
+    let [.., high, low] = handshake.len().to_be_bytes();
+    let mut record = vec![22, 3, 1, high, low];
+    record.extend(handshake);
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Scanner, greeting, open};
+    use crate::host::scan::Breadth;
+
+    #[test]
+    fn only_our_ports_may_be_open() {
+        let scanner = Scanner::new(Breadth::All, 1);
+        let seen = |ports: &[u16]| open(Ok(ports.iter().copied().collect::<BTreeSet<u16>>()), &scanner);
+        assert_eq!(seen(&[443]).word(), "ok");
+        assert_eq!(seen(&[22, 443]).evidence(), "of 65535 ports 22, 443 answer");
+        assert_eq!(seen(&[22, 443, 8080]).evidence(), "open: 8080");
+        assert_eq!(seen(&[22]).word(), "fail");
+    }
+
+    #[test]
+    fn the_greeting_is_as_long_as_it_says() {
+        let record = greeting();
+        assert_eq!(usize::from(record[3]) * 256 + usize::from(record[4]), record.len() - 5);
+        assert_eq!(usize::from(record[7]) * 256 + usize::from(record[8]), record.len() - 9);
+        assert_eq!(record[9..11], [3, 2], "TLS 1.1");
+    }
+}

@@ -1,0 +1,75 @@
+//! Judges what was seen of an instance by what is promised of it. What could not be seen to fails: silence is no proof.
+
+mod cloud;
+mod config;
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::model::admin::AdminNetworks;
+use crate::model::audit::{Facts, Finding, Promise, Verdict};
+use crate::model::fleet::FleetId;
+use crate::model::instance::Instance;
+use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
+use crate::model::release::OpenClawVersion;
+
+/// An instance, and what is known of how it should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// Its fleet.
+    pub fleet: &'a FleetId,
+    /// Its record.
+    pub instance: &'a Instance,
+    /// The fleet's public key, without its comment.
+    pub public_key: &'a str,
+    /// From where SSH is allowed.
+    pub admin: &'a AdminNetworks,
+    /// The locations that the operator names, also outside the EU.
+    pub named_locations: &'a [String],
+    /// The oldest release without a known hole.
+    pub floor: OpenClawVersion,
+}
+
+/// What the cloud shows of an instance.
+pub fn cloud(expected: &Expected<'_>, seen: &Observed) -> Vec<Finding> {
+    cloud::judge(expected, seen)
+}
+
+/// What a host told of itself.
+pub fn host(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
+    let mut findings = host::judge(expected, facts);
+    findings.extend(config::judge(expected, facts));
+    findings
+}
+
+/// The findings of a host that could not be asked.
+pub fn silent(why: &str) -> Vec<Finding> {
+    let asked = host::PROMISES.iter().chain(config::PROMISES);
+    asked.map(|promise| (*promise, Verdict::Fails(format!("it cannot be asked: {why}")))).collect()
+}
+
+/// Whose tokens are the same; each is told by its keyed hash.
+pub fn tokens(hosts: &BTreeMap<&InstanceName, &Facts>) -> BTreeMap<InstanceName, Finding> {
+    let token = |facts: &Facts| facts.one("token").map(str::to_owned);
+    let finding = |name: &InstanceName, facts: &Facts| match token(facts) {
+        None => Verdict::Fails("its token cannot be seen to".to_owned()),
+        Some(own) => {
+            let others =
+                hosts.iter().filter(|(other, facts)| **other != name && token(facts) == Some(own.clone()));
+            let others: Vec<&str> = others.map(|(other, _)| other.as_str()).collect();
+            match others.as_slice() {
+                [] => Verdict::Holds(format!("of {}", hosts.len())),
+                others => Verdict::Fails(format!("it is the one of {}, too", others.join(", "))),
+            }
+        }
+    };
+    hosts.iter().map(|(name, facts)| ((*name).clone(), (Promise::Token, finding(name, facts)))).collect()
+}
+
+/// Holds where nothing is wrong; else fails, with all that is.
+fn nothing(wrong: Vec<String>, evidence: impl Into<String>) -> Verdict {
+    if wrong.is_empty() { Verdict::Holds(evidence.into()) } else { Verdict::Fails(wrong.join("; ")) }
+}

@@ -1,0 +1,166 @@
+//! What the gateway's configuration says, and the gateway itself.
+
+use serde_json::{Value, json};
+
+use super::{Expected, nothing};
+use crate::model::audit::{Facts, Finding, Promise, Verdict};
+use crate::model::release::OpenClawVersion;
+
+/// What is judged here.
+pub(super) const PROMISES: &[Promise] = &[
+    Promise::Auth,
+    Promise::Origins,
+    Promise::Sessions,
+    Promise::Shell,
+    Promise::Skills,
+    Promise::Telemetry,
+    Promise::Devices,
+    Promise::OwnAudit,
+    Promise::Release,
+];
+
+/// What must be set, by its place.
+type Wanted = (&'static str, Value);
+
+pub(super) fn judge(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
+    let config: Option<Value> = facts.one("config").and_then(|text| serde_json::from_str(text).ok());
+    let settings = |wanted: &[Wanted]| match &config {
+        Some(config) => nothing(wanted.iter().filter_map(|one| differs(config, one)).collect(), sure(wanted)),
+        None => Verdict::Fails("the configuration cannot be read".to_owned()),
+    };
+    let judged = |promise: &Promise| {
+        let verdict = match promise {
+            Promise::Auth => settings(&auth()),
+            Promise::Origins => settings(&origins(expected)),
+            Promise::Sessions => settings(&sessions()),
+            Promise::Shell => settings(&shell()),
+            Promise::Skills => settings(&skills()),
+            Promise::Telemetry => settings(&telemetry()),
+            Promise::Devices => devices(facts),
+            Promise::OwnAudit => own_audit(facts),
+            _ => release(expected, facts),
+        };
+        (*promise, verdict)
+    };
+    PROMISES.iter().map(judged).collect()
+}
+
+fn differs(config: &Value, (place, wanted): &Wanted) -> Option<String> {
+    let is = config.pointer(&format!("/{}", place.replace('.', "/"))).unwrap_or(&Value::Null);
+    (is != wanted).then(|| format!("{place} is {is}"))
+}
+
+/// What holds, for the eyes of somebody who knows OpenClaw.
+fn sure(wanted: &[Wanted]) -> String {
+    wanted
+        .first()
+        .map(|(place, value)| format!("{place} is {value}, and {} more", wanted.len() - 1))
+        .unwrap_or_default()
+}
+
+fn auth() -> Vec<Wanted> {
+    vec![
+        ("gateway.auth.mode", json!("token")),
+        ("gateway.bind", json!("loopback")),
+        ("gateway.auth.allowTailscale", json!(false)),
+        ("gateway.allowRealIpFallback", json!(false)),
+        ("gateway.tailscale.mode", json!("off")),
+        ("gateway.auth.rateLimit.maxAttempts", json!(10)),
+    ]
+}
+
+fn origins(expected: &Expected<'_>) -> Vec<Wanted> {
+    let origin = expected.instance.endpoint().map(|endpoint| endpoint.origin());
+    vec![
+        ("gateway.controlUi.allowedOrigins", json!([origin])),
+        ("gateway.publicOrigin", json!(origin)),
+        ("gateway.controlUi.allowExternalEmbedUrls", json!(false)),
+        ("gateway.controlUi.embedSandbox", json!("strict")),
+    ]
+}
+
+fn sessions() -> Vec<Wanted> {
+    vec![
+        ("session.dmScope", json!("per-channel-peer")),
+        ("session.scope", json!("per-sender")),
+        ("session.groupScope", json!("per-group")),
+        ("tools.sessions.visibility", json!("agent")),
+        ("tools.agentToAgent.enabled", json!(false)),
+    ]
+}
+
+fn shell() -> Vec<Wanted> {
+    vec![
+        ("gateway.terminal.enabled", json!(false)),
+        ("gateway.cliAgents.enabled", json!(false)),
+        ("tools.profile", json!("messaging")),
+        ("tools.exec.security", json!("deny")),
+        ("tools.elevated.enabled", json!(false)),
+        ("browser.enabled", json!(false)),
+        ("commands.bash", json!(false)),
+        ("commands.config", json!(false)),
+        ("commands.mcp", json!(false)),
+        ("commands.plugins", json!(false)),
+        ("commands.debug", json!(false)),
+        ("commands.restart", json!(false)),
+    ]
+}
+
+fn skills() -> Vec<Wanted> {
+    vec![
+        ("skills.allowBundled", json!([])),
+        ("agents.defaults.skills", json!([])),
+        ("skills.install.allowUploadedArchives", json!(false)),
+    ]
+}
+
+fn telemetry() -> Vec<Wanted> {
+    vec![
+        ("telemetry.enabled", json!(false)),
+        ("update.checkOnStart", json!(false)),
+        ("update.auto.enabled", json!(false)),
+        ("gateway.controlUi.communityInvite", json!(false)),
+        ("gateway.controlUi.automaticallyFetchFavicons", json!(false)),
+    ]
+}
+
+fn devices(facts: &Facts) -> Verdict {
+    let count = |key: &str, list: &str| {
+        let counts = facts.all(key).iter().filter_map(|line| line.split_once(' '));
+        counts.filter(|(name, _)| *name == list).find_map(|(_, count)| count.parse::<u32>().ok())
+    };
+    match (count("devices", "pending"), count("devices", "paired"), count("nodes", "paired")) {
+        (Some(pending @ 1..), ..) => Verdict::Fails(format!("{pending} wait for approval")),
+        (_, _, Some(nodes @ 1..)) => Verdict::Fails(format!("{nodes} nodes are paired")),
+        (Some(0), Some(devices), Some(0)) => Verdict::Holds(format!("{devices} paired, none waits")),
+        _ => Verdict::Fails("the gateway does not tell of its devices".to_owned()),
+    }
+}
+
+fn own_audit(facts: &Facts) -> Verdict {
+    let answer: Option<Value> = facts.one("own_audit").and_then(|text| serde_json::from_str(text).ok());
+    let Some(answer) = answer else { return Verdict::Fails("it did not end".to_owned()) };
+    let count = |key: &str| answer.get(key).and_then(Value::as_u64);
+    match (count("critical"), count("warn")) {
+        (Some(0), Some(warnings)) => Verdict::Holds(format!("nothing critical, {warnings} warnings")),
+        (Some(critical), _) => {
+            let checks = answer.get("checks").map(Value::to_string).unwrap_or_default();
+            Verdict::Fails(format!("{critical} critical: {checks}"))
+        }
+        (None, _) => Verdict::Fails("its answer cannot be read".to_owned()),
+    }
+}
+
+fn release(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let recorded = expected.instance.spec.release.openclaw;
+    match facts.one("version").map(str::parse::<OpenClawVersion>) {
+        Some(Ok(runs)) if runs != recorded => {
+            Verdict::Fails(format!("it runs {runs}, and its record has {recorded}"))
+        }
+        Some(Ok(runs)) if runs < expected.floor => {
+            Verdict::Fails(format!("{runs} has a hole that is known and used; {} has none", expected.floor))
+        }
+        Some(Ok(runs)) => Verdict::Holds(format!("OpenClaw {runs}")),
+        Some(Err(_)) | None => Verdict::Fails("the gateway does not say what it is".to_owned()),
+    }
+}

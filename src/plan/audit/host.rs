@@ -1,0 +1,309 @@
+//! What a host tells of its system.
+
+use ipnet::IpNet;
+
+use super::{Expected, nothing};
+use crate::model::audit::{Facts, Finding, Promise, Verdict};
+
+/// What is judged here.
+pub(super) const PROMISES: &[Promise] = &[
+    Promise::HostKey,
+    Promise::Sshd,
+    Promise::Keys,
+    Promise::Passwords,
+    Promise::HostFirewall,
+    Promise::Listeners,
+    Promise::Metadata,
+    Promise::GatewayUnit,
+    Promise::CaddyUnit,
+    Promise::GatewayUser,
+    Promise::State,
+    Promise::Programs,
+    Promise::Updates,
+    Promise::Restart,
+    Promise::CoreDumps,
+    Promise::Disk,
+];
+
+/// `systemd-analyze security`, from 0 (shut in) to 10: what the gateway and Caddy were seen to work with.
+const GATEWAY_EXPOSURE: f64 = 1.5;
+const CADDY_EXPOSURE: f64 = 2.0;
+/// Lists of packages that are older tell nothing of what is pending: in seconds.
+const LISTS_LAST: u64 = 3 * 24 * 3600;
+/// A disk that is fuller warns: in percent.
+const FULL: u64 = 90;
+
+pub(super) fn judge(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
+    let judged = |promise: &Promise| {
+        let verdict = match promise {
+            Promise::HostKey => host_key(expected, facts),
+            Promise::Sshd => sshd(facts),
+            Promise::Keys => keys(expected, facts),
+            Promise::Passwords => passwords(facts),
+            Promise::HostFirewall => firewall(expected, facts),
+            Promise::Listeners => listeners(facts),
+            Promise::Metadata => metadata(facts),
+            Promise::GatewayUnit => unit(facts, "openclaw", GATEWAY_EXPOSURE),
+            Promise::CaddyUnit => unit(facts, "caddy", CADDY_EXPOSURE),
+            Promise::GatewayUser => gateway_user(facts),
+            Promise::State => state(facts),
+            Promise::Programs => programs(facts),
+            Promise::Updates => updates(facts),
+            Promise::Restart => restart(facts),
+            Promise::CoreDumps => core_dumps(facts),
+            _ => disk(facts),
+        };
+        (*promise, verdict)
+    };
+    PROMISES.iter().map(judged).collect()
+}
+
+fn host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let pinned = expected.instance.stage.server().map(|server| bare(&server.host_key)).unwrap_or_default();
+    let shown = facts.all("host_key");
+    let wrong = shown.iter().filter(|key| **key != pinned).map(|key| format!("it has {key}"));
+    let mut wrong: Vec<String> = wrong.collect();
+    if !shown.contains(&pinned) {
+        wrong.push("it has not got the pinned one".to_owned());
+    }
+    nothing(wrong, pinned)
+}
+
+/// Type and key, without the comment.
+fn bare(key: &str) -> String {
+    key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+fn sshd(facts: &Facts) -> Verdict {
+    let wanted: [(&str, &[&str]); 7] = [
+        ("passwordauthentication", &["no"]),
+        ("kbdinteractiveauthentication", &["no"]),
+        ("permitemptypasswords", &["no"]),
+        ("permitrootlogin", &["prohibit-password", "without-password"]),
+        ("allowusers", &["root"]),
+        ("allowagentforwarding", &["no"]),
+        ("x11forwarding", &["no"]),
+    ];
+    let settings = facts.all("sshd");
+    let is =
+        |key: &str| settings.iter().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == key);
+    let wrong = wanted.iter().filter_map(|(key, good)| match is(key) {
+        Some((_, value)) if good.contains(&value) => None,
+        Some((_, value)) => Some(format!("{key} is {value}")),
+        None => Some(format!("{key} is not set")),
+    });
+    nothing(wrong.collect(), "keys only, root only")
+}
+
+fn keys(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let mut wrong = Vec::new();
+    let mut ours = 0;
+    for line in facts.all("authorized") {
+        match line.split_once('=') {
+            Some(("root", key)) if key.contains(expected.public_key) => ours += 1,
+            Some((user, key)) => wrong.push(format!("{user} lets in {}", bare_tail(key))),
+            None => wrong.push(line.clone()),
+        }
+    }
+    if ours == 0 {
+        wrong.push("the fleet's key is not there".to_owned());
+    }
+    nothing(wrong, expected.public_key)
+}
+
+/// The end of a key line, which tells keys apart.
+fn bare_tail(key: &str) -> String {
+    let words: Vec<&str> = key.split_whitespace().collect();
+    words.iter().rev().take(2).rev().copied().collect::<Vec<_>>().join(" ")
+}
+
+fn passwords(facts: &Facts) -> Verdict {
+    let accounts = facts.all("account");
+    let mut wrong = Vec::new();
+    for account in accounts {
+        let words: Vec<&str> = account.split(' ').collect();
+        match words.as_slice() {
+            ["root", "0", _, "L"] => {}
+            [user, "0", ..] if *user != "root" => wrong.push(format!("{user} is root, too")),
+            [_, _, _, "L"] => {}
+            [user, .., status] => wrong.push(format!("the password of {user} is not locked ({status})")),
+            _ => wrong.push(format!("{account:?} is no account")),
+        }
+    }
+    if accounts.is_empty() {
+        wrong.push("the accounts cannot be seen".to_owned());
+    }
+    nothing(wrong, format!("{} accounts, all locked", accounts.len()))
+}
+
+fn firewall(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    const RULES: [&str; 6] = [
+        "ct state established,related accept",
+        "ct state invalid drop",
+        "iif \"lo\" accept",
+        "tcp dport 443 accept",
+        "ip saddr @admin4 tcp dport 22 accept",
+        "ip6 saddr @admin6 tcp dport 22 accept",
+    ];
+    let rules = facts.all("input");
+    let mut wrong = Vec::new();
+    if facts.one("nftables") != Some("active") {
+        wrong.push("nftables.service is not active".to_owned());
+    }
+    if !rules
+        .first()
+        .is_some_and(|head| head.starts_with("type filter hook input") && head.ends_with("policy drop;"))
+    {
+        wrong.push("what is not allowed is not dropped".to_owned());
+    }
+    let is_known = |rule: &&String| {
+        RULES.contains(&rule.as_str()) || rule.starts_with("icmp type {") || rule.starts_with("icmpv6 type {")
+    };
+    wrong.extend(rules.iter().skip(1).filter(|rule| !is_known(rule)).map(|rule| format!("it has {rule:?}")));
+    wrong.extend(facts.all("table").iter().filter(|table| *table != "table inet clawberth").cloned());
+    let admin = expected.admin.all();
+    for element in ["admin4", "admin6"].iter().flat_map(|set| facts.all(set)) {
+        let network = element
+            .parse::<IpNet>()
+            .or_else(|_| element.parse().map(|one: std::net::IpAddr| IpNet::from(one)));
+        if !network.is_ok_and(|network| admin.iter().any(|known| known.contains(&network))) {
+            wrong.push(format!("{element} may log in"));
+        }
+    }
+    nothing(wrong, format!("{} rules, all else is dropped", rules.len().saturating_sub(1)))
+}
+
+fn listeners(facts: &Facts) -> Verdict {
+    let lines = facts.all("listen");
+    let wrong = lines.iter().filter(|line| !is_ours(line)).map(|line| format!("{line} listens"));
+    let mut wrong: Vec<String> = wrong.collect();
+    if lines.is_empty() {
+        wrong.push("what listens cannot be seen".to_owned());
+    }
+    nothing(wrong, "sshd on 22, Caddy on 443")
+}
+
+/// A listener on the loopback interface, or one that belongs there: `tcp 0.0.0.0:22 users:(("sshd",…`.
+fn is_ours(line: &str) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [protocol, local, ..] = words.as_slice() else { return false };
+    let Some((address, port)) = local.rsplit_once(':') else { return false };
+    let process = words.get(2).copied().unwrap_or_default();
+    let is_of = |name: &str| process.starts_with(&format!("users:((\"{name}\","));
+    let is_loopback = address.starts_with("127.") || address.starts_with("[::1]");
+    // the client of DHCP is answered there
+    let is_dhcp = *protocol == "udp" && ["68", "546"].contains(&port);
+    is_loopback
+        || is_dhcp
+        || (*protocol == "tcp" && ((port == "22" && is_of("sshd")) || (port == "443" && is_of("caddy"))))
+}
+
+fn metadata(facts: &Facts) -> Verdict {
+    let lines = facts.all("metadata");
+    let mut wrong: Vec<String> = lines.iter().filter(|line| !line.ends_with(" is not")).cloned().collect();
+    if lines.is_empty() {
+        wrong.push("it could not be tried".to_owned());
+    }
+    nothing(wrong, format!("{} users tried in vain", lines.len()))
+}
+
+fn unit(facts: &Facts, name: &str, limit: f64) -> Verdict {
+    let exposure = facts.one(&format!("{name}.exposure"));
+    match exposure.map(str::parse::<f64>) {
+        Some(Ok(exposure)) if exposure <= limit => Verdict::Holds(format!("exposed {exposure} of 10")),
+        Some(Ok(exposure)) => Verdict::Fails(format!("exposed {exposure} of 10, and {limit} is the limit")),
+        Some(Err(_)) | None => Verdict::Fails("systemd does not say how it is shut in".to_owned()),
+    }
+}
+
+fn gateway_user(facts: &Facts) -> Verdict {
+    let mut wrong = Vec::new();
+    for (unit, user) in [("openclaw", "openclaw"), ("caddy", "caddy")] {
+        let runs = facts.one(&format!("{unit}.runs")).unwrap_or("nobody");
+        if runs != user {
+            wrong.push(format!("{unit} is run by {runs}"));
+        }
+        if !facts.all(unit).iter().any(|line| line == "NoNewPrivileges=yes") {
+            wrong.push(format!("{unit} may get new rights"));
+        }
+    }
+    if facts.one("groups") != Some("openclaw") {
+        wrong.push(format!("openclaw is in the groups {}", facts.joined("groups")));
+    }
+    nothing(wrong, "openclaw, in no other group")
+}
+
+fn state(facts: &Facts) -> Verdict {
+    let lines = facts.all("mode");
+    let mut wrong = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            [_, "700" | "600", "openclaw"] | ["/var/lib/clawberth/saved", "700", "root"] => {}
+            [path, mode, user] => wrong.push(format!("{path} is {user}'s, with mode {mode}")),
+            _ => wrong.push(line.clone()),
+        }
+    }
+    if lines.len() < 4 {
+        wrong.push("it is not where it should be".to_owned());
+    }
+    nothing(wrong, "700 and 600, openclaw's")
+}
+
+fn programs(facts: &Facts) -> Verdict {
+    let mut wrong: Vec<String> =
+        facts.all("writable").iter().map(|path| format!("{path} can be written by others")).collect();
+    if facts.one("programs") != Some("seen") {
+        wrong.push("they cannot be seen".to_owned());
+    }
+    nothing(wrong, "root's, or the installer's")
+}
+
+fn updates(facts: &Facts) -> Verdict {
+    if facts.one("upgrades") != Some("active") {
+        return Verdict::Fails("unattended-upgrades.service is not active".to_owned());
+    }
+    let number = |key: &str| facts.one(key).and_then(|text| text.parse::<u64>().ok());
+    let age = number("now").zip(number("lists")).map(|(now, lists)| now.saturating_sub(lists));
+    match (age, facts.all("pending")) {
+        (Some(age), []) if age <= LISTS_LAST => {
+            Verdict::Holds(format!("none pending, as of {} h ago", age / 3600))
+        }
+        (Some(age), []) => Verdict::Warns(format!("the lists of packages are {} days old", age / 86400)),
+        (None, _) => Verdict::Warns("there are no lists of packages".to_owned()),
+        (Some(_), pending) => Verdict::Warns(format!(
+            "{} pending: {}; `clawberth update --os` installs them",
+            pending.len(),
+            facts.joined("pending")
+        )),
+    }
+}
+
+fn restart(facts: &Facts) -> Verdict {
+    match (facts.one("end"), facts.all("reboot")) {
+        (Some(_), []) => Verdict::Holds("none waits".to_owned()),
+        (None, _) => Verdict::Fails("it did not tell all".to_owned()),
+        (Some(_), _) => Verdict::Warns(format!(
+            "{} wait for one; `clawberth update --os` restarts it",
+            facts.joined("reboot").trim()
+        )),
+    }
+}
+
+fn core_dumps(facts: &Facts) -> Verdict {
+    let units = ["openclaw", "caddy"].into_iter();
+    let may = units.filter(|unit| !facts.all(unit).iter().any(|line| line == "LimitCORE=0"));
+    nothing(may.map(|unit| format!("{unit} may dump its memory")).collect(), "neither gateway nor Caddy")
+}
+
+fn disk(facts: &Facts) -> Verdict {
+    let used = facts.one("disk").and_then(|text| text.parse::<u64>().ok());
+    match (used, facts.one("journal")) {
+        (_, None) => Verdict::Fails("the journal has no limit of ours".to_owned()),
+        (None, _) => Verdict::Fails("how full it is cannot be seen".to_owned()),
+        (Some(used), Some(_)) if used > FULL => Verdict::Warns(format!("{used} % are used")),
+        (Some(used), Some(limit)) => {
+            Verdict::Holds(format!("{used} % used, the journal takes {limit} at most"))
+        }
+    }
+}

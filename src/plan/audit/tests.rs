@@ -1,0 +1,274 @@
+//! One instance of which all holds, and what happens to a promise when exactly that is changed.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::model::instance::{InstanceSpec, Server, Stage};
+use crate::model::observed::{CloudFirewall, CloudServer, firewall_rules};
+
+/// As a server told it.
+const HEALTHY: &str = include_str!("healthy.txt");
+const HOST_KEY: &str = "ssh-ed25519 AAAAhost";
+
+struct World {
+    fleet: FleetId,
+    alice: Instance,
+    admin: AdminNetworks,
+    seen: Observed,
+    named: Vec<String>,
+}
+
+fn spec() -> InstanceSpec {
+    let integrity = format!("sha512-{}==", "A".repeat(86));
+    let spec = serde_json::json!({
+        "server_type": "cx23", "locations": ["fsn1"], "image": "debian-13", "domain": null,
+        "release": { "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0" },
+    });
+    serde_json::from_value(spec).unwrap()
+}
+
+fn name(text: &str) -> InstanceName {
+    text.parse().unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let fleet = FleetId::from_bytes([0; 8]);
+        let admin = AdminNetworks::parse(["203.0.113.7"]).unwrap();
+        let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
+        let server = Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: HOST_KEY.into() };
+        let alice = Instance {
+            name: name("alice"),
+            spec: spec(),
+            stage: Stage::Serving(server),
+            created: String::new(),
+        };
+        let found = CloudServer {
+            id: 7,
+            name: fleet.server_name(&alice.name),
+            ipv4: Some(ipv4),
+            ipv6: None,
+            location: "fsn1".into(),
+            server_type: "cx23".into(),
+            off: false,
+            op: None,
+            labels: fleet.server_labels(&alice.name, &alice.spec, HOST_KEY),
+            firewalls: [3].into(),
+        };
+        let mut seen = Observed {
+            firewalls: vec![CloudFirewall { id: 3, rules: firewall_rules(&admin) }],
+            ..Observed::default()
+        };
+        seen.servers.insert(alice.name.clone(), vec![found]);
+        Self { fleet, alice, admin, seen, named: Vec::new() }
+    }
+
+    fn server(&mut self) -> &mut CloudServer {
+        &mut self.seen.servers.get_mut(&name("alice")).unwrap()[0]
+    }
+
+    /// The promises that do not hold, with what shows it.
+    fn broken(&self, told: &str) -> Vec<String> {
+        let expected = Expected {
+            fleet: &self.fleet,
+            instance: &self.alice,
+            public_key: "ssh-ed25519 AAAAfleet",
+            admin: &self.admin,
+            named_locations: &self.named,
+            floor: "2026.4.15".parse().unwrap(),
+        };
+        let findings = [cloud(&expected, &self.seen), host(&expected, &Facts::parse(told))].concat();
+        let broken = findings.into_iter().filter(|(_, verdict)| verdict.word() != "ok");
+        broken
+            .map(|(promise, verdict)| format!("{} {promise}: {}", verdict.word(), verdict.evidence()))
+            .collect()
+    }
+}
+
+/// What is told after a change of the healthy one.
+fn told(from: &str, to: &str) -> String {
+    assert!(HEALTHY.contains(from), "{from:?} is not told");
+    HEALTHY.replacen(from, to, 1)
+}
+
+#[test]
+fn on_a_healthy_host_all_holds() {
+    assert_eq!(World::new().broken(HEALTHY), [""; 0]);
+}
+
+#[test]
+fn each_change_of_a_host_breaks_its_own_promise_and_no_other() {
+    for (from, to, broken) in [
+        ("host_key=ssh", "host_key=ssh-rsa AAAA\nhost_key=ssh", "fail host-key: it has ssh-rsa AAAA"),
+        (
+            "AAAAhost",
+            "AAAAother",
+            "fail host-key: it has ssh-ed25519 AAAAother; it has not got the pinned one",
+        ),
+        (
+            "sshd=passwordauthentication no",
+            "sshd=passwordauthentication yes",
+            "fail sshd: passwordauthentication is yes",
+        ),
+        ("sshd=allowusers root\n", "", "fail sshd: allowusers is not set"),
+        ("AAAAfleet cb-fleet", "AAAAfleet\nauthorized=root=ssh-rsa B eve", "fail keys: root lets in B eve"),
+        (
+            "AAAAfleet cb-fleet",
+            "AAAAfleet\nauthorized=eve=ssh-ed25519 AAAAfleet x",
+            "fail keys: eve lets in AAAAfleet x",
+        ),
+        ("nologin L", "nologin P", "fail passwords: the password of openclaw is not locked (P)"),
+        ("account=root 0", "account=eve 0 /bin/sh L\naccount=root 0", "fail passwords: eve is root, too"),
+        ("nftables=active", "nftables=inactive", "fail host-firewall: nftables.service is not active"),
+        ("policy drop;", "policy accept;", "fail host-firewall: what is not allowed is not dropped"),
+        (
+            "input=tcp dport 443 accept",
+            "input=tcp dport 443 accept\ninput=tcp dport 8080 accept",
+            "fail host-firewall: it has \"tcp dport 8080 accept\"",
+        ),
+        ("admin4=203.0.113.7", "admin4=203.0.113.0/24", "fail host-firewall: 203.0.113.0/24 may log in"),
+        (
+            "listen=tcp *:443",
+            "listen=tcp 0.0.0.0:8080 users:((\"nc\",pid=1,fd=3))\nlisten=tcp *:443",
+            "fail listeners: tcp 0.0.0.0:8080 users:((\"nc\",pid=1,fd=3)) listens",
+        ),
+        ("metadata=nobody is not", "metadata=nobody is answered", "fail metadata: nobody is answered"),
+        (
+            "openclaw.exposure=1.5",
+            "openclaw.exposure=8.6",
+            "fail gateway-unit: exposed 8.6 of 10, and 1.5 is the limit",
+        ),
+        ("caddy.exposure=1.4\n", "", "fail caddy-unit: systemd does not say how it is shut in"),
+        ("openclaw.runs=openclaw", "openclaw.runs=root", "fail gateway-user: openclaw is run by root"),
+        (
+            "groups=openclaw",
+            "groups=openclaw docker",
+            "fail gateway-user: openclaw is in the groups openclaw docker",
+        ),
+        (
+            "secrets.json 600",
+            "secrets.json 644",
+            "fail state: /var/lib/openclaw/secrets.json is openclaw's, with mode 644",
+        ),
+        (
+            "programs=seen",
+            "programs=seen\nwritable=/opt/node/x",
+            "fail programs: /opt/node/x can be written by others",
+        ),
+        ("upgrades=active", "upgrades=inactive", "fail updates: unattended-upgrades.service is not active"),
+        (
+            "upgrades=active",
+            "upgrades=active\npending=openssl",
+            "warn updates: 1 pending: openssl; `clawberth update --os` installs them",
+        ),
+        ("now=1795551146", "now=1799551146", "warn updates: the lists of packages are 46 days old"),
+        (
+            "end=yes",
+            "end=yes\nreboot=linux-image",
+            "warn restart: linux-image wait for one; `clawberth update --os` restarts it",
+        ),
+        ("end=yes\n", "", "fail restart: it did not tell all"),
+        ("caddy=LimitCORE=0", "caddy=LimitCORE=infinity", "fail core-dumps: caddy may dump its memory"),
+        ("disk=53", "disk=97", "warn disk: 97 % are used"),
+        ("journal=500M\n", "", "fail disk: the journal has no limit of ours"),
+        ("\"mode\":\"token\"", "\"mode\":\"none\"", "fail auth: gateway.auth.mode is \"none\""),
+        ("\"bind\":\"loopback\"", "\"bind\":\"lan\"", "fail auth: gateway.bind is \"lan\""),
+        (
+            "\"allowedOrigins\":[",
+            "\"allowedOrigins\":[\"https://eve.example\",",
+            "fail origins: gateway.controlUi.allowedOrigins is [\"https://eve.example\",\"https://198.51.100.7\"]",
+        ),
+        ("\"dmScope\":\"per-channel-peer\",", "", "fail sessions: session.dmScope is null"),
+        (
+            "\"terminal\":{\"enabled\":false}",
+            "\"terminal\":{\"enabled\":true}",
+            "fail shell: gateway.terminal.enabled is true",
+        ),
+        (
+            "\"allowBundled\":[]",
+            "\"allowBundled\":[\"github\"]",
+            "fail skills: skills.allowBundled is [\"github\"]",
+        ),
+        (
+            "\"telemetry\":{\"enabled\":false}",
+            "\"telemetry\":{}",
+            "fail telemetry: telemetry.enabled is null",
+        ),
+        ("devices=pending 0", "devices=pending 1", "fail devices: 1 wait for approval"),
+        ("nodes=paired 0", "nodes=paired 2", "fail devices: 2 nodes are paired"),
+        ("nodes=paired 0\n", "", "fail devices: the gateway does not tell of its devices"),
+        ("\"critical\":0,", "\"critical\":1,", "fail own-audit: 1 critical: []"),
+        (
+            "version=2026.9.6",
+            "version=2026.9.5",
+            "fail release: it runs 2026.9.5, and its record has 2026.9.6",
+        ),
+    ] {
+        assert_eq!(World::new().broken(&told(from, to)), [broken]);
+    }
+}
+
+#[test]
+fn a_release_with_a_known_hole_is_named() {
+    let mut world = World::new();
+    world.alice.spec.release.openclaw = "2026.4.5".parse().unwrap();
+    world.server().labels.insert("openclaw".into(), "2026.4.5".into());
+    let broken = world.broken(&told("version=2026.9.6", "version=2026.4.5"));
+    assert_eq!(broken, ["fail release: 2026.4.5 has a hole that is known and used; 2026.4.15 has none"]);
+}
+
+#[test]
+fn what_the_cloud_shows_breaks_its_own_promise() {
+    type Break = fn(&mut World);
+    let breaks: [(Break, &str); 6] = [
+        (|world| world.server().location = "ash".into(), "fail location: it stands in ash"),
+        (
+            |world| world.server().firewalls = [3, 4].into(),
+            "fail cloud-firewall: firewall 4 is before it, too",
+        ),
+        (
+            |world| world.server().firewalls.clear(),
+            "fail cloud-firewall: the fleet's firewall is not before it",
+        ),
+        (|world| world.seen.firewalls[0].rules.clear(), "fail cloud-firewall: its rules are others"),
+        (
+            |world| drop(world.server().labels.remove("instance")),
+            "fail dedicated: its label instance is another one",
+        ),
+        (|world| world.server().ipv4 = None, "fail dedicated: it has another address than its record"),
+    ];
+    for (break_it, broken) in breaks {
+        let mut world = World::new();
+        break_it(&mut world);
+        assert_eq!(world.broken(HEALTHY), [broken]);
+    }
+}
+
+#[test]
+fn outside_the_eu_only_where_the_operator_says_so() {
+    let mut world = World::new();
+    world.server().location = "ash".into();
+    world.named = vec!["ash".into()];
+    assert_eq!(world.broken(HEALTHY), [""; 0]);
+}
+
+#[test]
+fn who_says_nothing_proves_nothing() {
+    let world = World::new();
+    let broken = world.broken("").len();
+    assert_eq!(broken, silent("no answer").len(), "all that is asked of a host");
+}
+
+#[test]
+fn a_token_is_one_instance_s() {
+    let facts = |token: &str| Facts::parse(&format!("token={token}"));
+    let (one, same, other, none) = (facts("a"), facts("a"), facts("b"), Facts::default());
+    let names = ["alice", "bob", "carol", "dave"].map(name);
+    let all = names.iter().zip([&one, &same, &other, &none]).collect();
+    let verdicts: Vec<String> =
+        tokens(&all).into_values().map(|(_, verdict)| verdict.evidence().to_owned()).collect();
+    assert_eq!(
+        verdicts,
+        ["it is the one of bob, too", "it is the one of alice, too", "of 4", "its token cannot be seen to"]
+    );
+}

@@ -1,0 +1,109 @@
+# Looks at a server and changes nothing. Standard output: lines of KEY=VALUE, in no order, without any secret.
+export LC_ALL=C
+state=/var/lib/openclaw
+
+tell() { # KEY; its lines come on standard input
+	sed --unbuffered "s/^/$1=/"
+}
+
+as() { # USER COMMAND…
+	user=$1
+	shift
+	setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups env -i HOME=/nonexistent PATH=/usr/bin:/bin "$@"
+}
+
+metadata() {
+	for user in openclaw openclaw-install caddy nobody; do
+		if as "$user" curl --silent --max-time 2 --output /dev/null http://169.254.169.254/hetzner/v1/metadata; then
+			echo "$user is answered"
+		else
+			echo "$user is not"
+		fi
+	done
+}
+
+# What of the configuration is judged; its secrets are left out.
+configuration() {
+	as openclaw /opt/node/current/bin/node -e '
+		const fs = require("node:fs"), crypto = require("node:crypto");
+		const { gateway, session, agents, tools, commands, skills, browser, telemetry, update } =
+			JSON.parse(fs.readFileSync(process.argv[1] + "/.openclaw/openclaw.json"));
+		const { token, password, ...auth } = gateway.auth;
+		console.log("config=" + JSON.stringify({
+			gateway: { ...gateway, auth, remote: undefined }, session, tools, commands, skills, browser, telemetry, update,
+			agents: { defaults: { skills: agents?.defaults?.skills, sandbox: agents?.defaults?.sandbox?.mode } },
+		}));
+		const secret = JSON.parse(fs.readFileSync(process.argv[1] + "/secrets.json")).gateway.token;
+		console.log("token=" + crypto.createHmac("sha256", "clawberth audit").update(secret).digest("hex"));
+		fetch("http://127.0.0.1:18789/__openclaw/control-ui-config.json", { headers: { authorization: "Bearer " + secret } })
+			.then((answer) => answer.json()).then((is) => console.log("version=" + is.serverVersion), () => {});
+	' "$state"
+}
+
+# Two answers of the gateway, by their sizes alone.
+counts() { # KEY COMMAND…
+	key=$1
+	shift
+	timeout 60 /usr/local/bin/openclaw "$@" --json | /opt/node/current/bin/node -e '
+		const answer = JSON.parse(require("node:fs").readFileSync(0));
+		for (const list of ["pending", "paired"]) {
+			if (Array.isArray(answer[list])) console.log(`${process.argv[1]}=${list} ${answer[list].length}`);
+		}' "$key"
+}
+
+own_audit() {
+	timeout 60 /usr/local/bin/openclaw security audit --json | /opt/node/current/bin/node -e '
+		const { summary, findings } = JSON.parse(require("node:fs").readFileSync(0));
+		console.log("own_audit=" + JSON.stringify({
+			critical: summary.critical, warn: summary.warn,
+			checks: findings.filter((one) => one.severity === "critical").map((one) => one.checkId),
+		}));'
+}
+
+# these take seconds
+own_audit &
+counts devices devices list &
+counts nodes nodes list &
+configuration &
+metadata | tell metadata &
+
+/usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw)" | tell sshd
+for key in /etc/ssh/ssh_host_*_key.pub; do
+	cut -d ' ' -f 1,2 "$key" | tell host_key
+done
+getent passwd | while IFS=: read -r user _ uid _ _ home shell; do
+	echo "account=$user $uid $shell $(passwd --status "$user" | cut -d ' ' -f 2)"
+	for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+		[ ! -s "$file" ] || grep -v '^ *\(#\|$\)' "$file" | tell "authorized=$user"
+	done
+done
+nft list tables | tell table
+nft list chain inet clawberth input | sed 's/^[ \t]*//' | grep -v '[{}]$\|^$' | tell input
+nft list chain inet clawberth output | sed 's/^[ \t]*//' | grep -v '[{}]$\|^$' | tell output
+for set in admin4 admin6; do
+	nft list set inet clawberth "$set" | tr -d '\n\t' | sed -n 's/.*elements = { \([^}]*\) }.*/\1/p' |
+		tr ',' '\n' | awk '{ print $1 }' | tell "$set"
+done
+echo "nftables=$(systemctl is-active nftables.service)"
+ss --listening --tcp --udp --numeric --processes --no-header | awk '{ print $1, $5, $7 }' | tell listen
+for unit in openclaw caddy; do
+	echo "$unit.exposure=$(systemd-analyze security --no-pager "$unit.service" | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p')"
+	systemctl show --property=User,NoNewPrivileges,LimitCORE,IPAddressDeny,MainPID "$unit.service" | tell "$unit"
+	pid=$(systemctl show --property=MainPID --value "$unit.service")
+	echo "$unit.runs=$(ps -o user= -p "$pid")"
+done
+echo "groups=$(id -nG openclaw)"
+stat --format='mode=%n %a %U' "$state" "$state/secrets.json" "$state/.openclaw" "$state/.openclaw/openclaw.json"
+[ ! -e /var/lib/clawberth/saved ] || stat --format='mode=%n %a %U' /var/lib/clawberth/saved
+find /opt/openclaw /opt/node /usr/local/lib/clawberth /usr/local/bin /etc/clawberth /etc/systemd/system ! -type l \
+	\( -user openclaw -o -perm /022 \) | head -n 5 | tell writable
+echo "programs=seen"
+echo "upgrades=$(systemctl is-active unattended-upgrades.service)"
+apt list --upgradable 2>/dev/null | grep -e -security | cut -d / -f 1 | tell pending
+echo "lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -printf '%T@\n' | sort -n | tail -n 1 | cut -d . -f 1)"
+echo "now=$(date +%s)"
+[ ! -e /run/reboot-required ] || echo "reboot=$(cat /run/reboot-required.pkgs 2>/dev/null | sort -u | tr '\n' ' ')"
+echo "disk=$(df --output=pcent / | tail -n 1 | tr -dc 0-9)"
+systemd-analyze cat-config systemd/journald.conf | sed -n 's/^SystemMaxUse=//p' | tail -n 1 | tell journal
+wait
+echo "end=yes"

@@ -1,0 +1,88 @@
+//! `audit` of scripted hosts: what it answers, and what it makes of hosts that cannot be asked. The breaks of real ones are in
+//! `machines/audit.rs`.
+
+use std::collections::BTreeSet;
+
+use clawberth::model::audit::Promise;
+use serde_json::{Value, json};
+
+use crate::bed::{Cloud, Operator};
+
+/// On loopback addresses this computer's own services answer, too, and over IPv6 nobody does.
+const OF_THIS_COMPUTER: [&str; 2] = ["tcp4", "tcp6"];
+
+/// The promises that do not hold, of each instance.
+fn broken(answer: &str) -> BTreeSet<String> {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    let mut broken = BTreeSet::new();
+    for instance in answer["instances"].as_array().unwrap() {
+        for finding in instance["promises"].as_array().unwrap() {
+            let word = |key: &str| finding[key].as_str().unwrap();
+            if word("verdict") != "ok" && !OF_THIS_COMPUTER.contains(&word("promise")) {
+                broken.insert(format!("{} {}", instance["name"].as_str().unwrap(), word("promise")));
+            }
+        }
+    }
+    broken
+}
+
+fn deploy(operator: &Operator<'_>, names: &[&str]) {
+    operator.ok(&[&["deploy"], names, &["--yes"]].concat()).unwrap();
+}
+
+#[test]
+fn each_promise_is_a_line_with_what_shows_it() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    deploy(&operator, &["alice", "bob"]);
+    let ended = operator.run(&["audit", "alice", "--json"], &[]).unwrap();
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let words = answer["instances"][0]["promises"].as_array().unwrap().iter();
+    let words: Vec<&str> = words.map(|finding| finding["promise"].as_str().unwrap()).collect();
+    let all: Vec<&str> = Promise::ALL.iter().map(|promise| promise.word()).collect();
+    assert_eq!(words, all, "each one, once, in their order");
+    assert_eq!(broken(&ended.stdout), BTreeSet::new());
+
+    let text = operator.run(&["audit"], &[]).unwrap();
+    assert!(text.stdout.starts_with("NAME   VERDICT  PROMISE"), "{text}");
+    for name in ["alice", "bob"] {
+        assert_eq!(text.stdout.lines().filter(|line| line.starts_with(name)).count(), all.len(), "{text}");
+    }
+    assert!(text.stderr.starts_with(&format!("{} promises of 2 instances: ", 2 * all.len())), "{text}");
+}
+
+#[test]
+fn what_was_changed_at_hetzner_is_seen() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    deploy(&operator, &["alice"]);
+    let server = operator.all("/servers", "servers").unwrap().remove(0);
+    let path = format!("/servers/{}", server["id"]);
+    operator.api.ask("PUT", &path, Some(&json!({ "labels": { "team": "red" } }))).unwrap();
+    let ended = operator.run(&["audit", "--json"], &[]).unwrap();
+    assert_eq!(broken(&ended.stdout), BTreeSet::from(["alice dedicated".to_owned()]));
+    assert_eq!(ended.code, Some(1), "{ended}");
+}
+
+#[test]
+fn a_host_that_shows_another_key_is_asked_nothing() {
+    let cloud = Cloud::up(1, "[[fault]]\nkind = 'wrong_host_key'\nhosts = '*-bob'\n").unwrap();
+    let operator = cloud.operator().unwrap();
+    deploy(&operator, &["alice"]);
+    // it is deployed in vain
+    operator.run(&["deploy", "bob", "--yes"], &[]).unwrap();
+    let ended = operator.run(&["audit", "--json"], &[]).unwrap();
+    let broken = broken(&ended.stdout);
+    assert!(broken.contains("bob sshd") && broken.contains("bob token"), "{broken:?}");
+    assert!(!broken.iter().any(|one| one.starts_with("alice")), "{broken:?}");
+    assert_eq!(ended.code, Some(1), "{ended}");
+}
+
+#[test]
+fn without_instances_there_is_nothing_to_audit() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    let ended = operator.run(&["audit"], &[]).unwrap();
+    assert_eq!(ended.stderr, "error: there are no instances\nhint: `clawberth deploy NAME` makes one\n");
+    assert_eq!(ended.code, Some(2), "{ended}");
+}

@@ -1,0 +1,321 @@
+//! On a fresh server all that is promised holds; and whoever breaks a promise on it breaks that line of the audit, and no other.
+
+use std::collections::BTreeSet;
+
+use super::bed::Bed;
+
+const NAME: &str = "alice";
+const OTHER: &str = "bob";
+
+/// One thing that somebody does to a server.
+struct Break {
+    what: &'static str,
+    does: &'static str,
+    mends: &'static str,
+    /// The promises that do not hold then.
+    fails: &'static [&'static str],
+}
+
+/// A setting of the gateway's is changed by its own command, and may take a restart.
+macro_rules! setting {
+    ($what:literal, $broken:literal, $good:literal, $fails:expr) => {
+        Break {
+            what: $what,
+            does: concat!("echo '", $broken, "' | openclaw config patch --stdin"),
+            mends: concat!("echo '", $good, "' | openclaw config patch --stdin"),
+            fails: $fails,
+        }
+    };
+}
+
+const BREAKS: &[Break] = &[
+    Break {
+        what: "Caddy serves whatever name is asked for",
+        does: "sed -i 's/^\tabort$/\trespond 200/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        mends: "sed -i 's/^\trespond 200$/\tabort/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        fails: &["names"],
+    },
+    Break {
+        what: "the tools interface is opened",
+        does: "sed -i 's/^\trespond @closed 404$/\t#&/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        mends: "sed -i 's/^\t#\trespond @closed/\trespond @closed/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        fails: &["tools"],
+    },
+    Break {
+        what: "a second host key",
+        does: "ssh-keygen -q -t ecdsa -N '' -f /etc/ssh/ssh_host_ecdsa_key",
+        mends: "rm /etc/ssh/ssh_host_ecdsa_key*",
+        fails: &["host-key"],
+    },
+    Break {
+        what: "passwords log in",
+        does: "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/05-break.conf; systemctl reload ssh",
+        mends: "rm /etc/ssh/sshd_config.d/05-break.conf; systemctl reload ssh",
+        fails: &["sshd"],
+    },
+    Break {
+        what: "everybody may log in",
+        does: "sed -i '/^AllowUsers/d' /etc/ssh/sshd_config.d/10-clawberth.conf; systemctl reload ssh",
+        mends: "echo 'AllowUsers root' >>/etc/ssh/sshd_config.d/10-clawberth.conf; systemctl reload ssh",
+        fails: &["sshd"],
+    },
+    Break {
+        what: "a stranger's key",
+        does: "ssh-keygen -q -t ed25519 -N '' -C stranger -f /root/stranger; cat /root/stranger.pub >>/root/.ssh/authorized_keys",
+        mends: "sed -i '/stranger/d' /root/.ssh/authorized_keys; rm /root/stranger*",
+        fails: &["keys"],
+    },
+    Break {
+        what: "a key for the gateway's user",
+        does: "mkdir /var/lib/openclaw/.ssh; cp /root/.ssh/authorized_keys /var/lib/openclaw/.ssh/",
+        mends: "rm -r /var/lib/openclaw/.ssh",
+        fails: &["keys"],
+    },
+    Break {
+        what: "a password for root",
+        does: "echo root:secret | chpasswd",
+        mends: "usermod -p '*' root",
+        fails: &["passwords"],
+    },
+    Break {
+        what: "a second root",
+        does: "useradd -o -u 0 -M eve",
+        mends: "sed -i '/^eve:/d' /etc/passwd /etc/shadow",
+        fails: &["passwords"],
+    },
+    Break {
+        what: "the host's firewall lets another port in",
+        does: "nft add rule inet clawberth input tcp dport 8080 accept",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["host-firewall"],
+    },
+    Break {
+        what: "another network may use SSH",
+        does: "nft add element inet clawberth admin4 '{ 203.0.113.0/24 }'",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["host-firewall"],
+    },
+    Break {
+        what: "the host's firewall is gone",
+        does: "nft delete table inet clawberth",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["host-firewall", "metadata"],
+    },
+    Break {
+        what: "the metadata service is opened",
+        does: "nft flush chain inet clawberth output",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["metadata"],
+    },
+    Break {
+        what: "something listens",
+        does: "systemd-run --quiet --unit=listener /opt/node/current/bin/node -e 'require(\"net\").createServer().listen(8080)'; sleep 1",
+        mends: "systemctl stop listener",
+        fails: &["listeners"],
+    },
+    Break {
+        what: "the gateway's unit is opened",
+        does: "mkdir -p /run/systemd/system/openclaw.service.d; printf '[Service]\\nProtectSystem=no\\nPrivateDevices=no\\n' >/run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
+        mends: "rm /run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
+        fails: &["gateway-unit"],
+    },
+    Break {
+        what: "Caddy's unit is opened",
+        does: "mkdir -p /run/systemd/system/caddy.service.d; printf '[Service]\\nProtectSystem=no\\nProtectHome=no\\nRestrictNamespaces=no\\n' >/run/systemd/system/caddy.service.d/zz.conf; systemctl daemon-reload",
+        mends: "rm /run/systemd/system/caddy.service.d/zz.conf; systemctl daemon-reload",
+        fails: &["caddy-unit"],
+    },
+    Break {
+        what: "the gateway's user gets a group",
+        does: "usermod -aG adm openclaw",
+        mends: "gpasswd -d openclaw adm",
+        fails: &["gateway-user"],
+    },
+    Break {
+        what: "the gateway may dump its memory",
+        does: "mkdir -p /run/systemd/system/openclaw.service.d; printf '[Service]\\nLimitCORE=infinity\\n' >/run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
+        mends: "rm /run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
+        fails: &["core-dumps"],
+    },
+    Break {
+        what: "others may enter the state",
+        does: "chmod 0711 /var/lib/openclaw",
+        mends: "chmod 0700 /var/lib/openclaw",
+        fails: &["state"],
+    },
+    Break {
+        what: "everybody reads the configuration",
+        does: "chmod 0644 /var/lib/openclaw/.openclaw/openclaw.json",
+        mends: "chmod 0600 /var/lib/openclaw/.openclaw/openclaw.json",
+        fails: &["own-audit", "state"],
+    },
+    Break {
+        what: "everybody writes a program",
+        does: "chmod o+w /usr/local/bin/openclaw",
+        mends: "chmod o-w /usr/local/bin/openclaw",
+        fails: &["programs"],
+    },
+    Break {
+        what: "the gateway owns a program",
+        does: "chown openclaw /opt/node/current/bin/node",
+        mends: "chown root /opt/node/current/bin/node",
+        fails: &["programs"],
+    },
+    Break {
+        what: "updates stop",
+        does: "systemctl stop unattended-upgrades",
+        mends: "systemctl start unattended-upgrades",
+        fails: &["updates"],
+    },
+    Break {
+        what: "an update waits for a restart",
+        does: "echo linux-image >/run/reboot-required.pkgs; touch /run/reboot-required",
+        mends: "rm /run/reboot-required*",
+        fails: &["restart"],
+    },
+    Break {
+        what: "the journal has no limit",
+        does: "mv /etc/systemd/journald.conf.d/clawberth.conf /root/",
+        mends: "mv /root/clawberth.conf /etc/systemd/journald.conf.d/",
+        fails: &["disk"],
+    },
+    setting!(
+        "an address is believed that a client sends",
+        "{ gateway: { allowRealIpFallback: true } }",
+        "{ gateway: { allowRealIpFallback: false } }",
+        &["auth"]
+    ),
+    setting!(
+        "another page may use the gateway",
+        "{ gateway: { controlUi: { embedSandbox: \"scripts\" } } }",
+        "{ gateway: { controlUi: { embedSandbox: \"strict\" } } }",
+        &["origins"]
+    ),
+    setting!(
+        "all senders share a session",
+        "{ session: { dmScope: \"main\" } }",
+        "{ session: { dmScope: \"per-channel-peer\" } }",
+        &["sessions"]
+    ),
+    setting!(
+        "there is a terminal",
+        "{ gateway: { terminal: { enabled: true } } }",
+        "{ gateway: { terminal: { enabled: false } } }",
+        &["shell"]
+    ),
+    setting!(
+        "a skill is allowed",
+        "{ skills: { allowBundled: [\"github\"] } }",
+        "{ skills: { allowBundled: [] } }",
+        &["skills"]
+    ),
+    setting!(
+        "it reports home",
+        "{ telemetry: { enabled: true } }",
+        "{ telemetry: { enabled: false } }",
+        &["telemetry"]
+    ),
+    Break {
+        what: "another instance's token",
+        does: "cp -p /var/lib/openclaw/secrets.json /root/own.json; cat /root/others.json >/var/lib/openclaw/secrets.json; systemctl restart openclaw",
+        mends: "cat /root/own.json >/var/lib/openclaw/secrets.json; systemctl restart openclaw",
+        fails: &["token"],
+    },
+];
+
+#[test]
+#[ignore = "twenty minutes: `make audit-matrix`"]
+fn each_break_fails_exactly_its_own_line() {
+    let Some(bed) = Bed::up() else { return };
+    bed.ok(&["deploy", NAME, OTHER, "--yes"]);
+    let secrets = bed.on(OTHER, "cat /var/lib/openclaw/secrets.json");
+    bed.on(NAME, &format!("umask 077; echo '{}' >/root/others.json", secrets.trim()));
+    assert_eq!(broken(&bed), BTreeSet::new(), "on a fresh server all holds");
+
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for one in BREAKS {
+        bed.on(NAME, one.does);
+        ready(&bed);
+        let broken = broken(&bed);
+        bed.on(NAME, one.mends);
+        ready(&bed);
+        let expected: BTreeSet<String> = one.fails.iter().map(|promise| (*promise).to_owned()).collect();
+        eprintln!("{}: {broken:?}", one.what);
+        if broken == expected {
+            seen += 1;
+        } else {
+            wrong.push(format!("{}: {broken:?}, not {expected:?}", one.what));
+        }
+    }
+    seen += at_hetzner(&bed, &mut wrong);
+    assert_eq!(broken(&bed), BTreeSet::new(), "all is mended");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    eprintln!(
+        "audit-matrix: ok ({} promises, {seen} breaks seen)",
+        clawberth::model::audit::Promise::ALL.len()
+    );
+    bed.ok(&["destroy", "--all", "--yes"]);
+}
+
+/// What somebody does in the Console.
+fn at_hetzner(bed: &Bed, wrong: &mut Vec<String>) -> usize {
+    let own = |kind: &str| bed.hcloud(&[kind, "list", "-o", "noheader", "-o", "columns=id,name"]);
+    let id = |list: String, end: &str| {
+        let line = list.lines().find(|line| line.trim_end().ends_with(end)).unwrap().to_owned();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    let (server, firewall) = (id(own("server"), NAME), id(own("firewall"), ""));
+    let rule = ["--direction", "in", "--protocol", "tcp", "--port", "8080", "--source-ips", "0.0.0.0/0"];
+    let mut seen = 0;
+    for (does, mends, promise) in [
+        (
+            [&["firewall", "add-rule", &firewall], &rule[..]].concat(),
+            [&["firewall", "delete-rule", &firewall], &rule[..]].concat(),
+            "cloud-firewall",
+        ),
+        (
+            vec!["server", "remove-label", &server, "openclaw"],
+            vec!["server", "add-label", &server, "openclaw=2026.9.6"],
+            "dedicated",
+        ),
+    ] {
+        bed.hcloud(&does);
+        let broken = broken(bed);
+        bed.hcloud(&mends);
+        eprintln!("{}: {broken:?}", does.join(" "));
+        if broken == BTreeSet::from([promise.to_owned()]) {
+            seen += 1;
+        } else {
+            wrong.push(format!("{}: {broken:?}, not {promise}", does.join(" ")));
+        }
+    }
+    seen
+}
+
+/// The promises of the broken one that do not hold. A token that two have is told of both.
+fn broken(bed: &Bed) -> BTreeSet<String> {
+    let output = bed.run(&["audit", NAME, OTHER, "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let mut broken = BTreeSet::new();
+    for instance in answer["instances"].as_array().unwrap() {
+        for finding in instance["promises"].as_array().unwrap() {
+            if finding["verdict"] != "ok" {
+                let promise = finding["promise"].as_str().unwrap();
+                let is_shared = promise == "token" || instance["name"] == NAME;
+                assert!(is_shared, "of {OTHER}, to whom nothing was done: {finding}");
+                broken.insert(promise.to_owned());
+            }
+        }
+    }
+    broken
+}
+
+/// A change of the configuration may have restarted the gateway.
+fn ready(bed: &Bed) {
+    bed.on(
+        NAME,
+        "sleep 1; until curl -s http://127.0.0.1:18789/readyz | grep -q '\"ready\":true'; do sleep 0.2; done",
+    );
+}
