@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 13] = [
+pub(super) const BUILT_IN: [&str; 15] = [
     "id",
     "name",
     "address",
@@ -18,6 +18,8 @@ pub(super) const BUILT_IN: [&str; 13] = [
     "expires",
     "updates",
     "boot_id",
+    "host_key",
+    "authorized",
     REBOOT_REQUIRED,
 ];
 /// Whether the host asks for a new start: what rules `set`, else no; after a start it does not.
