@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,13 +30,6 @@ def server(client: Client, name: str, **options: Any) -> BoundServer:
 def wait(*actions: Any) -> None:
     for action in actions:
         action.wait_until_finished()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold within 30 s"
-        time.sleep(0.1)
 
 
 def delete_server(server: BoundServer) -> None:

@@ -11,7 +11,8 @@ from hcloud.server_types import ServerType
 from hcloud.servers.domain import ServerCreatePublicNetwork
 
 from ..keys import public_key
-from .scene import SMALL, actions, delete_server, ids, lists, refused, server, until, wait
+from ..waiting import until
+from .scene import SMALL, actions, delete_server, ids, lists, refused, server, wait
 
 
 def life(client: Client) -> None:
