@@ -33,6 +33,9 @@ pub struct Expected<'a> {
     pub floor: OpenClawVersion,
 }
 
+/// A promise of which a host can tell, and how what it tells is judged.
+type Judge = (Promise, fn(&Expected<'_>, &Facts) -> Verdict);
+
 /// What the cloud shows of an instance.
 pub fn cloud(expected: &Expected<'_>, seen: &Observed) -> Vec<Finding> {
     cloud::judge(expected, seen)
@@ -40,15 +43,16 @@ pub fn cloud(expected: &Expected<'_>, seen: &Observed) -> Vec<Finding> {
 
 /// What a host told of itself.
 pub fn host(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
-    let mut findings = host::judge(expected, facts);
-    findings.extend(config::judge(expected, facts));
-    findings
+    judges().map(|(promise, judge)| (*promise, judge(expected, facts))).collect()
 }
 
 /// The findings of a host that could not be asked.
 pub fn silent(why: &str) -> Vec<Finding> {
-    let asked = host::PROMISES.iter().chain(config::PROMISES);
-    asked.map(|promise| (*promise, Verdict::Fails(format!("it cannot be asked: {why}")))).collect()
+    judges().map(|(promise, _)| (*promise, Verdict::Fails(format!("it cannot be asked: {why}")))).collect()
+}
+
+fn judges() -> impl Iterator<Item = &'static Judge> {
+    host::JUDGES.iter().chain(config::JUDGES)
 }
 
 /// Whose tokens are the same; each is told by its keyed hash.

@@ -2,47 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::{Expected, nothing};
-use crate::model::audit::{Facts, Finding, Promise, Verdict};
+use super::{Expected, Judge, nothing};
+use crate::model::audit::{Facts, Promise, Verdict};
 use crate::model::release::OpenClawVersion;
 
-/// What is judged here.
-pub(super) const PROMISES: &[Promise] = &[
-    Promise::Auth,
-    Promise::Origins,
-    Promise::Sessions,
-    Promise::Shell,
-    Promise::Skills,
-    Promise::Telemetry,
-    Promise::Devices,
-    Promise::OwnAudit,
-    Promise::Release,
+/// What is judged here, and how.
+pub(super) const JUDGES: &[Judge] = &[
+    (Promise::Auth, |_, facts| settings(facts, &auth())),
+    (Promise::Origins, |expected, facts| settings(facts, &origins(expected))),
+    (Promise::Sessions, |_, facts| settings(facts, &sessions())),
+    (Promise::Shell, |_, facts| settings(facts, &shell())),
+    (Promise::Skills, |_, facts| settings(facts, &skills())),
+    (Promise::Telemetry, |_, facts| settings(facts, &telemetry())),
+    (Promise::Devices, |_, facts| devices(facts)),
+    (Promise::OwnAudit, |_, facts| own_audit(facts)),
+    (Promise::Release, release),
 ];
 
 /// What must be set, by its place.
 type Wanted = (&'static str, Value);
 
-pub(super) fn judge(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
+fn settings(facts: &Facts, wanted: &[Wanted]) -> Verdict {
     let config: Option<Value> = facts.one("config").and_then(|text| serde_json::from_str(text).ok());
-    let settings = |wanted: &[Wanted]| match &config {
-        Some(config) => nothing(wanted.iter().filter_map(|one| differs(config, one)).collect(), sure(wanted)),
+    match config {
+        Some(config) => {
+            nothing(wanted.iter().filter_map(|one| differs(&config, one)).collect(), sure(wanted))
+        }
         None => Verdict::Fails("the configuration cannot be read".to_owned()),
-    };
-    let judged = |promise: &Promise| {
-        let verdict = match promise {
-            Promise::Auth => settings(&auth()),
-            Promise::Origins => settings(&origins(expected)),
-            Promise::Sessions => settings(&sessions()),
-            Promise::Shell => settings(&shell()),
-            Promise::Skills => settings(&skills()),
-            Promise::Telemetry => settings(&telemetry()),
-            Promise::Devices => devices(facts),
-            Promise::OwnAudit => own_audit(facts),
-            _ => release(expected, facts),
-        };
-        (*promise, verdict)
-    };
-    PROMISES.iter().map(judged).collect()
+    }
 }
 
 fn differs(config: &Value, (place, wanted): &Wanted) -> Option<String> {

@@ -2,27 +2,27 @@
 
 use ipnet::IpNet;
 
-use super::{Expected, nothing};
-use crate::model::audit::{Facts, Finding, Promise, Verdict};
+use super::{Expected, Judge, nothing};
+use crate::model::audit::{Facts, Promise, Verdict};
 
-/// What is judged here.
-pub(super) const PROMISES: &[Promise] = &[
-    Promise::HostKey,
-    Promise::Sshd,
-    Promise::Keys,
-    Promise::Passwords,
-    Promise::HostFirewall,
-    Promise::Listeners,
-    Promise::Metadata,
-    Promise::GatewayUnit,
-    Promise::CaddyUnit,
-    Promise::GatewayUser,
-    Promise::State,
-    Promise::Programs,
-    Promise::Updates,
-    Promise::Restart,
-    Promise::CoreDumps,
-    Promise::Disk,
+/// What is judged here, and how.
+pub(super) const JUDGES: &[Judge] = &[
+    (Promise::HostKey, host_key),
+    (Promise::Sshd, |_, facts| sshd(facts)),
+    (Promise::Keys, keys),
+    (Promise::Passwords, |_, facts| passwords(facts)),
+    (Promise::HostFirewall, firewall),
+    (Promise::Listeners, |_, facts| listeners(facts)),
+    (Promise::Metadata, |_, facts| metadata(facts)),
+    (Promise::GatewayUnit, |_, facts| gateway_unit(facts)),
+    (Promise::CaddyUnit, |_, facts| caddy_unit(facts)),
+    (Promise::GatewayUser, |_, facts| gateway_user(facts)),
+    (Promise::State, |_, facts| state(facts)),
+    (Promise::Programs, |_, facts| programs(facts)),
+    (Promise::Updates, |_, facts| updates(facts)),
+    (Promise::Restart, |_, facts| restart(facts)),
+    (Promise::CoreDumps, |_, facts| core_dumps(facts)),
+    (Promise::Disk, |_, facts| disk(facts)),
 ];
 
 /// `systemd-analyze security`, from 0 (shut in) to 10: what the gateway and Caddy were seen to work with.
@@ -32,31 +32,6 @@ const CADDY_EXPOSURE: f64 = 2.0;
 const LISTS_LAST: u64 = 3 * 24 * 3600;
 /// A disk that is fuller warns: in percent.
 const FULL: u64 = 90;
-
-pub(super) fn judge(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
-    let judged = |promise: &Promise| {
-        let verdict = match promise {
-            Promise::HostKey => host_key(expected, facts),
-            Promise::Sshd => sshd(facts),
-            Promise::Keys => keys(expected, facts),
-            Promise::Passwords => passwords(facts),
-            Promise::HostFirewall => firewall(expected, facts),
-            Promise::Listeners => listeners(facts),
-            Promise::Metadata => metadata(facts),
-            Promise::GatewayUnit => unit(facts, "openclaw", GATEWAY_EXPOSURE),
-            Promise::CaddyUnit => unit(facts, "caddy", CADDY_EXPOSURE),
-            Promise::GatewayUser => gateway_user(facts),
-            Promise::State => state(facts),
-            Promise::Programs => programs(facts),
-            Promise::Updates => updates(facts),
-            Promise::Restart => restart(facts),
-            Promise::CoreDumps => core_dumps(facts),
-            _ => disk(facts),
-        };
-        (*promise, verdict)
-    };
-    PROMISES.iter().map(judged).collect()
-}
 
 fn host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
     let pinned = expected.instance.stage.server().map(|server| bare(&server.host_key)).unwrap_or_default();
@@ -100,8 +75,8 @@ fn keys(expected: &Expected<'_>, facts: &Facts) -> Verdict {
     let mut ours = 0;
     for line in facts.all("authorized") {
         match line.split_once('=') {
-            Some(("root", key)) if key.contains(expected.public_key) => ours += 1,
-            Some((user, key)) => wrong.push(format!("{user} lets in {}", bare_tail(key))),
+            Some(("root", key)) if bare(key) == expected.public_key => ours += 1,
+            Some((user, key)) => wrong.push(format!("{user} lets in {}", bare(key))),
             None => wrong.push(line.clone()),
         }
     }
@@ -109,12 +84,6 @@ fn keys(expected: &Expected<'_>, facts: &Facts) -> Verdict {
         wrong.push("the fleet's key is not there".to_owned());
     }
     nothing(wrong, expected.public_key)
-}
-
-/// The end of a key line, which tells keys apart.
-fn bare_tail(key: &str) -> String {
-    let words: Vec<&str> = key.split_whitespace().collect();
-    words.iter().rev().take(2).rev().copied().collect::<Vec<_>>().join(" ")
 }
 
 fn passwords(facts: &Facts) -> Verdict {
@@ -205,6 +174,14 @@ fn metadata(facts: &Facts) -> Verdict {
         wrong.push("it could not be tried".to_owned());
     }
     nothing(wrong, format!("{} users tried in vain", lines.len()))
+}
+
+fn gateway_unit(facts: &Facts) -> Verdict {
+    unit(facts, "openclaw", GATEWAY_EXPOSURE)
+}
+
+fn caddy_unit(facts: &Facts) -> Verdict {
+    unit(facts, "caddy", CADDY_EXPOSURE)
 }
 
 fn unit(facts: &Facts, name: &str, limit: f64) -> Verdict {
