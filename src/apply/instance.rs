@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, system, update};
+use crate::clock::tenths;
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
+use crate::model::release::OpenClawVersion;
 use crate::plan::{InstancePlan, Step};
 use crate::store::{Lease, UNKNOWN};
 
@@ -27,16 +29,30 @@ pub struct Finish {
 pub(super) struct Done {
     outcome: Outcome,
     line: String,
-    downtime: Option<Duration>,
+    unanswered: Option<Duration>,
+}
+
+/// Why a release did not take over, beside what went wrong: it is the outermost context of that.
+#[derive(Debug, thiserror::Error)]
+#[error("OpenClaw {version} does not work there; {}", told(*.time))]
+pub(super) struct Unanswered {
+    pub(super) version: OpenClawVersion,
+    /// For how long nobody was answered meanwhile.
+    pub(super) time: Duration,
+}
+
+/// In words, for how long nobody was answered.
+pub(super) fn told(unanswered: Duration) -> String {
+    format!("no answer for {}", tenths(unanswered))
 }
 
 impl Done {
     pub(super) fn new(outcome: Outcome, line: impl Into<String>) -> Self {
-        Self { outcome, line: line.into(), downtime: None }
+        Self { outcome, line: line.into(), unanswered: None }
     }
 
-    pub(super) fn with_downtime(self, downtime: Duration) -> Self {
-        Self { downtime: Some(downtime), ..self }
+    pub(super) fn unanswered(self, time: Duration) -> Self {
+        Self { unanswered: Some(time), ..self }
     }
 }
 
@@ -76,21 +92,21 @@ async fn steps(instance: &mut Instance, steps: Vec<Step>, world: &World) -> Resu
     }
     world.stop.check()?;
     let lease = world.lease(&instance.name)?;
-    let result = under_lease(instance, steps, lease, world).await.map(drop);
+    let result = under_lease(instance, steps, lease, world, &mut None).await;
     // one that cannot be freed ends by itself
     let _ = lease.release().await;
     result
 }
 
-/// Takes steps; the longest time for which nobody was answered, where that was watched.
+/// Takes steps. Where that is watched, for how long nobody was answered is added up, also for a step that fails.
 pub(super) async fn under_lease(
     instance: &mut Instance,
     steps: Vec<Step>,
     lease: &Lease,
     world: &World,
-) -> Result<Option<Duration>> {
+    unanswered: &mut Option<Duration>,
+) -> Result<()> {
     lease.put(instance).await?;
-    let mut downtime = None;
     for step in steps {
         world.stop.check()?;
         let watch = world.clock.start();
@@ -104,16 +120,23 @@ pub(super) async fn under_lease(
                 *instance = instance.clone().after(done.outcome)?;
                 lease.advance(intent, instance, &world.clock.now()).await?;
                 world.halt.here(step.word(), Point::AfterOutcome);
-                downtime = downtime.max(done.downtime);
+                add(unanswered, done.unanswered);
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
             }
             Err(error) => {
+                add(unanswered, error.downcast_ref().map(|Unanswered { time, .. }| *time));
                 lease.end(intent, &outcome(&error), &world.clock.now()).await?;
                 return Err(error);
             }
         }
     }
-    Ok(downtime)
+    Ok(())
+}
+
+fn add(sum: &mut Option<Duration>, time: Option<Duration>) {
+    if let Some(time) = time {
+        *sum = Some(sum.unwrap_or_default() + time);
+    }
 }
 
 /// What is written down of a step that did not succeed: whether the world may have changed all the same.

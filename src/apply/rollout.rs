@@ -49,7 +49,7 @@ pub enum Left {
 pub struct HostReport {
     /// Whose it is.
     pub name: InstanceName,
-    /// What went wrong.
+    /// What went wrong; of one that is where it was to go, what is left to be mended.
     pub error: Option<anyhow::Error>,
 }
 
@@ -58,7 +58,8 @@ struct Driver<'a> {
     rollout: Rollout,
     lease: &'a Lease,
     world: &'a World,
-    turns: JoinSet<(InstanceName, Way, Ending)>,
+    /// Each with how it ended, and for how long nobody was answered, where that was watched.
+    turns: JoinSet<(HostTurn, Ending, Option<Duration>)>,
     in_hand: BTreeMap<InstanceName, Stopper>,
     hosts: Vec<HostReport>,
     /// What was last said about why nothing happens.
@@ -164,8 +165,8 @@ impl Driver<'_> {
             world: World { stop, ..self.world.clone() },
         };
         self.turns.spawn(async move {
-            let ending = turn.take().await;
-            (turn.name, turn.way, ending)
+            let (ending, unanswered) = turn.take().await;
+            (turn, ending, unanswered)
         });
     }
 
@@ -179,9 +180,14 @@ impl Driver<'_> {
         }
         tokio::select! {
             Some(ended) = self.turns.join_next() => {
-                let (name, way, ending) = ended?;
-                self.in_hand.remove(&name);
-                self.ended(name, way, ending).await
+                let (turn, ending, unanswered) = ended?;
+                self.in_hand.remove(&turn.name);
+                if let Some(time) = unanswered {
+                    let mut after = self.rollout.clone();
+                    after.unanswered(&turn.name, time);
+                    self.save(after).await?;
+                }
+                self.ended(turn.name, turn.way, ending).await
             }
             () = sleep(left.min(POLL)) => Ok(()),
         }
@@ -190,21 +196,14 @@ impl Driver<'_> {
     async fn ended(&mut self, name: InstanceName, way: Way, ending: Ending) -> Result<()> {
         let host = self.rollout.hosts.iter().find(|host| host.name == name);
         let is_recalled = way == Way::Forward && host.is_some_and(|host| host.status == Status::Returning);
-        let (fact, downtime, error) = match ending {
+        let (fact, error) = match ending {
             Ending::Broken(error) => return Err(error),
             Ending::CutShort => return Ok(()),
-            Ending::Done(downtime, error) => {
-                let fact = if way == Way::Forward { Fact::Updated } else { Fact::Returned };
-                (fact, downtime, error)
-            }
-            Ending::Reverted(error) => (Fact::Reverted(short(&error)), None, Some(error)),
-            Ending::Down(error) => (Fact::Down(short(&error)), None, Some(error)),
+            Ending::Done(error) if way == Way::Forward => (Fact::Updated, error),
+            Ending::Done(error) => (Fact::Returned, error),
+            Ending::Reverted(error) => (Fact::Reverted(short(&error)), Some(error)),
+            Ending::Down(error) => (Fact::Down(short(&error)), Some(error)),
         };
-        if let Some(downtime) = downtime {
-            let mut after = self.rollout.clone();
-            after.unanswered(&name, downtime);
-            self.save(after).await?;
-        }
         // where it was told to go back meanwhile, that is what it does next
         if !is_recalled || matches!(fact, Fact::Down(_)) {
             self.fact(&name, fact).await?;

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::World;
 use super::downtime::Downtime;
-use super::instance::Done;
+use super::instance::{Done, Unanswered, told};
 use super::line::{COMMAND, Line, target};
-use crate::clock::{human, tenths};
+use crate::clock::human;
 use crate::host::born;
 use crate::host::outside::Gate;
 use crate::host::update::{self, Part, Preflight, Switched};
@@ -79,14 +79,14 @@ pub(super) async fn switch(version: OpenClawVersion, instance: &Instance, world:
     let (switched, unseen) = change(Part::Switch, version, instance, world).await?;
     ensure!(switched.serving == version, "the server went to {}, not {version}", switched.serving);
     Ok(Done::new(Outcome::Switched, format!("switched to OpenClaw {version}; {}", told(unseen)))
-        .with_downtime(unseen))
+        .unanswered(unseen))
 }
 
 pub(super) async fn roll_back(version: OpenClawVersion, instance: &Instance, world: &World) -> Result<Done> {
     let (switched, unseen) = change(Part::Rollback(version), version, instance, world).await?;
     let aside = switched.lost_since.map(|since| format!(", what was written since {since} is set aside"));
     let line = format!("back at OpenClaw {version}{}; {}", aside.unwrap_or_default(), told(unseen));
-    Ok(Done::new(Outcome::Switched, line).with_downtime(unseen))
+    Ok(Done::new(Outcome::Switched, line).unanswered(unseen))
 }
 
 /// Another release takes over, under the eyes of somebody outside.
@@ -102,12 +102,8 @@ async fn change(
     let switched = output.and_then(|output| Switched::parse(part, &output));
     match switched {
         Ok(switched) => Ok((switched, unseen)),
-        Err(error) => Err(error.context(format!("OpenClaw {version} does not work there; {}", told(unseen)))),
+        Err(error) => Err(error.context(Unanswered { version, time: unseen })),
     }
-}
-
-fn told(unseen: Duration) -> String {
-    format!("no answer for {}", tenths(unseen))
 }
 
 /// Sees that a release serves, from outside and on the server, all the time.

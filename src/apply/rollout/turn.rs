@@ -24,8 +24,8 @@ pub(super) enum Way {
 /// How a turn ended.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// It is where it was to go; for how long nobody was answered, and what is left to be mended.
-    Done(Option<Duration>, Option<anyhow::Error>),
+    /// It is where it was to go; what is left to be mended.
+    Done(Option<anyhow::Error>),
     /// It failed, and what served before serves again.
     Reverted(anyhow::Error),
     /// It failed, and nobody has seen it serve since.
@@ -48,12 +48,13 @@ pub(super) struct HostTurn {
 }
 
 impl HostTurn {
-    /// Has it, under the host's lease.
-    pub(super) async fn take(&self) -> Ending {
+    /// Has it, under the host's lease; how it ended, and for how long nobody was answered, where that was watched.
+    pub(super) async fn take(&self) -> (Ending, Option<Duration>) {
+        let mut unanswered = None;
         let watch = self.world.clock.start();
         let ending = match self.world.wait_for(self.name.as_str(), self.name.as_str()).await {
             Ok(lease) => {
-                let ending = self.under(&lease).await;
+                let ending = self.under(&lease, &mut unanswered).await;
                 // one that cannot be freed ends by itself
                 let _ = lease.release().await;
                 ending
@@ -64,10 +65,10 @@ impl HostTurn {
             Ending::Done(..) => What::Finished(self.done(), watch.elapsed()),
             Ending::Reverted(error) => What::Failed(format!("{error:#}; what served before serves again")),
             Ending::Down(error) => What::Failed(format!("{error:#}; IT DOES NOT SERVE")),
-            Ending::CutShort | Ending::Broken(_) => return ending,
+            Ending::CutShort | Ending::Broken(_) => return (ending, unanswered),
         };
         self.world.say(self.name.as_str(), told);
-        ending
+        (ending, unanswered)
     }
 
     fn done(&self) -> String {
@@ -78,24 +79,24 @@ impl HostTurn {
         }
     }
 
-    async fn under(&self, lease: &Lease) -> Ending {
+    async fn under(&self, lease: &Lease, unanswered: &mut Option<Duration>) -> Ending {
         let mut instance = match self.find().await {
             Ok(Some(instance)) => instance,
             Ok(None) => return Ending::Reverted(anyhow!("it was removed meanwhile")),
             Err(error) => return Ending::Broken(error),
         };
-        let error = match self.walk(self.way, &mut instance, lease).await {
-            Ok(downtime) => return Ending::Done(downtime, None),
+        let error = match self.walk(self.way, &mut instance, lease, unanswered).await {
+            Ok(()) => return Ending::Done(None),
             Err(error) if error.is::<Interrupted>() => return Ending::CutShort,
             Err(error) if is_of_the_state(&error) => return Ending::Broken(error),
             Err(error) => error,
         };
         if self.way == Way::Forward && self.change.version() == Some(instance.spec.release.openclaw) {
             // it was confirmed: what comes after that does not matter to its user
-            return Ending::Done(None, Some(error));
+            return Ending::Done(Some(error));
         }
         let returned = match self.way {
-            Way::Forward => self.walk(Way::Back, &mut instance, lease).await.map(drop),
+            Way::Forward => self.walk(Way::Back, &mut instance, lease, unanswered).await,
             Way::Back => Err(anyhow!("it does not go back")),
         };
         match returned {
@@ -113,7 +114,13 @@ impl HostTurn {
     }
 
     /// Takes the steps of one way, as what stands there asks for them.
-    async fn walk(&self, way: Way, instance: &mut Instance, lease: &Lease) -> Result<Option<Duration>> {
+    async fn walk(
+        &self,
+        way: Way,
+        instance: &mut Instance,
+        lease: &Lease,
+        unanswered: &mut Option<Duration>,
+    ) -> Result<()> {
         let stage = &instance.stage;
         ensure!(matches!(stage, Stage::Serving(_)), "it is {}, not serving", stage.word());
         self.world.doing(instance, "looking at its releases");
@@ -124,7 +131,7 @@ impl HostTurn {
             Way::Forward => forward(&self.change, turn)?,
             Way::Back => back(&self.change, turn)?,
         };
-        under_lease(instance, steps, lease, &self.world).await
+        under_lease(instance, steps, lease, &self.world, unanswered).await
     }
 
     /// Whether the gateway serves what the state says, seen from outside: the server itself may be out of reach.

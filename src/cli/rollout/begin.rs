@@ -1,5 +1,7 @@
 //! Begins a rollout: finds the instances that need it and serve, arranges them, shows, asks, and drives.
 
+use std::collections::BTreeSet;
+
 use futures_util::stream::{self, StreamExt as _};
 
 use super::drive::drive;
@@ -7,10 +9,10 @@ use super::how::{How, Unreachable};
 use super::which::Which;
 use super::{control, report};
 use crate::cli::context::Context;
-use crate::cli::fleet::{Fleet, cloud};
+use crate::cli::fleet::{Fleet, cloud, look};
 use crate::cli::{Failure, Status};
 use crate::config::Settings;
-use crate::host::{look, update};
+use crate::host::{look as from_outside, update};
 use crate::model::drift::Drift;
 use crate::model::instance::{Instance, Stage};
 use crate::model::observed::{HostState, Releases};
@@ -52,7 +54,9 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
     let client = cloud(settings, context)?;
     let fleet = Fleet::find(settings, context).await?;
     none_is_under_way(&fleet).await?;
-    let chosen = which.of(&fleet, &client).await?;
+    // also where no label is asked for: without the API an update would end before its last step
+    let project = look(&client, &fleet, &BTreeSet::new()).await?;
+    let chosen = which.of(&fleet, &project)?;
     let mut seen = see(chosen, &fleet, settings).await;
     let change = match change {
         Wanted::Change(change) => change,
@@ -107,7 +111,7 @@ pub(super) fn under_way(rollout: &Rollout) -> Refusal {
 async fn see(instances: Vec<Instance>, fleet: &Fleet, settings: &Settings) -> Vec<Seen> {
     let serving = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_)));
     let hosts = serving.filter_map(|instance| Some((instance.clone(), fleet.target(instance).ok()?)));
-    let states = look::all(hosts.collect(), settings.acme_root.as_deref()).await;
+    let states = from_outside::all(hosts.collect(), settings.acme_root.as_deref()).await;
     let seen = |instance: Instance| {
         let obstacle = match states.get(&instance.name) {
             // what is set up for another release was cut off, and is gone on with
@@ -132,7 +136,12 @@ async fn ask_releases(seen: &mut [Seen], fleet: &Fleet) -> Result<(), Failure> {
         }
         Ok::<(), Failure>(())
     });
-    stream::iter(asks).buffer_unordered(look::SIDE_BY_SIDE).collect::<Vec<_>>().await.into_iter().collect()
+    stream::iter(asks)
+        .buffer_unordered(from_outside::SIDE_BY_SIDE)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .collect()
 }
 
 /// The one release that all go back to.

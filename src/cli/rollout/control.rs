@@ -1,10 +1,12 @@
 //! What can be done with a rollout that was begun.
 
+use std::collections::BTreeSet;
+
 use super::drive::drive;
 use super::report;
 use crate::cli::change::waiting;
 use crate::cli::context::Context;
-use crate::cli::fleet::{Fleet, cloud};
+use crate::cli::fleet::{Fleet, cloud, look};
 use crate::cli::{Failure, Status};
 use crate::config::Settings;
 use crate::model::refusal::Refusal;
@@ -61,6 +63,10 @@ pub(in crate::cli) async fn control(
         (Control::Abort, None) => Start::Abort,
     };
     let client = cloud(settings, context)?;
+    if start != Start::Abort {
+        // as it begins; what goes back can do without
+        look(&client, &fleet, &BTreeSet::new()).await?;
+    }
     drive(rollout, start, fleet, &client, settings, context).await
 }
 

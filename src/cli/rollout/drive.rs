@@ -106,6 +106,7 @@ fn impossible(why: &Impossible, rollout: &Rollout) -> Refusal {
 fn conclude(driven: Driven, context: &mut Context) -> Result<Status, Failure> {
     let Driven { rollout, hosts, left } = driven;
     report::answer(&rollout, context)?;
+    let is_well = hosts.iter().all(|host| host.error.is_none());
     for host in hosts {
         if let Some(error) = host.error {
             let failure = Failure::from(error.context(host.name.to_string()));
@@ -127,7 +128,7 @@ fn conclude(driven: Driven, context: &mut Context) -> Result<Status, Failure> {
             failure.hint = crate::cli::error::hint(&failure.error).or_else(|| Some(again.to_owned()));
             return Err(failure);
         }
-        (None, State::Finished(Verdict::Updated)) => Status::Success,
+        (None, State::Finished(Verdict::Updated)) if is_well => Status::Success,
         (None, _) => {
             context.ui.complain(&report::advice(&rollout));
             Status::Failed

@@ -129,6 +129,9 @@ pub(super) fn advice(rollout: &Rollout) -> String {
              the others, and `clawberth update --abort` ends it"
                 .to_owned()
         }
+        ([], State::Finished(Verdict::Updated)) => {
+            "`clawberth reconcile --apply` mends what is left".to_owned()
+        }
         ([], _) => "`clawberth update` again tries those that are left".to_owned(),
     };
     format!("{what}\nhint: {hint}")

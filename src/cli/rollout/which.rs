@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::cli::Failure;
-use crate::cli::fleet::{Fleet, look};
-use crate::hcloud::Client;
+use crate::cli::fleet::Fleet;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
+use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
 use crate::model::rollout::Invalid;
 
@@ -50,9 +49,9 @@ impl Which {
     }
 
     /// The instances, each once.
-    pub(super) async fn of(&self, fleet: &Fleet, client: &Client) -> Result<Vec<Instance>, Failure> {
+    pub(super) fn of(&self, fleet: &Fleet, project: &Observed) -> Result<Vec<Instance>, Refusal> {
         let chosen: Vec<Instance> = if !self.selector.is_empty() {
-            self.selected(fleet, client).await?
+            self.selected(fleet, project)
         } else if self.all {
             fleet.instances.clone()
         } else {
@@ -61,21 +60,20 @@ impl Which {
         };
         if chosen.is_empty() {
             let what = if self.all { "there are no instances" } else { "no instance has these labels" };
-            return Err(Refusal::new(what, "`clawberth list` shows the instances").into());
+            return Err(Refusal::new(what, "`clawberth list` shows the instances"));
         }
         Ok(chosen)
     }
 
-    async fn selected(&self, fleet: &Fleet, client: &Client) -> Result<Vec<Instance>, Failure> {
-        let seen = look(client, fleet, &BTreeSet::new()).await?;
+    fn selected(&self, fleet: &Fleet, project: &Observed) -> Vec<Instance> {
         let fits = |instance: &&Instance| {
             let id = instance.stage.server().map(|server| server.id);
             let mut servers =
-                seen.servers.get(&instance.name).into_iter().flatten().chain(seen.by_id.values());
+                project.servers.get(&instance.name).into_iter().flatten().chain(project.by_id.values());
             let own = servers.find(|server| Some(server.id) == id);
             let has = |one: &Selector| own.is_some_and(|own| own.labels.get(&one.key) == Some(&one.value));
             self.selector.iter().all(has)
         };
-        Ok(fleet.instances.iter().filter(fits).cloned().collect())
+        fleet.instances.iter().filter(fits).cloned().collect()
     }
 }

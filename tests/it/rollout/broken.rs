@@ -1,5 +1,7 @@
 //! Releases that are no good, and hosts on which they are not.
 
+use serde_json::json;
+
 use super::fleet::{ALL, AT_ONCE, NEW, OLD, deploy, done, ends, releases, rollout, statuses, times};
 use crate::bed::Cloud;
 
@@ -35,6 +37,8 @@ fn a_release_that_works_nowhere_is_tried_once() {
         assert_eq!((waiting, &*statuses(&operator)["a"]), (4, "reverted"), "{ended}");
         let switched = times(&cloud, "switch 2026.9.6").values().sum::<usize>();
         assert_eq!(switched, touched, "{:?}", done(&cloud));
+        let was_down = rollout(&operator)["hosts"][0]["downtime_ms"].is_u64();
+        assert_eq!(was_down, touched == 1, "{ended}");
         assert!(releases(&operator).values().all(|is| is == OLD), "{ended}");
         ends(&operator, &["reconcile"], 0);
     }
@@ -76,4 +80,24 @@ fn what_failed_is_acknowledged_and_the_rest_goes_on() {
     let is = statuses(&operator);
     assert_eq!(is.values().filter(|status| *status == "updated").count(), 4, "{is:?}");
     assert_eq!(rollout(&operator)["verdict"], "incomplete");
+}
+
+/// What comes after a release is confirmed takes nothing back; but it is told, and counts.
+#[test]
+fn labels_that_cannot_be_set_are_left_to_be_mended() {
+    let cloud = Cloud::up(1, AT_ONCE).unwrap();
+    let operator = cloud.operator().unwrap();
+    deploy(&operator, &["alice"]);
+    let fault = operator.api.fault(json!({ "kind": "read_only" })).unwrap();
+    let ended = ends(&operator, &ALL, 1);
+    assert!(ended.stderr.contains("error: alice\n"), "{ended}");
+    assert!(ended.stderr.ends_with("hint: `clawberth reconcile --apply` mends what is left\n"), "{ended}");
+    let rollout = rollout(&operator);
+    assert_eq!((&rollout["verdict"], &rollout["hosts"][0]["status"]), (&json!("updated"), &json!("updated")));
+    assert!(rollout["hosts"][0]["downtime_ms"].is_u64(), "{rollout}");
+    assert_eq!(releases(&operator)["alice"], NEW);
+    operator.api.lift(fault).unwrap();
+    assert!(ends(&operator, &["reconcile"], 1).stdout.contains("wrong labels"));
+    ends(&operator, &["reconcile", "--apply", "--yes"], 0);
+    ends(&operator, &["reconcile"], 0);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::fleet::{ALL, AT_ONCE, NEW, OLD, deploy, ends, releases, rollout, statuses};
+use super::fleet::{ALL, AT_ONCE, NEW, OLD, deploy, done, ends, releases, rollout, statuses};
 use crate::bed::{Cloud, Operator};
 
 fn server(operator: &Operator<'_>, name: &str) -> Value {
@@ -81,10 +81,15 @@ fn what_cannot_be_is_refused_before_anything_begins() {
         let ended = ends(&operator, words, 2);
         assert_eq!(ended.stderr, expected, "{words:?}");
     }
+    let wrong =
+        operator.run(&["update", "alice", "--version", NEW, "--yes"], &[("HCLOUD_TOKEN", "x")]).unwrap();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    assert!(wrong.stderr.contains("the token is invalid (unauthorized"), "{wrong}");
     let asks = ends(&operator, &["update", "alice", "--version", NEW], 2);
     assert!(asks.stderr.ends_with(
         "error: this would change 1 instance, and nobody can be asked\nhint: say --yes, or --dry-run to see the plan only\n"
     ), "{asks}");
+    assert_eq!(done(&cloud)["alice"], [""; 0], "something was done before it was refused");
     ends(&operator, &ALL, 0);
     let back = ends(&operator, &["update", "alice", "--version", OLD, "--yes"], 2);
     assert!(back.stderr.contains("alice runs OpenClaw 2026.9.6, which is newer than 2026.9.5"), "{back}");
