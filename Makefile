@@ -26,7 +26,7 @@ audit-matrix: setup-tests ## breaks each promise on a real machine, and sees the
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture machines::audit
 
 torture: setup-tests ## random commands killed at random times; N=10000 kills more, SEED=S repeats one
-	$(CARGO) build --locked
+	$(CARGO) build --locked --bins --examples
 	$(CARGO) run --locked --example torture -- --kills $(or $(N),200) --seed $(or $(SEED),$(shell date +%s))
 
 conformance: ## strangers' clients against the lab; the report is target/conformance.md
