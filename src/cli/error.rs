@@ -10,7 +10,7 @@ use crate::model::refusal::Refusal;
 use crate::registry::ReleaseError;
 use crate::ssh::SshError;
 use crate::store::{Obstacle, StoreError};
-use crate::ui::Ui;
+use crate::ui::{Ui, visible};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(super) fn print(failure: &Failure, ui: &mut Ui) -> ExitCode {
 
 /// The same before there is a [`Ui`].
 pub(super) fn print_bare(failure: &Failure) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "{}", failure.lines());
+    let _ = writeln!(std::io::stderr(), "{}", visible(&failure.lines()));
     failure.status().into()
 }
 

@@ -16,7 +16,7 @@ use tokio::io::ErrorKind;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
 use crate::model::endpoint::Endpoint;
 use crate::model::instance::Instance;
@@ -27,6 +27,10 @@ use crate::model::release::OpenClawVersion;
 const ANSWER: Duration = Duration::from_secs(10);
 /// Silence for this long on a port is the firewall's answer.
 const CLOSED: Duration = Duration::from_secs(3);
+/// The most that `/readyz` may say, in bytes; it says some hundred.
+const ANSWER_BYTES: usize = 64 << 10;
+/// The most that a page may have, in bytes, or a message of its WebSocket; the gateway's page has some ten thousand.
+const PAGE_BYTES: usize = 4 << 20;
 /// Where the gateway listens on loopback, and nowhere else.
 const GATEWAY_PORT: u16 = 18789;
 /// A certificate that ends sooner is not being renewed: Caddy does so with a third of its life left, and the shortest
@@ -169,14 +173,16 @@ impl Gate {
     pub async fn ready(&self) -> Result<String> {
         let response = self.http.get(format!("{}/readyz", self.origin)).send().await?;
         ensure!(response.status() == 200, "/readyz answers {}", response.status());
-        let answer: Value = response.json().await.context("/readyz gives no JSON")?;
+        let answer: Value =
+            serde_json::from_slice(&body(response, ANSWER_BYTES).await?).context("/readyz gives no JSON")?;
         ensure!(answer.get("ready") == Some(&Value::Bool(true)), "/readyz says {answer}");
         Ok(answer.to_string())
     }
 
     async fn version(&self, response: reqwest::Response) -> Result<String> {
         ensure!(response.status() == 200, "/ answers {}", response.status());
-        let page = response.text().await?;
+        let page = body(response, PAGE_BYTES).await?;
+        let page = String::from_utf8_lossy(&page);
         let build = build_id(&page).context("the page names no build")?;
         ensure!(is_build_of(build, self.version), "the page is of build {build}, not of {}", self.version);
         Ok(build.to_owned())
@@ -201,7 +207,9 @@ impl Gate {
         );
         let response = request.send().await?;
         ensure!(response.status() == 101, "the WebSocket answers {}", response.status());
-        Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, None).await)
+        let limits =
+            WebSocketConfig::default().max_message_size(Some(PAGE_BYTES)).max_frame_size(Some(PAGE_BYTES));
+        Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, Some(limits)).await)
     }
 
     async fn port(&self) -> Result<String> {
@@ -311,6 +319,16 @@ fn end_of(der: &[u8]) -> Result<Timestamp> {
     Ok(Timestamp::from_second(certificate.validity().not_after.timestamp())?)
 }
 
+/// A body, unpacked: one server that was taken over must not fill the memory of whoever looks at hundreds.
+async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        ensure!(body.len() <= most, "the answer has more than {most} bytes");
+    }
+    Ok(body)
+}
+
 /// `2026.9.6-release-eb377ac…` in the page's `data-openclaw-control-ui-build-id`.
 fn build_id(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("data-openclaw-control-ui-build-id=\"")?;
@@ -327,7 +345,10 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
     use serde_json::json;
 
-    use super::{build_id, end_of, is_build_of, refused};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::{body, build_id, end_of, is_build_of, refused};
 
     #[test]
     fn a_certificate_says_when_it_ends() {
@@ -359,5 +380,27 @@ mod tests {
         for code in ["INVALID_REQUEST", "PROTOCOL_MISMATCH", "AUTH_RATE_LIMITED"] {
             assert!(refused(&json!({"ok": false, "error": {"code": code}})).is_err(), "{code}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_left_unread() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let mut sent = 0_usize;
+            // until the reader has had enough; a megabyte is what the kernel may still take
+            while sent < 64 << 20 && stream.write_all(&[b'x'; 4096]).is_ok() {
+                sent += 4096;
+            }
+            sent
+        });
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let response = reqwest::get(&url).await.unwrap();
+        let error = body(response, 10_000).await.unwrap_err();
+        assert_eq!(error.to_string(), "the answer has more than 10000 bytes");
+        assert!(server.join().unwrap() < 64 << 20);
     }
 }

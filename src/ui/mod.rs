@@ -4,6 +4,7 @@ mod count;
 mod plan;
 mod progress;
 mod table;
+mod visible;
 
 use std::io::{BufRead, Write};
 
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use count::counted;
 pub use table::table;
+pub use visible::visible;
 
 use crate::model::event::Event;
 use crate::plan::Plan;
@@ -54,7 +56,7 @@ impl Ui {
     /// # Errors
     /// Where stdout is closed.
     pub fn answer(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{}", text.trim_end_matches('\n')).context("cannot write to stdout")?;
+        writeln!(self.out, "{}", visible(text.trim_end_matches('\n'))).context("cannot write to stdout")?;
         self.out.flush().context("cannot write to stdout")
     }
 
@@ -82,7 +84,7 @@ impl Ui {
     /// Writes to stderr, wanted or not.
     pub fn complain(&mut self, text: &str) {
         // a closed stderr must not change what happens
-        let _ = writeln!(self.err, "{}", text.trim_end_matches('\n'));
+        let _ = writeln!(self.err, "{}", visible(text.trim_end_matches('\n')));
     }
 
     /// Shows a plan with its price.

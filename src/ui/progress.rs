@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::visible;
 use crate::clock::human;
 use crate::model::event::{Event, What};
 
@@ -44,11 +45,11 @@ pub(super) async fn live(width: usize, colour: bool, mut events: UnboundedReceiv
     while let Some(Event { subject, what }) = events.recv().await {
         let bar = bars.entry(subject.clone()).or_insert_with(|| fresh(&subject));
         match what {
-            What::Doing(text) | What::Did(text, _) => bar.set_message(text),
-            What::Finished(text, took) => bar.finish_with_message(timed(&text, took)),
+            What::Doing(text) | What::Did(text, _) => bar.set_message(visible(&text).into_owned()),
+            What::Finished(text, took) => bar.finish_with_message(timed(&visible(&text), took)),
             What::Failed(text) => {
                 bar.set_style(style(colour, FAILED));
-                bar.abandon_with_message(format!("failed: {text}"));
+                bar.abandon_with_message(format!("failed: {}", visible(&text)));
             }
         }
     }

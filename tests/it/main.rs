@@ -17,6 +17,7 @@ mod bed;
 mod cli;
 mod crowd;
 mod examples;
+mod foreign;
 mod lab_acme;
 mod lab_api;
 mod lab_faults;
