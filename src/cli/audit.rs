@@ -65,7 +65,8 @@ impl Audit {
         let breadth = if instances.len() > MANY { Breadth::Usual } else { Breadth::All };
         let gates = Gate::of_all(&instances, settings.acme_root.as_deref())?;
         let (scanner, public_key) = (Scanner::new(breadth, sockets()), bare(&fleet.key.public_text()?));
-        let (admin, floor) = (settings.admin_networks()?, Catalogue::built_in()?.floor());
+        let (admin, catalogue) = (settings.admin_networks()?, Catalogue::built_in()?);
+        let flaws = catalogue.flaws();
         let looks = instances.iter().map(async |instance| {
             let (outside, inside) = tokio::join!(
                 async {
@@ -78,7 +79,7 @@ impl Audit {
             );
             let named_locations = &settings.named_locations;
             let (fleet, public_key) = (&fleet.id, public_key.as_str());
-            let expected = Expected { fleet, instance, public_key, admin, named_locations, floor };
+            let expected = Expected { fleet, instance, public_key, admin, named_locations, flaws };
             let mut findings = [outside, audit::cloud(&expected, &seen)].concat();
             findings.extend(match &inside {
                 Ok(facts) => audit::host(&expected, facts),

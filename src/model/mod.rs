@@ -5,6 +5,7 @@ pub mod audit;
 pub mod drift;
 pub mod endpoint;
 pub mod event;
+pub mod flaw;
 pub mod fleet;
 pub mod host_key;
 pub mod instance;

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::model::admin::AdminNetworks;
 use crate::model::audit::{Facts, Finding, Promise, Verdict};
+use crate::model::flaw::Flaw;
 use crate::model::fleet::FleetId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
-use crate::model::release::OpenClawVersion;
 
 /// An instance, and what is known of how it should be.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,8 @@ pub struct Expected<'a> {
     pub admin: &'a AdminNetworks,
     /// The locations that the operator names, also outside the EU.
     pub named_locations: &'a [String],
-    /// The oldest release without a known hole.
-    pub floor: OpenClawVersion,
+    /// The holes that are known of releases.
+    pub flaws: &'a [Flaw],
 }
 
 /// A promise of which a host can tell, and how what it tells is judged.

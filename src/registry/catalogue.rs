@@ -1,8 +1,9 @@
-//! The releases that this version was tested with.
+//! The releases that this version was tested with, and the holes that are known of older ones.
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
+use crate::model::flaw::Flaw;
 use crate::model::release::{OpenClawVersion, Release};
 
 /// The tested releases, the newest first; never empty.
@@ -10,23 +11,29 @@ use crate::model::release::{OpenClawVersion, Release};
 pub struct Catalogue {
     newest: Release,
     older: Vec<Release>,
-    floor: OpenClawVersion,
+    flaws: Vec<Flaw>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    floor: OpenClawVersion,
     release: Vec<Release>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flaws {
+    flaw: Vec<Flaw>,
 }
 
 impl Catalogue {
     /// The catalogue that was compiled in.
     ///
     /// # Errors
-    /// A fault in `releases.toml`; a test keeps it free of them.
+    /// A fault in `releases.toml` or `flaws.toml`; a test keeps them free of it.
     pub fn built_in() -> Result<Self> {
-        parse(include_str!("releases.toml")).context("the catalogue of releases")
+        let flaws: Flaws = toml::from_str(include_str!("flaws.toml")).context("the list of known holes")?;
+        parse(include_str!("releases.toml"), flaws.flaw).context("the catalogue of releases")
     }
 
     /// What a deploy takes unless told otherwise.
@@ -39,9 +46,9 @@ impl Catalogue {
         self.older.last().unwrap_or(&self.newest)
     }
 
-    /// The oldest release without a hole that is known and used.
-    pub fn floor(&self) -> OpenClawVersion {
-        self.floor
+    /// The holes that are known and used.
+    pub fn flaws(&self) -> &[Flaw] {
+        &self.flaws
     }
 
     /// All releases, the newest first.
@@ -60,8 +67,8 @@ impl Catalogue {
     }
 }
 
-fn parse(text: &str) -> Result<Catalogue> {
-    let File { floor, release: releases } = toml::from_str(text)?;
+fn parse(text: &str, flaws: Vec<Flaw>) -> Result<Catalogue> {
+    let File { release: releases } = toml::from_str(text)?;
     for release in &releases {
         let Release { openclaw, engines, node, .. } = release;
         ensure!(engines.accept(*node), "OpenClaw {openclaw} does not run on Node {node}, but on {engines}");
@@ -69,7 +76,7 @@ fn parse(text: &str) -> Result<Catalogue> {
     ensure!(releases.is_sorted_by(|newer, older| newer.openclaw > older.openclaw), "it is not sorted");
     let mut releases = releases.into_iter();
     let newest = releases.next().context("it is empty")?;
-    Ok(Catalogue { newest, older: releases.collect(), floor })
+    Ok(Catalogue { newest, older: releases.collect(), flaws })
 }
 
 /// Up to three candidates that look like `text`, the most similar first, the newer first among equals.
@@ -91,6 +98,7 @@ pub(super) fn near(
 #[cfg(test)]
 mod tests {
     use super::{Catalogue, parse};
+    use crate::model::flaw;
 
     #[test]
     fn the_built_in_catalogue_is_sound_and_has_two_releases() {
@@ -98,6 +106,7 @@ mod tests {
         assert!(catalogue.releases().count() >= 2, "an update needs two");
         assert_eq!(catalogue.find(catalogue.newest().openclaw), Some(catalogue.newest()));
         assert!(catalogue.oldest().openclaw < catalogue.newest().openclaw);
+        assert!(catalogue.releases().all(|release| flaw::of(catalogue.flaws(), release.openclaw).is_none()));
     }
 
     #[test]
@@ -113,10 +122,7 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        let fault = |text: &str| {
-            let text = format!("floor = '2026.4.15'\n{text}");
-            parse(&text).unwrap_err().to_string()
-        };
+        let fault = |text: &str| parse(text, Vec::new()).unwrap_err().to_string();
         assert_eq!(fault("release = []"), "it is empty");
         let entry = |version: &str, node: &str| {
             let integrity = Catalogue::built_in().unwrap().newest().integrity.clone();

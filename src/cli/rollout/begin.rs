@@ -14,6 +14,7 @@ use crate::cli::{Failure, Status};
 use crate::config::Settings;
 use crate::host::{look as from_outside, update};
 use crate::model::drift::Drift;
+use crate::model::flaw;
 use crate::model::instance::{Instance, Stage};
 use crate::model::observed::{HostState, Releases};
 use crate::model::refusal::Refusal;
@@ -35,7 +36,7 @@ pub(in crate::cli) struct Begin<'a> {
 pub(in crate::cli) enum Wanted {
     /// This.
     Change(Change),
-    /// Back to the release that they all ran before, or to this one; below the floor only by force.
+    /// Back to the release that they all ran before, or to this one; to one with known holes only by force.
     Before { to: Option<OpenClawVersion>, force: bool },
 }
 
@@ -63,7 +64,7 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
         Wanted::Before { to, force } => {
             ask_releases(&mut seen, &fleet).await?;
             let to = before(&seen, to)?;
-            not_below_the_floor(to, force)?;
+            not_to_a_flaw(to, force)?;
             Change::Rollback { to }
         }
     };
@@ -168,14 +169,15 @@ fn before(seen: &[Seen], to: Option<OpenClawVersion>) -> Result<OpenClawVersion,
 }
 
 /// Known holes are used: what has them may not serve.
-fn not_below_the_floor(to: OpenClawVersion, force: bool) -> Result<(), Failure> {
-    let floor = Catalogue::built_in()?.floor();
-    if force || to >= floor {
-        return Ok(());
+fn not_to_a_flaw(to: OpenClawVersion, force: bool) -> Result<(), Failure> {
+    let catalogue = Catalogue::built_in()?;
+    match flaw::of(catalogue.flaws(), to).filter(|_| !force) {
+        Some(open) => {
+            let what = format!("OpenClaw {to} has holes that are known and used");
+            Err(Refusal::new(what, "--force goes back all the same").because(open).into())
+        }
+        None => Ok(()),
     }
-    let why = format!("the oldest release without one is {floor}");
-    let what = format!("OpenClaw {to} has a hole that is known and used");
-    Err(Refusal::new(what, "--force goes back all the same").because(why).into())
 }
 
 /// An update does not go back: state that a newer release has written is not for an older one.

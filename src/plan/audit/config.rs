@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Expected, Judge, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
+use crate::model::flaw;
 use crate::model::release::OpenClawVersion;
 
 /// What is judged here, and how.
@@ -144,10 +145,10 @@ fn release(expected: &Expected<'_>, facts: &Facts) -> Verdict {
         Some(Ok(runs)) if runs != recorded => {
             Verdict::Fails(format!("it runs {runs}, and its record has {recorded}"))
         }
-        Some(Ok(runs)) if runs < expected.floor => {
-            Verdict::Fails(format!("{runs} has a hole that is known and used; {} has none", expected.floor))
-        }
-        Some(Ok(runs)) => Verdict::Holds(format!("OpenClaw {runs}")),
+        Some(Ok(runs)) => match flaw::of(expected.flaws, runs) {
+            Some(open) => Verdict::Fails(format!("{runs} has holes that are known and used: {open}")),
+            None => Verdict::Holds(format!("OpenClaw {runs}")),
+        },
         Some(Err(_)) | None => Verdict::Fails("the gateway does not say what it is".to_owned()),
     }
 }

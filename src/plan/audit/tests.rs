@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::model::flaw::Flaw;
 use crate::model::instance::{InstanceSpec, Server, Stage};
 use crate::model::observed::{CloudFirewall, CloudServer, firewall_rules};
 
@@ -75,7 +76,11 @@ impl World {
             public_key: "ssh-ed25519 AAAAfleet",
             admin: &self.admin,
             named_locations: &self.named,
-            floor: "2026.4.15".parse().unwrap(),
+            flaws: &[Flaw {
+                id: "CVE-1".into(),
+                what: "it leaks".into(),
+                fixed: "2026.4.15".parse().unwrap(),
+            }],
         };
         let findings = [cloud(&expected, &self.seen), host(&expected, &Facts::parse(told))].concat();
         let broken = findings.into_iter().filter(|(_, verdict)| verdict.word() != "ok");
@@ -223,7 +228,12 @@ fn a_release_with_a_known_hole_is_named() {
     world.alice.spec.release.openclaw = "2026.4.5".parse().unwrap();
     world.server().labels.insert("openclaw".into(), "2026.4.5".into());
     let broken = world.broken(&told("version=2026.9.6", "version=2026.4.5"));
-    assert_eq!(broken, ["fail release: 2026.4.5 has a hole that is known and used; 2026.4.15 has none"]);
+    assert_eq!(
+        broken,
+        [
+            "fail release: 2026.4.5 has holes that are known and used: CVE-1 (it leaks); 2026.4.15 is the oldest release without them"
+        ]
+    );
 }
 
 #[test]

@@ -59,8 +59,8 @@ fn what_cannot_be_is_refused_before_anything_begins() {
         ),
         (
             &["rollback", "alice", "--to", "2026.4.14", "--yes"],
-            "error: OpenClaw 2026.4.14 has a hole that is known and used\n\
-             caused by: the oldest release without one is 2026.4.15\n\
+            "error: OpenClaw 2026.4.14 has holes that are known and used\n\
+             caused by: GHSA-xmxx-7p24-h892 (a token works after it was rotated); 2026.4.15 is the oldest release without them\n\
              hint: --force goes back all the same\n",
         ),
         (
