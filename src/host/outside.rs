@@ -386,7 +386,8 @@ mod tests {
     async fn an_answer_without_an_end_is_left_unread() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
+        // joined by waiting, not by blocking: the runtime has to live to hang up
+        let server = tokio::task::spawn_blocking(move || {
             let mut stream = listener.accept().unwrap().0;
             let _ = stream.read(&mut [0; 1024]).unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
@@ -401,6 +402,6 @@ mod tests {
         let response = reqwest::get(&url).await.unwrap();
         let error = body(response, 10_000).await.unwrap_err();
         assert_eq!(error.to_string(), "the answer has more than 10000 bytes");
-        assert!(server.join().unwrap() < 64 << 20);
+        assert!(server.await.unwrap() < 64 << 20);
     }
 }
