@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, system, update};
+use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, policy, system, update};
 use crate::clock::tenths;
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
-use crate::model::release::OpenClawVersion;
 use crate::plan::{InstancePlan, Step};
 use crate::store::{Lease, UNKNOWN};
 
@@ -32,11 +31,12 @@ pub(super) struct Done {
     unanswered: Option<Duration>,
 }
 
-/// Why a release did not take over, beside what went wrong: it is the outermost context of that.
+/// Why a change was in vain, beside what went wrong: it is the outermost context of that.
 #[derive(Debug, thiserror::Error)]
-#[error("OpenClaw {version} does not work there; {}", told(*.time))]
+#[error("{what} does not work there; {}", told(*.time))]
 pub(super) struct Unanswered {
-    pub(super) version: OpenClawVersion,
+    /// A release, or a policy.
+    pub(super) what: String,
     /// For how long nobody was answered meanwhile.
     pub(super) time: Duration,
 }
@@ -173,6 +173,9 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Settle => update::settle(instance, world).await,
         Step::Upgrade => system::upgrade(instance, world).await,
         Step::Reboot => system::reboot(instance, world).await,
+        Step::Enact(enactment) => policy::enact(enactment, instance, world).await,
+        Step::Uphold(enactment, watch) => policy::uphold(enactment, *watch, instance, world).await,
+        Step::Repeal(id) => policy::repeal(id, instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,

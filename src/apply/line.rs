@@ -33,7 +33,7 @@ impl<'a> Line<'a> {
     /// Runs a small command, again and again while there is no answer and time is left.
     pub(super) async fn run(&mut self, command: &Command, pauses: &mut Backoff) -> Result<Output> {
         loop {
-            match self.try_run(command, COMMAND).await {
+            match self.try_run(command, "", COMMAND).await {
                 Ok(output) => return Ok(output),
                 Err(error) => again(error, pauses).await?,
             }
@@ -58,10 +58,15 @@ impl<'a> Line<'a> {
 
     /// Runs a command that may take long, and may be run twice.
     pub(super) async fn long(&mut self, command: &Command, limit: Duration) -> Result<Output> {
+        self.fed(command, "", limit).await
+    }
+
+    /// The same for one that reads this from its standard input.
+    pub(super) async fn fed(&mut self, command: &Command, input: &str, limit: Duration) -> Result<Output> {
         for _ in 0..BREAKS {
             // before the command, so that its time does not count
             self.connect(&mut polling(LOST)).await?;
-            match self.try_run(command, limit).await {
+            match self.try_run(command, input, limit).await {
                 Ok(output) => return Ok(output),
                 Err(error @ SshError::TooSlow { .. }) => return Err(error.into()),
                 Err(_) => {}
@@ -70,12 +75,12 @@ impl<'a> Line<'a> {
         Err(anyhow!("the connection broke {BREAKS} times"))
     }
 
-    async fn try_run(&mut self, command: &Command, limit: Duration) -> Result<Output, SshError> {
+    async fn try_run(&mut self, command: &Command, input: &str, limit: Duration) -> Result<Output, SshError> {
         let session = match self.session.take() {
             Some(session) => session,
             None => Session::connect(self.target).await?,
         };
-        let output = session.run(command, limit).await?;
+        let output = session.run_with(command, input, limit).await?;
         self.session = Some(session);
         Ok(output)
     }

@@ -11,7 +11,9 @@ mod halt;
 mod host;
 mod instance;
 mod line;
+mod policy;
 mod rollout;
+mod secrets;
 mod stop;
 mod system;
 mod update;
@@ -30,6 +32,7 @@ pub use halt::{Halt, Point};
 pub use host::SetUpFailed;
 pub use instance::Finish;
 pub use rollout::{Driven, HostReport, Left, drive};
+pub use secrets::Secrets;
 pub use stop::{Interrupted, Stop, Stopper};
 
 use crate::clock::Clock;
@@ -60,6 +63,8 @@ pub struct World {
     pub key: KeyPair,
     /// What new servers are told, beyond their release and name.
     pub birth: Birth,
+    /// What policies need that is written down nowhere.
+    pub secrets: Secrets,
     /// PEM file with the only roots that gateways may have; none: the system's.
     pub acme_root: Option<PathBuf>,
     /// The time.

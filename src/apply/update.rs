@@ -22,9 +22,9 @@ use crate::ssh::Output;
 /// How many releases stay on a server: the one in use, and one to go back to.
 const KEPT: u8 = 2;
 /// Between two looks at a gateway that is watched.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// A gateway that cannot be seen from outside for so long fails; less may be the way there.
-const UNSEEN: Duration = Duration::from_secs(15);
+pub(super) const UNSEEN: Duration = Duration::from_secs(15);
 
 /// What stands on a server; one that was never updated keeps nothing.
 pub(super) async fn releases(instance: &Instance, world: &World) -> Result<Releases> {
@@ -102,7 +102,10 @@ async fn change(
     let switched = output.and_then(|output| Switched::parse(part, &output));
     match switched {
         Ok(switched) => Ok((switched, unseen)),
-        Err(error) => Err(error.context(Unanswered { version, time: unseen })),
+        Err(error) => {
+            let what = format!("OpenClaw {version}");
+            Err(error.context(Unanswered { what, time: unseen }))
+        }
     }
 }
 
@@ -151,7 +154,7 @@ async fn until_seen(gate: &Gate, whole: bool, line: &mut Line<'_>, version: Open
     }
 }
 
-async fn seen(gate: &Gate, whole: bool) -> Result<()> {
+pub(super) async fn seen(gate: &Gate, whole: bool) -> Result<()> {
     if !whole {
         return gate.ready().await.map(drop);
     }
@@ -220,7 +223,7 @@ async fn part(part: Part, instance: &Instance, world: &World) -> Result<Output> 
     Ok(output)
 }
 
-fn gate(version: OpenClawVersion, instance: &Instance, world: &World) -> Result<Gate> {
+pub(super) fn gate(version: OpenClawVersion, instance: &Instance, world: &World) -> Result<Gate> {
     let gate = Gate::of(instance, world.acme_root.as_deref())?.context("the instance has no address")?;
     Ok(gate.expecting(version))
 }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::fleet::Fleet;
 use super::walk::Hold;
 use super::{Failure, walk};
-use crate::apply::{self, Report, World};
+use crate::apply::{self, Report, Secrets, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::model::refusal::Refusal;
@@ -106,7 +106,8 @@ async fn take(
     let fences: BTreeMap<String, i64> =
         plan.subjects().map(|name| (name.to_string(), fleet.fence(name.as_str()))).collect();
     let (store, key) = fleet.open(settings, context).await?;
-    let hold = hold.insert(Hold { store, key, leases: BTreeMap::new() });
+    let secrets = Secrets::new(context.secrets.clone(), &key)?;
+    let hold = hold.insert(Hold { store, key, leases: BTreeMap::new(), secrets });
     let mut untouched = true;
     for (subject, fence) in fences {
         let now = context.clock.now();

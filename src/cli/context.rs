@@ -1,5 +1,6 @@
 //! What every command works with: environment, streams, clock, randomness.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -10,7 +11,9 @@ use super::{Failure, Global};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::entropy::Entropy;
+use crate::model::policy::Source;
 use crate::model::refusal::Refusal;
+use crate::secret::Secret;
 use crate::ssh::Command;
 use crate::store::Session;
 use crate::ui::{Style, Ui};
@@ -25,6 +28,8 @@ pub(super) struct Context {
     pub(super) ui: Ui,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
+    /// The secrets that were read, for those policies that this command brings to somebody.
+    pub(super) secrets: BTreeMap<Source, Secret>,
     /// This command as one would type it again.
     pub(super) typed: Command,
 }
@@ -45,6 +50,7 @@ impl Context {
             clock: clock(&env)?,
             entropy: entropy(&env)?,
             env,
+            secrets: BTreeMap::new(),
             typed: typed(args),
         })
     }

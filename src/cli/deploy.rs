@@ -215,6 +215,7 @@ pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
         image: settings.image.clone(),
         release,
         domain: settings.domain.clone(),
+        enacted: None,
     }
 }
 

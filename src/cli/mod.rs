@@ -1,5 +1,7 @@
 //! The command line: one file per command.
 
+mod access;
+mod apply;
 mod audit;
 mod change;
 mod context;
@@ -16,6 +18,7 @@ mod record;
 mod releases;
 mod rollback;
 mod rollout;
+mod secrets;
 mod show;
 mod ssh;
 mod state;
@@ -75,6 +78,8 @@ enum Command {
     Releases(releases::Releases),
     Update(update::Update),
     Rollback(rollback::Rollback),
+    Apply(apply::Apply),
+    Access(access::Access),
     Audit(audit::Audit),
     Destroy(destroy::Destroy),
     State(state::State),
@@ -153,6 +158,8 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Audit(command) => command.run(&flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,
+        Command::Apply(command) => command.run(&flags, context).await,
+        Command::Access(command) => command.run(&flags, context).await,
         Command::Lab(command) => {
             command.run(cli.global.json, context.ui.stdout()).await?;
             Ok(Status::Success)

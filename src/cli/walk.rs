@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::{Failure, Status};
-use crate::apply::{Birth, Finish, Halt, Interrupted, Report, Stopper, World};
+use crate::apply::{Birth, Finish, Halt, Interrupted, Report, Secrets, Stopper, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::ssh::{Command, KeyPair};
@@ -20,6 +20,7 @@ pub(super) struct Hold {
     pub(super) store: Store,
     pub(super) key: KeyPair,
     pub(super) leases: BTreeMap<String, Lease>,
+    pub(super) secrets: Secrets,
 }
 
 /// Has work done while the user sees what happens; the first ^C stops between steps, the second at once (nothing is lost by
@@ -32,7 +33,7 @@ pub(super) async fn watched<T>(
     context: &mut Context,
     work: impl AsyncFnOnce(&World) -> T,
 ) -> T {
-    let Hold { store, key, leases } = hold;
+    let Hold { store, key, leases, secrets } = hold;
     let (events, seen) = mpsc::unbounded_channel();
     let (stopper, stop) = Stopper::new();
     // from here on a ^C is heard, also before the listener runs for the first time
@@ -48,6 +49,7 @@ pub(super) async fn watched<T>(
             acme_directory: settings.acme_directory.clone(),
             node_mirror: settings.node_mirror.clone(),
         },
+        secrets,
         acme_root: settings.acme_root.clone(),
         clock: context.clock,
         entropy: context.entropy.clone(),

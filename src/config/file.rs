@@ -1,5 +1,6 @@
 //! `clawberth.toml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use crate::model::refusal::{Refusal, near};
 /// The file's name in the working directory.
 pub const FILE_NAME: &str = "clawberth.toml";
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "admin_networks",
     "locations",
     "server_type",
@@ -21,9 +22,12 @@ const KEYS: [&str; 10] = [
     "acme_root",
     "node_mirror",
     "endpoint",
+    "policy",
+    "instance",
 ];
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct File {
     pub(super) admin_networks: Option<OneOrMany>,
     pub(super) locations: Option<Vec<String>>,
@@ -35,6 +39,18 @@ pub(super) struct File {
     pub(super) acme_root: Option<PathBuf>,
     pub(super) node_mirror: Option<String>,
     pub(super) endpoint: Option<String>,
+    pub(super) policy: toml::Table,
+    pub(super) instance: BTreeMap<String, InstanceEntry>,
+    /// The folder that the file is in.
+    #[serde(skip)]
+    pub(super) folder: Option<PathBuf>,
+}
+
+/// `[instance.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct InstanceEntry {
+    pub(super) policy: toml::Table,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -90,7 +106,8 @@ impl File {
             };
             return Err(Refusal::new(format!("unknown key `{unknown}` in {}", path.display()), hint));
         }
-        toml::from_str(text).map_err(broken)
+        let file: Self = toml::from_str(text).map_err(broken)?;
+        Ok(Self { folder: path.parent().map(Path::to_owned), ..file })
     }
 }
 
@@ -111,7 +128,8 @@ mod tests {
     fn the_template_names_every_key_and_is_valid() {
         let text = template("\"203.0.113.7\"");
         for key in KEYS {
-            assert!(text.contains(&format!("{key} = ")), "{key}");
+            let is_named = [format!("{key} = "), format!("[{key}]"), format!("[{key}.")];
+            assert!(is_named.iter().any(|named| text.contains(named)), "{key}");
         }
         let uncommented: String = text
             .lines()

@@ -2,6 +2,7 @@
 
 mod environment;
 mod file;
+mod policy;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ pub use file::{FILE_NAME, template};
 
 use crate::model::admin::AdminNetworks;
 use crate::model::place::Place;
+use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
 use crate::secret::Secret;
 use file::File;
@@ -71,6 +73,10 @@ pub struct Settings {
     pub state: Place,
     /// Where files lie that belong to a state in a database.
     pub state_folder: Option<PathBuf>,
+    /// What gateways may do, and for whom.
+    pub policies: Policies,
+    /// The folder of the file, from which the paths of secrets are seen; none: there is no file.
+    pub folder: Option<PathBuf>,
 }
 
 impl Settings {
@@ -79,7 +85,9 @@ impl Settings {
     /// # Errors
     /// [`Refusal`], naming the file or variable and the value.
     pub fn load(flags: &Flags, env: &Environment, cwd: &Path) -> Result<Self, Refusal> {
-        let file = File::load(flags.config.as_deref(), env, cwd)?;
+        let mut file = File::load(flags.config.as_deref(), env, cwd)?;
+        let policies = policy::policies(std::mem::take(&mut file.policy), std::mem::take(&mut file.instance))?;
+        let folder = file.folder.take();
         let admin_networks = admin_networks(&file, env)?;
         let named_locations = env.list("CLAWBERTH_LOCATIONS").or(file.locations).unwrap_or_default();
         let locations = [&flags.locations, &named_locations]
@@ -110,6 +118,8 @@ impl Settings {
             node_mirror: url("node_mirror", mirror.unwrap_or_else(|| NODE.to_owned()))?,
             state: state(flags, env)?,
             state_folder: env.state_folder().ok(),
+            policies,
+            folder,
         })
     }
 

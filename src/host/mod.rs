@@ -8,6 +8,7 @@ pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
+pub mod policy;
 pub mod scan;
 pub mod system;
 pub mod update;

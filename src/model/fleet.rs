@@ -111,6 +111,11 @@ impl OpId {
     pub fn stored(text: String) -> Self {
         Self(text)
     }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for FleetId {

@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::model::endpoint::Endpoint;
+use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
+use crate::model::policy::Enacted;
 use crate::model::release::Release;
 
 /// What the state knows of an instance.
@@ -34,6 +36,9 @@ pub struct InstanceSpec {
     pub release: Release,
     /// The zone under which it has its name; none: its address is its name.
     pub domain: Option<String>,
+    /// The policy that holds at its gateway; none: what it was born with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enacted: Option<Box<Enacted>>,
 }
 
 /// The server an instance lives on, and the host key that its SSH must show.
@@ -115,6 +120,12 @@ pub enum Outcome {
     Upgraded,
     /// It runs what its updates installed.
     Rebooted,
+    /// A policy is in force, on trial.
+    Enacted,
+    /// The policy that is in force stays.
+    Upheld(Enacted),
+    /// The policy of this change is taken back.
+    Repealed(OpId),
     /// Its removal was decided.
     Condemned,
     /// No server of an interrupted create is left.
@@ -169,7 +180,10 @@ impl Stage {
                 | O::Reverted
                 | O::Pruned
                 | O::Upgraded
-                | O::Rebooted,
+                | O::Rebooted
+                | O::Enacted
+                | O::Upheld(_)
+                | O::Repealed(_),
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
@@ -254,7 +268,10 @@ impl Stage {
                 | O::Reverted
                 | O::Pruned
                 | O::Upgraded
-                | O::Rebooted,
+                | O::Rebooted
+                | O::Enacted
+                | O::Upheld(_)
+                | O::Repealed(_),
             ) => Err(refused),
         }
     }
@@ -309,6 +326,9 @@ impl Outcome {
             Self::Pruned => "pruned",
             Self::Upgraded => "upgraded",
             Self::Rebooted => "rebooted",
+            Self::Enacted => "governed, on trial",
+            Self::Upheld(_) => "governed",
+            Self::Repealed(_) => "governed as before",
             Self::Condemned => "destroying",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",
@@ -321,6 +341,32 @@ impl InstanceSpec {
     /// Where the gateway of an instance with this name and address is reached.
     pub fn endpoint(&self, name: &InstanceName, address: Ipv4Addr) -> Endpoint {
         self.host_name(name).map_or(Endpoint::Address(address), Endpoint::Domain)
+    }
+
+    /// What goes back has the state of that time, and so perhaps another policy.
+    fn keep(&mut self, release: Release) {
+        if release.openclaw < self.release.openclaw
+            && let Some(enacted) = &mut self.enacted
+        {
+            enacted.stale = true;
+        }
+        self.release = release;
+    }
+
+    /// The same policy of the same change twice is one.
+    fn uphold(&mut self, enacted: Enacted) {
+        let before = self.enacted.take();
+        let before = match before {
+            Some(same) if same.id == enacted.id => same.before,
+            other => other.map(|before| Box::new(Enacted { before: None, ..*before })),
+        };
+        self.enacted = Some(Box::new(Enacted { before, ..enacted }));
+    }
+
+    fn repeal(&mut self, id: &OpId) {
+        if self.enacted.as_ref().is_some_and(|enacted| enacted.id == *id) {
+            self.enacted = self.enacted.take().and_then(|enacted| enacted.before);
+        }
     }
 
     /// The instance's DNS name, where it has one.
@@ -336,8 +382,11 @@ impl Instance {
     /// [`Impossible`] where the outcome needs something that its stage does not guarantee.
     pub fn after(mut self, outcome: Outcome) -> Result<Self, Impossible> {
         self.stage = self.stage.after(outcome.clone())?;
-        if let Outcome::Kept(release) = outcome {
-            self.spec.release = release;
+        match outcome {
+            Outcome::Kept(release) => self.spec.keep(release),
+            Outcome::Upheld(enacted) => self.spec.uphold(enacted),
+            Outcome::Repealed(id) => self.spec.repeal(&id),
+            _ => {}
         }
         Ok(self)
     }

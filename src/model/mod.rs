@@ -13,6 +13,7 @@ mod invalid;
 pub mod name;
 pub mod observed;
 pub mod place;
+pub mod policy;
 pub mod price;
 pub mod refusal;
 pub mod release;

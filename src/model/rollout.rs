@@ -19,6 +19,7 @@ pub use crate::model::invalid::Invalid;
 
 use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
+use crate::model::policy::Policies;
 use crate::model::release::{OpenClawVersion, Release};
 
 mod bake;
@@ -72,6 +73,13 @@ pub enum Change {
     },
     /// It gets the security updates of its operating system, and is started anew where they ask for it.
     Os,
+    /// Its gateway gets its policy.
+    Policy {
+        /// By which a server knows this change.
+        id: OpId,
+        /// Whose is which.
+        policies: Policies,
+    },
 }
 
 /// A host in a rollout.
@@ -99,7 +107,7 @@ impl Change {
         match self {
             Self::Release { release } => Some(release.openclaw),
             Self::Rollback { to } => Some(*to),
-            Self::Os => None,
+            Self::Os | Self::Policy { .. } => None,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 mod destroy;
 mod drift;
 mod order;
+pub mod policy;
 mod provision;
 pub mod rollout;
 pub mod update;
@@ -12,9 +13,11 @@ pub mod update;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::fleet::OpId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
+use crate::model::policy::Enactment;
 use crate::model::price::Price;
 use crate::model::release::{OpenClawVersion, Release};
 
@@ -148,6 +151,12 @@ steps! {
         Upgrade = "upgrade",
         /// Start the server anew, where its updates ask for it.
         Reboot = "reboot",
+        /// Bring a policy to its gateway, on trial.
+        Enact(Box<Enactment>) = "enact",
+        /// See, for so long, that its gateway serves with that policy, and end the trial.
+        Uphold(Box<Enactment>, Duration) = "uphold",
+        /// Take the policy of this change back.
+        Repeal(OpId) = "repeal",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
         /// Remove the DNS records, in this zone.

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::Step;
+use crate::model::name::InstanceName;
 use crate::model::observed::Releases;
+use crate::model::policy::Enactment;
 use crate::model::refusal::Refusal;
 use crate::model::release::{OpenClawVersion, Release};
 use crate::model::rollout::Change;
@@ -17,6 +19,8 @@ const LONGEST_WATCH: Duration = Duration::from_secs(600);
 /// A server at its turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn<'a> {
+    /// Whose it is.
+    pub name: &'a InstanceName,
     /// What the state says that it runs.
     pub recorded: &'a Release,
     /// What stands there.
@@ -33,6 +37,15 @@ pub fn forward(change: &Change, turn: Turn<'_>) -> Result<Vec<Step>, Refusal> {
     let Turn { seen, .. } = turn;
     match change {
         Change::Os => Ok(vec![Step::Upgrade, Step::Reboot, Step::Serve]),
+        Change::Policy { .. } if seen.trial.is_some() => {
+            let hint = "`clawberth reconcile --apply` ends what was cut off";
+            Err(Refusal::new("an update of it is not confirmed", hint))
+        }
+        Change::Policy { id, policies } => {
+            let policy = policies.of(turn.name).clone();
+            let enactment = Box::new(Enactment { id: id.clone(), policy });
+            Ok(vec![Step::Enact(enactment.clone()), Step::Uphold(enactment, turn.watch())])
+        }
         Change::Release { release } => {
             let whole = [
                 Step::Equip(release.clone(), turn.dead_man()),
@@ -60,6 +73,9 @@ pub fn forward(change: &Change, turn: Turn<'_>) -> Result<Vec<Step>, Refusal> {
 /// # Errors
 /// Where what it ran before is not kept.
 pub fn back(change: &Change, turn: Turn<'_>) -> Result<Vec<Step>, Refusal> {
+    if let Change::Policy { id, .. } = change {
+        return Ok(vec![Step::Repeal(id.clone()), Step::Serve]);
+    }
     let Some(target) = change.version() else { return Ok(vec![Step::Serve]) };
     let Turn { seen, .. } = turn;
     if seen.tries(target) {
@@ -92,9 +108,8 @@ impl Turn<'_> {
             None if self.seen.serving == version => Vec::new(),
             None => whole.to_vec(),
         };
-        let watch = self.bake.min(LONGEST_WATCH);
         steps.extend([
-            Step::Bake(version, watch),
+            Step::Bake(version, self.watch()),
             Step::Keep(version, sent.cloned()),
             Step::Relabel(version),
             Step::Prune,
@@ -106,8 +121,12 @@ impl Turn<'_> {
         [Step::Equip(self.recorded.clone(), self.dead_man()), Step::RollBack(version)]
     }
 
+    fn watch(&self) -> Duration {
+        self.bake.min(LONGEST_WATCH)
+    }
+
     fn dead_man(&self) -> u32 {
-        let watch = u32::try_from(self.bake.min(LONGEST_WATCH).as_secs()).unwrap_or(u32::MAX);
+        let watch = u32::try_from(self.watch().as_secs()).unwrap_or(u32::MAX);
         DEAD_MAN.saturating_add(watch)
     }
 }
@@ -154,12 +173,14 @@ mod tests {
 
     fn towards(change: &Change, seen: &Releases) -> String {
         let recorded = release("2026.9.5");
-        words(forward(change, Turn { recorded: &recorded, seen, bake: BAKE }))
+        let name = "alice".parse().unwrap();
+        words(forward(change, Turn { name: &name, recorded: &recorded, seen, bake: BAKE }))
     }
 
     fn from(change: &Change, seen: &Releases) -> String {
         let recorded = release("2026.9.5");
-        words(back(change, Turn { recorded: &recorded, seen, bake: BAKE }))
+        let name = "alice".parse().unwrap();
+        words(back(change, Turn { name: &name, recorded: &recorded, seen, bake: BAKE }))
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod update;
 
 pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
 pub use files::{RemoteFile, admin_networks, files};
-pub use update::{Update, update};
+pub use update::{Update, policy, update};

@@ -14,7 +14,8 @@ macro_rules! source {
 }
 
 /// What more than one script has: `{{> tools}}`.
-const PARTIALS: [(&str, &str); 3] = [
+const PARTIALS: [(&str, &str); 4] = [
+    ("gateway", source!("templates/gateway.sh.hbs").1),
     ("node", source!("templates/node.sh.hbs").1),
     ("package", source!("templates/package.sh.hbs").1),
     ("tools", source!("templates/tools.sh.hbs").1),
@@ -35,6 +36,7 @@ pub(super) enum Template {
     OpenClawConfig,
     OpenClawEnvironment,
     OpenClawUnit,
+    Policy,
     RehearsalEnvironment,
     RehearsalUnit,
     Release,
@@ -91,6 +93,7 @@ impl Template {
             Self::OpenClawConfig => source!("templates/openclaw.json.hbs"),
             Self::OpenClawEnvironment => source!("templates/openclaw.env.hbs"),
             Self::OpenClawUnit => source!("templates/openclaw.service.hbs"),
+            Self::Policy => source!("templates/policy.sh.hbs"),
             Self::RehearsalEnvironment => source!("templates/rehearsal.env.hbs"),
             Self::RehearsalUnit => source!("templates/rehearsal.conf.hbs"),
             Self::Release => source!("templates/release.json.hbs"),

@@ -167,8 +167,16 @@ impl Session {
     /// [`SshError::Broken`] where the connection ends first, [`SshError::TooSlow`] after `limit`. A status other
     /// than 0 is no error here.
     pub async fn run(&self, command: &Command, limit: Duration) -> Result<Output, SshError> {
+        self.run_with(command, "", limit).await
+    }
+
+    /// The same for a command that reads this from its standard input: what must not be seen in a list of processes.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_with(&self, command: &Command, input: &str, limit: Duration) -> Result<Output, SshError> {
         let text = command.to_string();
-        match timeout(limit, self.exec(&text)).await {
+        match timeout(limit, self.exec(&text, input)).await {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(source)) => Err(SshError::Broken { address: self.address, source }),
             Err(_) => {
@@ -178,9 +186,13 @@ impl Session {
         }
     }
 
-    async fn exec(&self, command: &str) -> Result<Output, russh::Error> {
+    async fn exec(&self, command: &str, input: &str) -> Result<Output, russh::Error> {
         let mut channel = self.handle.channel_open_session().await?;
         channel.exec(true, command).await?;
+        if !input.is_empty() {
+            channel.data(input.as_bytes()).await?;
+            channel.eof().await?;
+        }
         let (mut status, mut stdout, mut stderr) = (None, Vec::new(), Vec::new());
         let mut ended = false;
         while let Some(message) = channel.wait().await {

@@ -9,6 +9,7 @@ mod visible;
 use std::io::{BufRead, Write};
 
 use anyhow::{Context, Result};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use count::counted;
@@ -131,6 +132,28 @@ impl Ui {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
         Ok(line.trim().to_owned())
+    }
+
+    /// Asks for something that is not to be seen; `None` where nobody can be asked.
+    ///
+    /// # Errors
+    /// Where stdin cannot be read, or the terminal does not do as it is told.
+    pub fn ask_secret(&mut self, question: &str) -> Result<Option<String>> {
+        if !self.style.interactive {
+            return Ok(None);
+        }
+        let terminal = std::io::stdin();
+        let usual = tcgetattr(&terminal).context("cannot see how the terminal is set")?;
+        let mut unseen = usual.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &unseen).context("cannot hide what is typed")?;
+        let answer = self.ask(question);
+        // whatever came of it
+        let shown = tcsetattr(&terminal, OptionalActions::Now, &usual).context("cannot show again what is typed");
+        self.complain("");
+        let answer = answer?;
+        shown?;
+        Ok(Some(answer))
     }
 
     /// Shows events as they come, until the last sender is gone. One live line on a terminal for each of these subjects that

@@ -10,6 +10,7 @@ use crate::host::outside::Gate;
 use crate::model::event::What;
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
+use crate::model::release::Release;
 use crate::model::rollout::Change;
 use crate::plan::update::{Turn, back, forward};
 use crate::store::{Lease, StoreError};
@@ -72,10 +73,13 @@ impl HostTurn {
     }
 
     fn done(&self) -> String {
-        match (self.way, self.change.version()) {
+        match (self.way, &self.change) {
             (Way::Back, _) => "went back".to_owned(),
-            (Way::Forward, Some(version)) => format!("runs OpenClaw {version}"),
-            (Way::Forward, None) => "has its system's updates".to_owned(),
+            (Way::Forward, Change::Release { release: Release { openclaw, .. } } | Change::Rollback { to: openclaw }) => {
+                format!("runs OpenClaw {openclaw}")
+            }
+            (Way::Forward, Change::Os) => "has its system's updates".to_owned(),
+            (Way::Forward, Change::Policy { .. }) => "has its policy".to_owned(),
         }
     }
 
@@ -126,7 +130,7 @@ impl HostTurn {
         self.world.doing(instance, "looking at its releases");
         let seen = update::releases(instance, &self.world).await.context("it cannot be seen what it runs")?;
         let recorded = instance.spec.release.clone();
-        let turn = Turn { recorded: &recorded, seen: &seen, bake: self.bake };
+        let turn = Turn { name: &self.name, recorded: &recorded, seen: &seen, bake: self.bake };
         let steps = match way {
             Way::Forward => forward(&self.change, turn)?,
             Way::Back => back(&self.change, turn)?,

@@ -144,6 +144,7 @@ fn spec(claim: &Claim, born: Option<&Born>, release: Release) -> InstanceSpec {
         image: found.image.as_ref().and_then(|image| image.name.clone()).unwrap_or_else(|| IMAGE.to_owned()),
         release,
         domain: born.map_or_else(on_label, |born| born.domain(&claim.name)),
+        enacted: None,
     }
 }
 

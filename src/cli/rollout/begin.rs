@@ -10,16 +10,21 @@ use super::which::Which;
 use super::{control, report};
 use crate::cli::context::Context;
 use crate::cli::fleet::{Fleet, cloud, look};
-use crate::cli::{Failure, Status};
+use crate::apply::Secrets;
+use crate::cli::{Failure, Status, secrets};
 use crate::config::Settings;
 use crate::host::{look as from_outside, update};
 use crate::model::drift::Drift;
 use crate::model::flaw;
+use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, Stage};
+use crate::model::name::InstanceName;
 use crate::model::observed::{HostState, Releases};
+use crate::model::policy::{Policies, Policy};
 use crate::model::refusal::Refusal;
 use crate::model::release::OpenClawVersion;
 use crate::model::rollout::{self, Change, Event, Fact, Host, Rollout, RolloutId};
+use crate::plan::policy::changes;
 use crate::plan::rollout::{Candidate, arrange};
 use crate::registry::Catalogue;
 use crate::ui::counted;
@@ -36,6 +41,8 @@ pub(in crate::cli) struct Begin<'a> {
 pub(in crate::cli) enum Wanted {
     /// This.
     Change(Change),
+    /// What the file says that each may do.
+    Policies,
     /// Back to the release that they all ran before, or to this one; to one with known holes only by force.
     Before { to: Option<OpenClawVersion>, force: bool },
 }
@@ -59,8 +66,10 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
     let project = look(&client, &fleet, &BTreeSet::new()).await?;
     let chosen = which.of(&fleet, &project)?;
     let mut seen = see(chosen, &fleet, settings).await;
+    let total = seen.len();
     let change = match change {
         Wanted::Change(change) => change,
+        Wanted::Policies => policies(&mut seen, &fleet, settings, context).await?,
         Wanted::Before { to, force } => {
             ask_releases(&mut seen, &fleet).await?;
             let to = before(&seen, to)?;
@@ -68,11 +77,13 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
             Change::Rollback { to }
         }
     };
-    let total = seen.len();
     seen.retain(|one| change.version() != Some(one.instance.spec.release.openclaw));
     not_older(&seen, &change)?;
     if let (Some(version), left @ 1..) = (change.version(), total - seen.len()) {
         context.ui.note(&format!("{} already: OpenClaw {version}", counted(left, "instance")));
+    }
+    if let (Change::Policy { .. }, left @ 1..) = (&change, total - seen.len()) {
+        context.ui.note(&format!("{} already: governed by its policy", counted(left, "instance")));
     }
     if seen.is_empty() {
         context.ui.note("nothing to do");
@@ -143,6 +154,40 @@ async fn ask_releases(seen: &mut [Seen], fleet: &Fleet) -> Result<(), Failure> {
         .await
         .into_iter()
         .collect()
+}
+
+/// What the file says, for those of which it does not hold yet; and what would change, a line each.
+async fn policies(
+    seen: &mut Vec<Seen>,
+    fleet: &Fleet,
+    settings: &Settings,
+    context: &mut Context,
+) -> Result<Change, Failure> {
+    let wanted = &settings.policies;
+    let named: Vec<&Policy> = seen.iter().map(|one| wanted.of(&one.instance.name)).collect();
+    context.secrets = secrets::read(named.into_iter(), settings, context).await?;
+    let secrets = Secrets::new(context.secrets.clone(), &fleet.key)?;
+    let mut left = Vec::new();
+    for one in seen.drain(..) {
+        let Instance { name, spec, .. } = &one.instance;
+        let policy = wanted.of(name);
+        let holds = match &spec.enacted {
+            Some(enacted) => enacted.holds(policy, &secrets.marks(policy)?),
+            None => policy.is_empty(),
+        };
+        if !holds {
+            let was = spec.enacted.as_ref().map(|enacted| enacted.policy.clone()).unwrap_or_default();
+            context.ui.note(&format!("{name}: {}", changes(&was, policy).join(", ")));
+            left.push(one);
+        }
+    }
+    *seen = left;
+    let own = |name: &InstanceName| seen.iter().any(|one| one.instance.name == *name);
+    let policies = Policies {
+        fleet: wanted.fleet.clone(),
+        own: wanted.own.iter().filter(|(name, _)| own(name)).map(|(n, p)| (n.clone(), p.clone())).collect(),
+    };
+    Ok(Change::Policy { id: OpId::from_bytes(context.entropy.id()), policies })
 }
 
 /// The one release that all go back to.

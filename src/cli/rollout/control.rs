@@ -7,10 +7,11 @@ use super::report;
 use crate::cli::change::waiting;
 use crate::cli::context::Context;
 use crate::cli::fleet::{Fleet, cloud, look};
-use crate::cli::{Failure, Status};
+use crate::cli::{Failure, Status, secrets};
 use crate::config::Settings;
 use crate::model::refusal::Refusal;
-use crate::model::rollout::{Event, Fact, OnFailure, Request, Rollout, State};
+use crate::model::name::InstanceName;
+use crate::model::rollout::{Change, Event, Fact, OnFailure, Request, Rollout, State};
 use crate::store::{Held, ROLLOUT, ROLLOUT_REQUEST, Store};
 
 /// What is to be done with the last rollout.
@@ -66,6 +67,10 @@ pub(in crate::cli) async fn control(
     if start != Start::Abort {
         // as it begins; what goes back can do without
         look(&client, &fleet, &BTreeSet::new()).await?;
+    }
+    if let (Change::Policy { policies, .. }, Start::Resume { .. }) = (&rollout.change, start) {
+        let names: Vec<&InstanceName> = rollout.hosts.iter().map(|host| &host.name).collect();
+        context.secrets = secrets::read(names.into_iter().map(|name| policies.of(name)), settings, context).await?;
     }
     drive(rollout, start, fleet, &client, settings, context).await
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::begin::under_way;
 use super::control::Start;
 use super::report;
-use crate::apply::{self, Driven, Left, World};
+use crate::apply::{self, Driven, Left, Secrets, World};
 use crate::cli::change::waiting;
 use crate::cli::context::Context;
 use crate::cli::fleet::Fleet;
@@ -38,7 +38,8 @@ pub(super) async fn drive(
             return Err(failure);
         }
     };
-    let hold = Hold { store: store.clone(), key, leases: BTreeMap::new() };
+    let secrets = Secrets::new(context.secrets.clone(), &key)?;
+    let hold = Hold { store: store.clone(), key, leases: BTreeMap::new(), secrets };
     let subjects: Vec<String> = begun.hosts.iter().map(|host| host.name.to_string()).collect();
     let work = async |world: &World| apply::drive(begun, &lease, world).await;
     let driven = walk::watched(&subjects, hold, client, settings, context, work).await;

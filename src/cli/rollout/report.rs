@@ -14,6 +14,7 @@ pub(super) fn change(change: &Change) -> String {
         Change::Release { release } => format!("update to {release}"),
         Change::Rollback { to } => format!("go back to OpenClaw {to}, with the state that it had"),
         Change::Os => "install the security updates of the system".to_owned(),
+        Change::Policy { .. } => "bring the policy of clawberth.toml".to_owned(),
     }
 }
 
@@ -128,6 +129,9 @@ pub(super) fn advice(rollout: &Rollout) -> String {
             "once you have seen why, `clawberth update --resume --acknowledge` goes on with \
              the others, and `clawberth update --abort` ends it"
                 .to_owned()
+        }
+        ([], State::Finished(_)) if matches!(rollout.change, Change::Policy { .. }) => {
+            "`clawberth apply` again tries those that are left".to_owned()
         }
         ([], State::Finished(Verdict::Updated)) => {
             "`clawberth reconcile --apply` mends what is left".to_owned()
