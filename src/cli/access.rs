@@ -153,5 +153,6 @@ fn shared(instances: &[Instance]) -> BTreeMap<InstanceName, Vec<String>> {
             }
         }
     }
+    shared.values_mut().for_each(|places| places.sort());
     shared
 }

@@ -22,8 +22,8 @@ pub(super) trait Change {
     /// Looks at the world and decides; `again` where it was decided before, but others were at work meanwhile.
     async fn plan(&self, fleet: &Fleet, again: bool, context: &mut Context) -> Result<Plan, Failure>;
 
-    /// Whether the user wants what the plan says.
-    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure>;
+    /// Whether the user wants what the plan says, and has what it needs.
+    async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure>;
 }
 
 /// What came of it.
@@ -69,7 +69,7 @@ async fn rounds(
         }
         if agreed.as_ref() != Some(&plan) {
             context.ui.plan(&plan);
-            if !command.agreed(&plan, context)? {
+            if !command.agreed(&plan, context).await? {
                 return Ok(Changed::Declined);
             }
             agreed = Some(plan.clone());

@@ -8,17 +8,19 @@ use serde_json::json;
 use super::change::{Change, Changed, change};
 use super::context::Context;
 use super::fleet::{Fleet, bare, cloud, look};
-use super::{Failure, Status, record, walk};
+use super::{Failure, Status, record, secrets, walk};
 use crate::apply::Report;
 use crate::clock::human;
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
+use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
 use crate::model::release::{Invalid, Release};
 use crate::observe;
+use crate::plan::policy::{brought, govern};
 use crate::plan::{Plan, Wish, provision};
 use crate::registry::{self, Catalogue, Sources, Wanted};
 use crate::ui::{counted, table};
@@ -62,7 +64,8 @@ impl Deploy {
         let settings = Settings::load(&flags, &context.env, &context.cwd)?;
         settings.admin_networks()?;
         let client = cloud(&settings, context)?;
-        let command = Wished { deploy: &self, settings: &settings, client: &client };
+        let id = OpId::from_bytes(context.entropy.id());
+        let command = Wished { deploy: &self, settings: &settings, client: &client, id };
         if self.dry_run {
             let fleet = Fleet::find(&settings, context).await?;
             let plan = command.plan(&fleet, false, context).await?;
@@ -142,11 +145,13 @@ struct Wished<'a> {
     deploy: &'a Deploy,
     settings: &'a Settings,
     client: &'a Client,
+    /// By which servers know the policies that it brings.
+    id: OpId,
 }
 
 impl Change for Wished<'_> {
     async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
-        let Self { deploy, settings, client } = self;
+        let Self { deploy, settings, client, id } = self;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
         let mut seen = look(client, fleet, &zones).await?;
@@ -164,11 +169,18 @@ impl Change for Wished<'_> {
             public_key: &bare(&fleet.key.public_text()?),
             named_locations: &settings.named_locations,
         };
-        Ok(provision(wish, &seen)?)
+        let mut plan = provision(wish, &seen)?;
+        govern(&mut plan, &deploy.names, &settings.policies, id);
+        Ok(plan)
     }
 
-    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
-        if self.deploy.yes || plan.creates() == 0 { Ok(true) } else { agreed(plan, context) }
+    async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+        if !self.deploy.yes && plan.creates() > 0 && !agreed(plan, context)? {
+            return Ok(false);
+        }
+        // before a server is created for which they would be missing in the end
+        context.secrets = secrets::read(brought(plan), self.settings, context).await?;
+        Ok(true)
     }
 }
 

@@ -107,7 +107,7 @@ impl Change for Condemned<'_> {
         Ok(plan::destroy(instances, &others, destroy.all, &seen))
     }
 
-    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+    async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
         let names: Vec<InstanceName> = plan.instances.iter().map(|part| part.instance.name.clone()).collect();
         if self.destroy.yes { Ok(true) } else { agreed(&names, context) }
     }

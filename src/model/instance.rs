@@ -488,4 +488,59 @@ mod tests {
         assert!(Stage::Destroying(None).after(Outcome::Created(server(1))).is_err());
         assert!(Stage::Planned.after(Outcome::Deleted).is_err());
     }
+
+    fn governed(id: u8, tools: &str) -> Enacted {
+        let policy = toml::from_str(&format!("tools = '{tools}'")).unwrap();
+        let id = OpId::from_bytes([id; 8]);
+        Enacted { id, policy, secrets: Default::default(), stale: false, before: None }
+    }
+
+    fn instance() -> Instance {
+        let integrity = format!("sha512-{}==", "A".repeat(86));
+        let release = serde_json::json!({
+            "openclaw": "2026.9.6", "engines": ">=24", "integrity": integrity, "node": "24.21.0",
+        });
+        let spec = InstanceSpec {
+            server_type: "cx23".into(),
+            locations: vec!["fsn1".into()],
+            image: "debian-13".into(),
+            release: serde_json::from_value(release).unwrap(),
+            domain: None,
+            enacted: None,
+        };
+        let (name, created) = ("alice".parse().unwrap(), "2026-11-22T00:00:00Z".into());
+        Instance { name, spec, stage: Stage::Serving(server(1)), created }
+    }
+
+    #[test]
+    fn a_policy_that_is_taken_back_gives_way_to_the_one_before() {
+        let (first, second) = (governed(1, "minimal"), governed(2, "messaging"));
+        let mut alice = instance();
+        for outcome in [
+            Outcome::Enacted,
+            Outcome::Upheld(first.clone()),
+            Outcome::Upheld(second.clone()),
+            // once more, after a kill
+            Outcome::Upheld(second.clone()),
+        ] {
+            alice = alice.after(outcome).unwrap();
+        }
+        assert_eq!(alice.spec.enacted.as_ref().unwrap().policy, second.policy);
+        // not that of another change
+        alice = alice.after(Outcome::Repealed(OpId::from_bytes([9; 8]))).unwrap();
+        assert_eq!(alice.spec.enacted.as_ref().unwrap().policy, second.policy);
+        alice = alice.after(Outcome::Repealed(second.id)).unwrap();
+        assert_eq!(**alice.spec.enacted.as_ref().unwrap(), first);
+        alice = alice.after(Outcome::Repealed(first.id)).unwrap();
+        assert_eq!(alice.spec.enacted, None);
+    }
+
+    #[test]
+    fn who_goes_back_to_a_state_of_before_may_have_another_policy() {
+        let alice = instance().after(Outcome::Upheld(governed(1, "minimal"))).unwrap();
+        let older = { let mut release = alice.spec.release.clone(); release.openclaw = "2026.9.1".parse().unwrap(); release };
+        let same = alice.clone().after(Outcome::Kept(alice.spec.release.clone())).unwrap();
+        assert!(!same.spec.enacted.unwrap().stale);
+        assert!(alice.after(Outcome::Kept(older)).unwrap().spec.enacted.unwrap().stale);
+    }
 }

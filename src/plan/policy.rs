@@ -1,8 +1,13 @@
 //! What a policy says to OpenClaw, and what has to be said to go from one policy to another.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use crate::model::policy::{Channel, Policy, Profile, Provider, Rights, Sessions, Whose};
+use super::{InstancePlan, Plan, Step};
+use crate::model::fleet::OpId;
+use crate::model::name::InstanceName;
+use crate::model::policy::{Channel, Enactment, Policies, Policy, Profile, Provider, Rights, Sessions, Whose};
 
 /// Tools that no gateway of ours has: they run programs, see files, or act in other conversations. As in
 /// `templates/openclaw.json.hbs`, which is what a gateway is born with.
@@ -27,6 +32,27 @@ pub fn patch(old: &Policy, new: &Policy) -> Value {
     let mut patch = difference(&settings(old), &settings(new), &born());
     prune(&mut patch);
     patch
+}
+
+/// Adds to a deploy what brings these instances their policies, where they never had one: what they have is changed by its own
+/// command.
+pub fn govern(plan: &mut Plan, names: &[InstanceName], policies: &Policies, id: &OpId) {
+    for InstancePlan { instance, steps } in &mut plan.instances {
+        let policy = policies.of(&instance.name);
+        if names.contains(&instance.name) && instance.spec.enacted.is_none() && !policy.is_empty() {
+            let enactment = Box::new(Enactment { id: id.clone(), policy: policy.clone() });
+            steps.extend([Step::Enact(enactment.clone()), Step::Uphold(enactment, Duration::ZERO)]);
+        }
+    }
+}
+
+/// The policies that a plan brings.
+pub fn brought(plan: &Plan) -> impl Iterator<Item = &Policy> {
+    let steps = plan.instances.iter().flat_map(|part| &part.steps);
+    steps.filter_map(|step| match step {
+        Step::Enact(enactment) => Some(&enactment.policy),
+        _ => None,
+    })
 }
 
 /// What differs between two policies, in the words of the file; where nothing does, it is the secrets.

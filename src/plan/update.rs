@@ -143,6 +143,7 @@ fn not_kept(version: OpenClawVersion, seen: &Releases) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fleet::OpId;
     use crate::model::observed::Trial;
 
     fn release(version: &str) -> Release {
@@ -184,6 +185,17 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_brought_and_taken_back_by_its_change() {
+        let policies = toml::from_str("fleet.tools = 'minimal'\nown.bob.tools = 'messaging'").unwrap();
+        let change = Change::Policy { id: OpId::from_bytes([0; 8]), policies };
+        let calm = seen("2026.9.5", None, &[]);
+        assert_eq!(towards(&change, &calm), "enact uphold");
+        assert_eq!(from(&change, &calm), "repeal serve");
+        let said = towards(&change, &seen("2026.9.6", Some(("2026.9.5", "2026.9.6")), &[]));
+        assert!(said.starts_with("an update of it is not confirmed; "), "{said}");
+    }
+
+    #[test]
     fn a_release_is_gone_on_with_where_it_was_cut_off() {
         let update = Change::Release { release: release("2026.9.6") };
         let end = "bake keep relabel prune";
@@ -218,7 +230,8 @@ mod tests {
         let update = Change::Release { release: release("2026.9.6") };
         let kept = |change: &Change, seen: &Releases| {
             let recorded = release("2026.9.5");
-            let steps = forward(change, Turn { recorded: &recorded, seen, bake: BAKE }).unwrap();
+            let name = "alice".parse().unwrap();
+            let steps = forward(change, Turn { name: &name, recorded: &recorded, seen, bake: BAKE }).unwrap();
             steps.into_iter().find_map(|step| match step {
                 Step::Keep(_, sent) => Some(sent),
                 _ => None,
@@ -249,7 +262,8 @@ mod tests {
         let recorded = release("2026.9.5");
         let seen = seen("2026.9.5", None, &[]);
         let bakes = |seconds| {
-            let turn = Turn { recorded: &recorded, seen: &seen, bake: Duration::from_secs(seconds) };
+            let (name, bake) = ("alice".parse().unwrap(), Duration::from_secs(seconds));
+            let turn = Turn { name: &name, recorded: &recorded, seen: &seen, bake };
             forward(&Change::Release { release: release("2026.9.6") }, turn).unwrap()
         };
         for (bake, watched, dead_man) in [(0, 0, 120), (60, 60, 180), (86_400, 600, 720)] {

@@ -66,6 +66,11 @@ impl<'a> Operator<'a> {
         Running::start(command, file("out"), file("err"), &words.join(" "))
     }
 
+    /// Writes a file where the commands are run.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<()> {
+        std::fs::write(self.home.join(name), text).with_context(|| format!("writing {name}"))
+    }
+
     /// Starts a command that will stop at a point of a step.
     pub(crate) fn start_to(
         &self,

@@ -84,7 +84,7 @@ impl Change for Mending<'_> {
         Ok(result.plan)
     }
 
-    fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+    async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
         if self.yes { Ok(true) } else { agreed(plan, context) }
     }
 }

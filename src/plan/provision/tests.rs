@@ -28,6 +28,7 @@ fn instance(stage: Stage) -> Instance {
         image: "debian-13".into(),
         release: release.unwrap(),
         domain: None,
+        enacted: None,
     };
     Instance { name: "alice".parse().unwrap(), spec, stage, created: "2026-11-22T00:00:00Z".into() }
 }

@@ -19,6 +19,7 @@ pub(super) fn script() -> Result<String> {
          [[rule]]\nmatch = '^true 2026\\.9\\.5$'\nset = {{ version = '2026.9.5' }}\n\
          [[rule]]\nmatch = '^sh -c .apt-get -qq update && unattended'\nset = {{ reboot_required = 'yes' }}\n\
          [[rule]]\nmatch = '^systemd-run .*/setup$'\nset = {{ version = '{newest}' }}\ndo = 'set-up'\n\
+         [[fault]]\nkind = 'exec_fails'\nhosts = 'cb-*-lawless'\nmatch = 'sh look'\nstderr = 'no luck'\n\
          [[fault]]\nkind = 'broken'\nhosts = 'cb-*-broken'\npart = 'gate'\nafter = '1s'\nversion = '{NEW}'\nlog = 'no luck'\n"
     ))
 }
@@ -154,6 +155,24 @@ pub(super) fn updated_alice(operator: &Operator<'_>) -> Result<()> {
 
 /// Brings her to the new release.
 pub(super) const UPDATE: &[&str] = &["update", "alice", "--version", NEW, "--bake", "0s", "--yes"];
+
+/// What is to hold for all, with a secret.
+pub(super) fn policy(operator: &Operator<'_>) -> Result<()> {
+    operator.write("key", "sk-canary\n")?;
+    operator.write("clawberth.toml", "[policy]\ntools = 'minimal'\nproviders.openai.key = 'file:key'\n")
+}
+
+/// She was deployed before there was a policy.
+pub(super) fn ungoverned(operator: &Operator<'_>) -> Result<()> {
+    old_alice(operator)?;
+    policy(operator)
+}
+
+/// One whose gateway does not bear any policy.
+pub(super) fn lawless(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["deploy", "lawless", "--version", OLD, "--yes"])?;
+    policy(operator)
+}
 
 /// The server has kept the new release, and the state does not know.
 pub(super) fn cut_off_update(operator: &Operator<'_>) -> Result<()> {

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 18] = [
+const STEPS: [(&str, &str); 21] = [
     ("trust", "instance-id"),
     ("admit", "nft -f"),
     ("install", "/var/lib/clawberth/progress"),
@@ -38,6 +38,9 @@ const STEPS: [(&str, &str); 18] = [
     ("prune", "^\\S*update prune"),
     ("roll-back", "^\\S*update rollback"),
     ("revert", "^\\S*update revert"),
+    ("enact", " sh enact "),
+    ("uphold", " sh confirm "),
+    ("repeal", " sh repeal "),
     ("upgrade", "^sh -c .apt-get"),
     ("reboot", "systemctl reboot$"),
     ("reboot", "boot_id"),
@@ -102,6 +105,11 @@ impl HostCell {
                 "[[fault]]\nkind = 'broken'\npart = 'gate'\nafter = '1s'\nversion = '{NEW}'\nhosts = 'cb-*-{instance}'\n"
             );
         }
+        if step == Some("repeal") {
+            fault += &format!(
+                "[[fault]]\nkind = 'exec_fails'\nmatch = ' sh look '\nstderr = 'no luck'\nhosts = 'cb-*-{instance}'\n"
+            );
+        }
         let how_long = if lasts { "for ever" } else { "once" };
         let name = format!("hosts/{}/{kind} {how_long}", step.unwrap_or("any"));
         Self { name, instance, step, fault, lasts }
@@ -139,6 +147,10 @@ impl HostCell {
                 operator.ok(&to_new)?;
                 vec!["rollback", name, "--to", OLD, "--bake", "0s", "--yes"]
             }
+            Some("enact" | "uphold" | "repeal") => {
+                before::policy(operator)?;
+                vec!["apply", name, "--bake", "0s", "--yes"]
+            }
             Some("upgrade" | "reboot") => vec!["update", name, "--os", "--bake", "0s", "--yes"],
             Some(step) if update::has(step) => to_new,
             _ => deploy.to_vec(),
@@ -151,10 +163,15 @@ impl HostCell {
         if self.lasts || hangs { (PATIENCE, true) } else { (END, false) }
     }
 
+    /// Whether the step is one that takes back what was in vain.
+    fn is_in_vain(&self) -> bool {
+        matches!(self.step, Some("revert" | "repeal"))
+    }
+
     /// Whether a command of an update has met the fault.
     fn is_met(&self, cloud: &Cloud) -> Result<bool> {
-        // of a release that is no good beside it
-        let more = usize::from(self.step == Some("revert"));
+        // of what is no good beside it
+        let more = usize::from(self.is_in_vain());
         Ok(!self.is_update() || self.hits(cloud)? > more)
     }
 
@@ -184,7 +201,7 @@ impl HostCell {
 
     /// What has to be when all is over.
     fn holds(&self, again: &Ended, operator: &Operator<'_>) -> Result<()> {
-        let wanted = i32::from(self.step == Some("revert"));
+        let wanted = i32::from(self.is_in_vain());
         ensure!(again.code == Some(wanted), "{again}");
         let stages = operator.list()?;
         ensure!(
@@ -195,6 +212,8 @@ impl HostCell {
             Some("upgrade" | "reboot" | "roll-back" | "revert") => {
                 update::runs(&self.instance, OLD, operator)
             }
+            Some("enact" | "uphold") => update::is_governed(&self.instance, operator),
+            Some("repeal") => update::is_ungoverned(&self.instance, operator),
             Some(step) if update::has(step) => update::runs(&self.instance, NEW, operator),
             _ => Ok(()),
         }

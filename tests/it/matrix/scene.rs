@@ -33,6 +33,10 @@ enum Goal {
     Upgraded(&'static str),
     /// An update in vain: it serves the old release.
     Stays(&'static str),
+    /// The policy of the file holds.
+    Governed(&'static str),
+    /// A policy in vain: what was before it holds.
+    Ungoverned(&'static str),
 }
 
 /// What is done, unattended, after a command was killed or failed.
@@ -154,6 +158,27 @@ pub(super) const SCENES: &[Scene] = &[
         variables: NO_VARIABLES,
         goal: Goal::Upgraded("alice"),
     },
+    Scene {
+        name: "policy",
+        before: before::ungoverned,
+        command: &["apply", "alice", "--bake", "0s", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Governed("alice"),
+    },
+    Scene {
+        name: "policy-in-vain",
+        before: before::lawless,
+        command: &["apply", "lawless", "--bake", "0s", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Ungoverned("lawless"),
+    },
+    Scene {
+        name: "deploy-with-a-policy",
+        before: before::policy,
+        command: &["deploy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Governed("alice"),
+    },
     Scene::reconcile("update-that-was-cut-off", before::cut_off_update),
     Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),
@@ -185,14 +210,17 @@ impl Scene {
 
     /// The code with which its command ends.
     pub(super) fn code(&self) -> i32 {
-        i32::from(matches!(self.goal, Goal::Stays(_)))
+        i32::from(matches!(self.goal, Goal::Stays(_) | Goal::Ungoverned(_)))
     }
 
     /// The same once more; a rollout that is not over is gone on with.
     fn again(&self, operator: &Operator<'_>) -> Result<Ended> {
         match self.goal {
             Goal::Serve(_) | Goal::Gone(_) | Goal::NoDrift => operator.run(self.command, self.variables),
-            Goal::Runs(..) | Goal::Upgraded(_) | Goal::Stays(_) => {
+            Goal::Governed(_) if self.command.first() == Some(&"deploy") => {
+                operator.run(self.command, self.variables)
+            }
+            Goal::Runs(..) | Goal::Upgraded(_) | Goal::Stays(_) | Goal::Governed(_) | Goal::Ungoverned(_) => {
                 update::go_on(self.command, self.variables, operator)
             }
         }
@@ -234,6 +262,14 @@ impl Scene {
                 update::runs(name, OLD, operator).with_context(|| ended.to_string())?;
                 let left = operator.run(&["reconcile"], self.variables)?;
                 ensure!(left.code == Some(0), "{left}after {ended}");
+            }
+            (Goal::Governed(name), None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                update::is_governed(name, operator).with_context(|| ended.to_string())?;
+            }
+            (Goal::Ungoverned(name), None) => {
+                ensure!(ended.code == Some(1), "{ended}");
+                update::is_ungoverned(name, operator).with_context(|| ended.to_string())?;
             }
             (Goal::NoDrift, None) | (_, Some(_)) => {
                 ensure!(ended.code == Some(0), "{ended}");

@@ -9,7 +9,7 @@ pub(super) const OLD: &str = "2026.9.5";
 pub(super) const NEW: &str = "2026.9.6";
 
 /// What is taken in updates only.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 17] = [
     "equip",
     "survey",
     "stage",
@@ -24,6 +24,9 @@ const STEPS: [&str; 14] = [
     "settle",
     "upgrade",
     "reboot",
+    "enact",
+    "uphold",
+    "repeal",
 ];
 
 /// Whether a step belongs to updates.
@@ -63,6 +66,26 @@ pub(super) fn was_done_once(name: &str, what: &str, operator: &Operator<'_>) -> 
     let updates = operator.ok(&["ssh", name, "--", "clawberth-lab", "updates"])?;
     let times = updates.lines().filter(|line| line.ends_with(what)).count();
     ensure!(times == 1, "{what} {times} times:\n{updates}");
+    Ok(())
+}
+
+/// Sees that the policy of the file holds, by the state and on its server.
+pub(super) fn is_governed(name: &str, operator: &Operator<'_>) -> Result<()> {
+    let access = operator.ok(&["access", name, "--json"])?;
+    let said: Value = serde_json::from_str(&access)?;
+    ensure!(said[0]["as_in_the_file"] == true && said[0]["policy"]["tools"] == "minimal", "{access}");
+    let change = operator.ok(&["ssh", name, "--", "clawberth-lab", "policy"])?;
+    ensure!(!change.contains("before"), "{change}");
+    Ok(())
+}
+
+/// Sees that no policy holds, and that one was taken back.
+pub(super) fn is_ungoverned(name: &str, operator: &Operator<'_>) -> Result<()> {
+    let access = operator.ok(&["access", name, "--json"])?;
+    let said: Value = serde_json::from_str(&access)?;
+    ensure!(said[0]["policy"] == serde_json::json!({}), "{access}");
+    let change = operator.ok(&["ssh", name, "--", "clawberth-lab", "policy"])?;
+    ensure!(change.starts_with("before "), "{change}");
     Ok(())
 }
 

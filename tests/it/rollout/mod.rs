@@ -5,3 +5,4 @@ mod choice;
 mod control;
 mod fleet;
 mod killed;
+mod policy;
