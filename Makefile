@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: audit-matrix demo demo-update test test-update torture conformance bench check build setup setup-tests clean
+.PHONY: audit-matrix demo demo-update test test-policy test-update torture conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -20,6 +20,10 @@ test: setup-tests ## everything; the real machines need root
 test-update: setup-tests ## an update part by part, and releases broken in all ways, each on a real machine; not in CI
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::rolling machines::update machines::broken
+
+test-policy: setup-tests ## who may write and what with, in force in a real gateway; not in CI
+	$(CARGO) build --locked
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture machines::policy
 
 audit-matrix: setup-tests ## breaks each promise on a real machine, and sees the audit say so; twenty minutes, not in CI
 	$(CARGO) build --locked

@@ -26,13 +26,17 @@ metadata() {
 configuration() {
 	as openclaw /opt/node/current/bin/node -e '
 		const fs = require("node:fs"), crypto = require("node:crypto");
-		const { gateway, session, agents, tools, commands, skills, browser, telemetry, update } =
+		const { gateway, session, agents, tools, commands, skills, browser, telemetry, update, channels, models } =
 			JSON.parse(fs.readFileSync(process.argv[1] + "/.openclaw/openclaw.json"));
 		const { token, password, ...auth } = gateway.auth;
+		// where a secret is may be told, not what it is
+		const hidden = (key, value) => (/key|token|secret|password/i.test(key) && typeof value === "string" ? "hidden" : value);
+		const of = (object, names) => Object.fromEntries(names.map((name) => [name, object?.[name]]));
 		console.log("config=" + JSON.stringify({
 			gateway: { ...gateway, auth, remote: undefined }, session, tools, commands, skills, browser, telemetry, update,
-			agents: { defaults: { skills: agents?.defaults?.skills, sandbox: agents?.defaults?.sandbox?.mode } },
-		}));
+			agents: { defaults: { ...of(agents?.defaults, ["skills", "model", "modelPolicy"]), sandbox: agents?.defaults?.sandbox?.mode } },
+			channels, models,
+		}, hidden));
 		const secret = JSON.parse(fs.readFileSync(process.argv[1] + "/secrets.json")).gateway.token;
 		console.log("token=" + crypto.createHmac("sha256", "clawberth audit").update(secret).digest("hex"));
 		fetch("http://127.0.0.1:18789/__openclaw/control-ui-config.json", { headers: { authorization: "Bearer " + secret } })

@@ -97,6 +97,8 @@ promises! {
     /// Seen in the gateway's configuration.
     Skills = "skills", "no skills but those that were allowed";
     /// Seen in the gateway's configuration.
+    Policy = "policy", "who may write, models, tools and skills are as its policy says";
+    /// Seen in the gateway's configuration.
     Telemetry = "telemetry", "it reports nothing, and does not update itself";
     /// Asked of the gateway.
     Devices = "devices", "no device waits for approval, and no node is paired";

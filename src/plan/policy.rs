@@ -67,8 +67,28 @@ pub fn changes(old: &Policy, new: &Policy) -> Vec<String> {
     if all.is_empty() { vec!["secrets".to_owned()] } else { all }
 }
 
+/// What a configuration says otherwise than a policy, by its places.
+pub fn broken(policy: &Policy, config: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    compare(&settings(policy), config, "", &mut wrong);
+    wrong
+}
+
+fn compare(wanted: &Value, is: &Value, place: &str, wrong: &mut Vec<String>) {
+    match wanted.as_object() {
+        Some(object) => {
+            for (key, wanted) in object {
+                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                compare(wanted, is.get(key).unwrap_or(&Value::Null), &place, wrong);
+            }
+        }
+        None if wanted != is => wrong.push(format!("{place} is {is}")),
+        None => {}
+    }
+}
+
 /// What a policy sets. Objects that more than one key may be in are always there, so that none of them is ever removed as a whole.
-fn settings(policy: &Policy) -> Value {
+pub(super) fn settings(policy: &Policy) -> Value {
     let mut set = json!({
         "agents": { "defaults": {} }, "channels": {}, "commands": {}, "models": { "providers": {} }, "session": {},
         "skills": {}, "tools": { "toolsBySender": {} },
@@ -323,6 +343,19 @@ mod tests {
         assert_eq!(senders["*"]["deny"], json!(CHANGING));
         let said = going("", &format!("{owner}\nsenders = {{ '*' = 'none' }}"));
         assert_eq!(said["tools"]["toolsBySender"], json!({ "*": { "allow": null, "deny": ["*"] } }));
+    }
+
+    #[test]
+    fn what_a_configuration_says_otherwise_is_named_by_its_place() {
+        let policy = policy("sessions = 'per-peer'\nproviders.openai.key = 'env:K'\nmodel = 'openai/x'");
+        let mut config = settings(&policy);
+        assert_eq!(broken(&policy, &config), [""; 0]);
+        config["session"]["dmScope"] = json!("main");
+        config["models"]["providers"]["openai"]["apiKey"] = json!("sk-1");
+        config["more"] = json!(1);
+        let said = broken(&policy, &config);
+        assert_eq!(said.len(), 2);
+        assert_eq!(said[1], "session.dmScope is \"main\"");
     }
 
     #[test]

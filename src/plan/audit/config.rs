@@ -6,14 +6,16 @@ use super::{Expected, Judge, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
 use crate::model::flaw;
 use crate::model::release::OpenClawVersion;
+use crate::plan::policy::{broken, settings as settings_of};
 
 /// What is judged here, and how.
 pub(super) const JUDGES: &[Judge] = &[
     (Promise::Auth, |_, facts| settings(facts, &auth())),
     (Promise::Origins, |expected, facts| settings(facts, &origins(expected))),
-    (Promise::Sessions, |_, facts| settings(facts, &sessions())),
-    (Promise::Shell, |_, facts| settings(facts, &shell())),
-    (Promise::Skills, |_, facts| settings(facts, &skills())),
+    (Promise::Sessions, |expected, facts| settings(facts, &governed(expected, sessions()))),
+    (Promise::Shell, |expected, facts| settings(facts, &governed(expected, shell()))),
+    (Promise::Skills, |expected, facts| settings(facts, &governed(expected, skills()))),
+    (Promise::Policy, policy),
     (Promise::Telemetry, |_, facts| settings(facts, &telemetry())),
     (Promise::Devices, |_, facts| devices(facts)),
     (Promise::OwnAudit, |_, facts| own_audit(facts)),
@@ -23,9 +25,40 @@ pub(super) const JUDGES: &[Judge] = &[
 /// What must be set, by its place.
 type Wanted = (&'static str, Value);
 
+fn config(facts: &Facts) -> Option<Value> {
+    facts.one("config").and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// What a policy sets is wanted as it sets it.
+fn governed(expected: &Expected<'_>, wanted: Vec<Wanted>) -> Vec<Wanted> {
+    let Some(enacted) = &expected.instance.spec.enacted else { return wanted };
+    let set = settings_of(&enacted.policy);
+    let by_policy = |(place, usual): Wanted| {
+        let said = set.pointer(&pointer(place)).cloned();
+        (place, said.unwrap_or(usual))
+    };
+    wanted.into_iter().map(by_policy).collect()
+}
+
+fn policy(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let Some(enacted) = &expected.instance.spec.enacted else {
+        return Verdict::Holds("it has none, and is as it was born".to_owned());
+    };
+    match config(facts) {
+        _ if enacted.stale => {
+            Verdict::Fails("the gateway went back to an earlier time since it was brought".to_owned())
+        }
+        Some(config) => nothing(broken(&enacted.policy, &config), "the gateway's configuration says the same"),
+        None => Verdict::Fails("the configuration cannot be read".to_owned()),
+    }
+}
+
+fn pointer(place: &str) -> String {
+    format!("/{}", place.replace('.', "/"))
+}
+
 fn settings(facts: &Facts, wanted: &[Wanted]) -> Verdict {
-    let config: Option<Value> = facts.one("config").and_then(|text| serde_json::from_str(text).ok());
-    match config {
+    match config(facts) {
         Some(config) => {
             nothing(wanted.iter().filter_map(|one| differs(&config, one)).collect(), sure(wanted))
         }
@@ -34,7 +67,7 @@ fn settings(facts: &Facts, wanted: &[Wanted]) -> Verdict {
 }
 
 fn differs(config: &Value, (place, wanted): &Wanted) -> Option<String> {
-    let is = config.pointer(&format!("/{}", place.replace('.', "/"))).unwrap_or(&Value::Null);
+    let is = config.pointer(&pointer(place)).unwrap_or(&Value::Null);
     (is != wanted).then(|| format!("{place} is {is}"))
 }
 

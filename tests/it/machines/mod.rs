@@ -11,6 +11,7 @@ mod inside;
 mod named;
 mod pair;
 mod parts;
+mod policy;
 mod ports;
 mod probe;
 mod rolling;

@@ -1,0 +1,57 @@
+// Plays Telegram (28998) and a model (28999) on a server's own loopback. POST /push: somebody writes. GET /seen: what the model was
+// asked, and what the bot has answered.
+const http = require("node:http");
+const updates = [], asked = [], sent = [];
+const bot = { id: 999, is_bot: true, first_name: "Claw", username: "claw_bot", can_join_groups: true, can_read_all_group_messages: true };
+
+function serve(port, answer) {
+	http.createServer((request, response) => {
+		let text = "";
+		request.on("data", (part) => (text += part));
+		request.on("end", () => {
+			let body = {};
+			try { body = JSON.parse(text || "{}"); } catch {}
+			answer(request, body, response);
+		});
+	}).listen(port, "127.0.0.1");
+}
+
+const json = (response, value) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+
+serve(28998, async (request, body, response) => {
+	const method = request.url.split("/").pop().split("?")[0];
+	const ok = (result) => json(response, { ok: true, result });
+	if (method === "push") {
+		updates.push({ update_id: 1000 + updates.length, message: { ...body, message_id: 1000 + updates.length, date: Math.floor(Date.now() / 1000) } });
+		return ok(true);
+	}
+	if (method === "seen") return json(response, { asked, sent });
+	if (method === "getUpdates") {
+		const late = Date.now() + 5000;
+		let next = [];
+		while ((next = updates.filter((one) => one.update_id >= (body.offset || 0))).length === 0 && Date.now() < late) {
+			await new Promise((done) => setTimeout(done, 100));
+		}
+		return ok(next);
+	}
+	if (method === "getMe") return ok(bot);
+	if (method === "getChatMember") return ok({ status: "member", user: bot });
+	if (method === "getChat") return ok({ id: body.chat_id, type: "group", title: "g" });
+	if (method === "sendMessage" || method === "editMessageText") {
+		sent.push({ to: String(body.chat_id), token: request.url.split("/")[1], text: body.text });
+		return ok({ message_id: sent.length, date: Math.floor(Date.now() / 1000), chat: { id: body.chat_id, type: "private" }, text: body.text || "" });
+	}
+	ok(true);
+});
+
+serve(28999, (request, body, response) => {
+	if (request.method === "GET") return json(response, { object: "list", data: [{ id: "small", object: "model" }] });
+	asked.push({
+		path: request.url, key: request.headers.authorization, model: body.model,
+		tools: (body.tools || []).map((tool) => tool.function?.name), said: JSON.stringify(body.messages || []),
+	});
+	const chunk = (delta, end) =>
+		`data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", created: 1, model: "small", choices: [{ index: 0, delta, finish_reason: end }] })}\n\n`;
+	response.writeHead(200, { "content-type": "text/event-stream" });
+	response.end(chunk({ role: "assistant", content: `answer ${asked.length}` }, null) + chunk({}, "stop") + "data: [DONE]\n\n");
+});
