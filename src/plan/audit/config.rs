@@ -41,15 +41,15 @@ fn governed(expected: &Expected<'_>, wanted: Vec<Wanted>) -> Vec<Wanted> {
 }
 
 fn policy(expected: &Expected<'_>, facts: &Facts) -> Verdict {
-    let Some(enacted) = &expected.instance.spec.enacted else {
-        return Verdict::Holds("it has none, and is as it was born".to_owned());
-    };
-    match config(facts) {
-        _ if enacted.stale => {
+    match (config(facts), &expected.instance.spec.enacted) {
+        (None, _) => Verdict::Fails("the configuration cannot be read".to_owned()),
+        (Some(_), None) => Verdict::Holds("it has none, and is as it was born".to_owned()),
+        (Some(_), Some(enacted)) if enacted.stale => {
             Verdict::Fails("the gateway went back to an earlier time since it was brought".to_owned())
         }
-        Some(config) => nothing(broken(&enacted.policy, &config), "the gateway's configuration says the same"),
-        None => Verdict::Fails("the configuration cannot be read".to_owned()),
+        (Some(config), Some(enacted)) => {
+            nothing(broken(&enacted.policy, &config), "the gateway's configuration says the same")
+        }
     }
 }
 

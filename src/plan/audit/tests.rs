@@ -4,8 +4,10 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::model::flaw::Flaw;
+use crate::model::fleet::OpId;
 use crate::model::instance::{InstanceSpec, Server, Stage};
 use crate::model::observed::{CloudFirewall, CloudServer, firewall_rules};
+use crate::model::policy::Enacted;
 
 /// As a server told it.
 const HEALTHY: &str = include_str!("healthy.txt");
@@ -269,6 +271,30 @@ fn outside_the_eu_only_where_the_operator_says_so() {
     world.server().location = "ash".into();
     world.named = vec!["ash".into()];
     assert_eq!(world.broken(HEALTHY), [""; 0]);
+}
+
+#[test]
+fn what_a_policy_sets_is_wanted_so_and_nothing_else() {
+    let mut world = World::new();
+    let policy = toml::from_str("tools = 'minimal'\nskills = ['weather']").unwrap();
+    let (id, secrets) = (OpId::from_bytes([0; 8]), BTreeMap::new());
+    let enacted = Enacted { id, policy, secrets, stale: false, before: None };
+    world.alice.spec.enacted = Some(Box::new(enacted));
+    let broken = world.broken(HEALTHY);
+    assert_eq!(broken.len(), 3, "{broken:?}");
+    assert!(broken[0].starts_with("fail shell: tools.profile is"), "{broken:?}");
+    let governed = HEALTHY
+        .replace("\"profile\":\"messaging\"", "\"profile\":\"minimal\"")
+        .replace("\"skills\":[]", "\"skills\":[\"weather\"]")
+        .replace("\"allowBundled\":[]", "\"allowBundled\":[\"weather\"]");
+    assert_eq!(world.broken(&governed), [""; 0]);
+    if let Some(enacted) = &mut world.alice.spec.enacted {
+        enacted.stale = true;
+    }
+    assert_eq!(
+        world.broken(&governed),
+        ["fail policy: the gateway went back to an earlier time since it was brought"]
+    );
 }
 
 #[test]

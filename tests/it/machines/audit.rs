@@ -210,6 +210,12 @@ const BREAKS: &[Break] = &[
         &["skills"]
     ),
     setting!(
+        "a tool is there that the policy takes away",
+        "{ tools: { deny: [\"group:automation\"] } }",
+        "{ tools: { deny: [\"group:automation\", \"group:runtime\", \"group:fs\", \"sessions_spawn\", \"sessions_send\", \"web_fetch\"] } }",
+        &["policy"]
+    ),
+    setting!(
         "it reports home",
         "{ telemetry: { enabled: true } }",
         "{ telemetry: { enabled: false } }",
@@ -228,6 +234,8 @@ const BREAKS: &[Break] = &[
 fn each_break_fails_exactly_its_own_line() {
     let Some(bed) = Bed::up() else { return };
     bed.ok(&["deploy", NAME, OTHER, "--yes"]);
+    std::fs::write(bed.scratch("clawberth.toml"), "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n").unwrap();
+    bed.ok(&["apply", NAME, "--bake", "0s", "--yes"]);
     let secrets = bed.on(OTHER, "cat /var/lib/openclaw/secrets.json");
     bed.on(NAME, &format!("umask 077; echo '{}' >/root/others.json", secrets.trim()));
     assert_eq!(broken(&bed), BTreeSet::new(), "on a fresh server all holds");
