@@ -91,6 +91,10 @@ pub(super) async fn repeal(id: &OpId, instance: &Instance, world: &World) -> Res
 
 fn ended(part: Part, output: &Output) -> Result<()> {
     let why = output.stderr.trim();
-    ensure!(output.status == 0, "{part}: {}", if why.is_empty() { "the server does not say why" } else { why });
+    ensure!(
+        output.status == 0,
+        "{part}: {}",
+        if why.is_empty() { "the server does not say why" } else { why }
+    );
     Ok(())
 }

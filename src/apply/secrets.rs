@@ -76,7 +76,8 @@ mod tests {
         let policy: Policy = toml::from_str("providers.openai.key = 'env:K'").unwrap();
         let pair = |seed| Entropy::seeded(seed).with(|rng| KeyPair::generate(rng, "").unwrap());
         let (ours, other) = (pair(1), pair(2));
-        let mark = |value: &str, key: &KeyPair| secrets(value, key).marks(&policy).unwrap()["/model/openai"].clone();
+        let mark =
+            |value: &str, key: &KeyPair| secrets(value, key).marks(&policy).unwrap()["/model/openai"].clone();
         let one = mark("sk-1", &ours);
         assert_eq!((one.len(), &one), (32, &mark("sk-1", &ours)));
         assert_ne!(one, mark("sk-2", &ours));

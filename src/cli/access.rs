@@ -146,10 +146,14 @@ fn shared(instances: &[Instance]) -> BTreeMap<InstanceName, Vec<String>> {
     let mut shared: BTreeMap<InstanceName, Vec<String>> = BTreeMap::new();
     for holders in of_mark.values().filter(|holders| holders.len() > 1) {
         for (name, place) in holders {
-            let others = holders.iter().filter(|(other, _)| other != name).map(|(other, _)| other.to_string());
+            let others =
+                holders.iter().filter(|(other, _)| other != name).map(|(other, _)| other.to_string());
             let others: Vec<String> = others.collect();
             if !others.is_empty() {
-                shared.entry((*name).clone()).or_default().push(format!("{place} with {}", others.join(", ")));
+                shared
+                    .entry((*name).clone())
+                    .or_default()
+                    .push(format!("{place} with {}", others.join(", ")));
             }
         }
     }

@@ -27,12 +27,15 @@ pub(super) async fn read<'a>(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<BTreeMap<Source, Secret>, Failure> {
-    let sources: BTreeSet<&Source> = policies.flat_map(|policy| policy.secrets().map(|(_, source)| source)).collect();
+    let sources: BTreeSet<&Source> =
+        policies.flat_map(|policy| policy.secrets().map(|(_, source)| source)).collect();
     let folder = settings.folder.clone().unwrap_or_else(|| context.cwd.clone());
     let mut secrets = BTreeMap::new();
     for source in sources {
         let text = match source {
-            Source::Environment(name) => context.env.get(name).map(str::to_owned).ok_or_else(|| missing(source, "it is not set"))?,
+            Source::Environment(name) => {
+                context.env.get(name).map(str::to_owned).ok_or_else(|| missing(source, "it is not set"))?
+            }
             Source::File(path) => file(source, &at(path, &folder, context))?,
             Source::Command(command) => said(source, command, &folder).await?,
             Source::Prompt(words) => context
@@ -80,9 +83,13 @@ async fn said(source: &Source, command: &str, folder: &Path) -> Result<String, F
 fn missing(source: &Source, why: &str) -> Refusal {
     let hint = match source {
         Source::Environment(name) => format!("`export {name}=…`, or name another source in clawberth.toml"),
-        Source::File(_) => "put the secret into that file, as its first line, for you alone (chmod 600)".to_owned(),
+        Source::File(_) => {
+            "put the secret into that file, as its first line, for you alone (chmod 600)".to_owned()
+        }
         Source::Command(_) => "run that command by hand, and see what it says".to_owned(),
-        Source::Prompt(_) => "run clawberth on a terminal, or name another source in clawberth.toml".to_owned(),
+        Source::Prompt(_) => {
+            "run clawberth on a terminal, or name another source in clawberth.toml".to_owned()
+        }
     };
     Refusal::new(format!("the secret {source} cannot be read"), hint).because(why)
 }

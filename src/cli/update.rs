@@ -62,7 +62,7 @@ impl Update {
                     false => Change::Release { release: deploy::choose(&settings, context).await? },
                 };
                 let (which, how) = (&self.which, &self.how);
-                let change = Wanted::Change(change);
+                let change = Wanted::Change(Box::new(change));
                 begin(Begin { which, how, settings: &settings, change }, context).await
             }
         }

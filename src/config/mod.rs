@@ -86,7 +86,8 @@ impl Settings {
     /// [`Refusal`], naming the file or variable and the value.
     pub fn load(flags: &Flags, env: &Environment, cwd: &Path) -> Result<Self, Refusal> {
         let mut file = File::load(flags.config.as_deref(), env, cwd)?;
-        let policies = policy::policies(std::mem::take(&mut file.policy), std::mem::take(&mut file.instance))?;
+        let policies =
+            policy::policies(std::mem::take(&mut file.policy), std::mem::take(&mut file.instance))?;
         let folder = file.folder.take();
         let admin_networks = admin_networks(&file, env)?;
         let named_locations = env.list("CLAWBERTH_LOCATIONS").or(file.locations).unwrap_or_default();

@@ -18,7 +18,8 @@ pub(super) fn policies(
     for (name, entry) in instances {
         let place = format!("[instance.{name}.policy]");
         let name: InstanceName = name.parse().map_err(|why| {
-            Refusal::new(format!("{place} is for no instance"), "name it as `clawberth list` does").because(why)
+            Refusal::new(format!("{place} is for no instance"), "name it as `clawberth list` does")
+                .because(why)
         })?;
         own.insert(name, policy(&place, over(fleet.clone(), entry.policy))?);
     }

@@ -538,7 +538,11 @@ mod tests {
     #[test]
     fn who_goes_back_to_a_state_of_before_may_have_another_policy() {
         let alice = instance().after(Outcome::Upheld(governed(1, "minimal"))).unwrap();
-        let older = { let mut release = alice.spec.release.clone(); release.openclaw = "2026.9.1".parse().unwrap(); release };
+        let older = {
+            let mut release = alice.spec.release.clone();
+            release.openclaw = "2026.9.1".parse().unwrap();
+            release
+        };
         let same = alice.clone().after(Outcome::Kept(alice.spec.release.clone())).unwrap();
         assert!(!same.spec.enacted.unwrap().stale);
         assert!(alice.after(Outcome::Kept(older)).unwrap().spec.enacted.unwrap().stale);

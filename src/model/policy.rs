@@ -105,19 +105,22 @@ impl Policy {
         for (kind, channel) in &self.channels {
             channel.check(*kind)?;
         }
-        let whom = self.senders.keys().filter_map(Whose::sender).chain(&self.owners);
-        for sender in whom.filter(|sender| !self.channels.contains_key(&sender.channel)) {
-            let hint = format!("add [policy.channels.{}]", sender.channel);
-            return Err(Refusal::new(format!("{sender} writes on a channel that is not there"), hint));
+        let mut whom = self.senders.keys().filter_map(Whose::sender).chain(&self.owners);
+        match whom.find(|sender| !self.channels.contains_key(&sender.channel)) {
+            Some(sender) => {
+                let hint = format!("add [policy.channels.{}]", sender.channel);
+                Err(Refusal::new(format!("{sender} writes on a channel that is not there"), hint))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Every model that may answer, the first one first, each once.
     pub fn all_models(&self) -> impl Iterator<Item = &ModelName> {
-        let all: Vec<&ModelName> =
-            self.model.iter().chain(&self.fallbacks).chain(&self.models).collect();
-        let first = |(place, model): &(usize, &ModelName)| all.iter().position(|other| other == model) == Some(*place);
+        let all: Vec<&ModelName> = self.model.iter().chain(&self.fallbacks).chain(&self.models).collect();
+        let first = |(place, model): &(usize, &ModelName)| {
+            all.iter().position(|other| other == model) == Some(*place)
+        };
         let once: Vec<&ModelName> =
             all.iter().copied().enumerate().filter(first).map(|(_, model)| model).collect();
         once.into_iter()
@@ -125,10 +128,12 @@ impl Policy {
 
     /// Every secret that it needs: its place in the server's file, and where it comes from.
     pub fn secrets(&self) -> impl Iterator<Item = (String, &Source)> {
-        let models = self.providers.iter().filter_map(|(name, provider)| {
-            Some((format!("/model/{name}"), provider.key.as_ref()?))
-        });
-        let channels = self.channels.iter().map(|(kind, channel)| (format!("/channel/{kind}"), &channel.token));
+        let models = self
+            .providers
+            .iter()
+            .filter_map(|(name, provider)| Some((format!("/model/{name}"), provider.key.as_ref()?)));
+        let channels =
+            self.channels.iter().map(|(kind, channel)| (format!("/channel/{kind}"), &channel.token));
         models.chain(channels)
     }
 }
@@ -174,8 +179,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&Policy::default()).unwrap(), "{}");
         let models: Vec<String> = whole.all_models().map(ToString::to_string).collect();
         assert_eq!(models, ["anthropic/claude-sonnet-4-5", "local/small", "anthropic/claude-opus-4-6"]);
-        let secrets: Vec<String> = whole.secrets().map(|(place, source)| format!("{place} {source}")).collect();
-        assert_eq!(secrets, ["/model/anthropic env:ANTHROPIC_API_KEY", "/channel/telegram file:telegram.token"]);
+        let secrets: Vec<String> =
+            whole.secrets().map(|(place, source)| format!("{place} {source}")).collect();
+        assert_eq!(
+            secrets,
+            ["/model/anthropic env:ANTHROPIC_API_KEY", "/channel/telegram file:telegram.token"]
+        );
     }
 
     #[test]
@@ -187,7 +196,10 @@ mod tests {
             ),
             ("providers.anthropic = {}", "anthropic is not asked without a key; give"),
             ("providers.mine = {}", "nobody knows where mine is; give"),
-            ("owners = ['telegram:1']", "telegram:1 writes on a channel that is not there; add [policy.channels.telegram]"),
+            (
+                "owners = ['telegram:1']",
+                "telegram:1 writes on a channel that is not there; add [policy.channels.telegram]",
+            ),
             (
                 "channels.telegram = { token = 'env:T', allow = ['*'], deny = ['1'] }",
                 "everybody may write on telegram, and some may not; ",

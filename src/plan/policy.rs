@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{InstancePlan, Plan, Step};
 use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
-use crate::model::policy::{Channel, Enactment, Policies, Policy, Profile, Provider, Rights, Sessions, Whose};
+use crate::model::policy::{
+    Channel, Enactment, Policies, Policy, Profile, Provider, Rights, Sessions, Whose,
+};
 
 /// Tools that no gateway of ours has: they run programs, see files, or act in other conversations. As in
 /// `templates/openclaw.json.hbs`, which is what a gateway is born with.
@@ -105,7 +107,10 @@ pub(super) fn settings(policy: &Policy) -> Value {
     let models: Vec<String> = policy.all_models().map(ToString::to_string).collect();
     if let Some(model) = &policy.model {
         let fallbacks: Vec<String> = policy.fallbacks.iter().map(ToString::to_string).collect();
-        put(&["agents", "defaults", "model"], json!({ "primary": model.to_string(), "fallbacks": fallbacks }));
+        put(
+            &["agents", "defaults", "model"],
+            json!({ "primary": model.to_string(), "fallbacks": fallbacks }),
+        );
     }
     if !models.is_empty() {
         put(&["agents", "defaults", "modelPolicy", "allow"], json!(models));
@@ -271,9 +276,13 @@ mod tests {
     fn what_a_gateway_is_born_with_is_what_its_template_says() {
         let template = include_str!("../../templates/openclaw.json.hbs");
         let template: Value = serde_json::from_str(template).unwrap();
-        for place in
-            ["/agents/defaults/skills", "/session/dmScope", "/skills/allowBundled", "/tools/profile", "/tools/deny"]
-        {
+        for place in [
+            "/agents/defaults/skills",
+            "/session/dmScope",
+            "/skills/allowBundled",
+            "/tools/profile",
+            "/tools/deny",
+        ] {
             assert_eq!(born().pointer(place), template.pointer(place), "{place}");
         }
     }
@@ -295,7 +304,8 @@ mod tests {
                 "tools": { "profile": "messaging", "deny": NEVER },
             })
         );
-        let with = "channels.telegram = { token = 'env:T' }\nproviders.openai.key = 'env:K'\nmodel = 'openai/x'";
+        let with =
+            "channels.telegram = { token = 'env:T' }\nproviders.openai.key = 'env:K'\nmodel = 'openai/x'";
         assert_eq!(
             going(with, ""),
             json!({
@@ -318,7 +328,10 @@ mod tests {
         assert_eq!(named["groupPolicy"], "allowlist");
         assert_eq!(named["groupAllowFrom"], json!(["1"]));
         assert_eq!(named["groups"], json!({ "-5": { "requireMention": true } }));
-        assert_eq!(named["botToken"], json!({ "source": "file", "provider": "host", "id": "/channel/telegram" }));
+        assert_eq!(
+            named["botToken"],
+            json!({ "source": "file", "provider": "host", "id": "/channel/telegram" })
+        );
         assert_eq!(telegram("allow = []")["dmPolicy"], "pairing");
         assert_eq!(telegram("allow = ['*']")["dmPolicy"], "open");
         assert_eq!(telegram("groups = []")["groupPolicy"], "disabled");
@@ -329,7 +342,10 @@ mod tests {
         let old = "channels.telegram = { token = 'env:T', groups = ['-5', '-6'] }\nsenders = { '*' = 'none', 'telegram:1' = 'full' }";
         let new = "channels.telegram = { token = 'env:T', groups = ['-6'] }\nsenders = { '*' = 'read-only' }";
         let patch = going(old, new);
-        assert_eq!(patch["channels"]["telegram"]["groups"], json!({ "-5": null, "-6": { "requireMention": true } }));
+        assert_eq!(
+            patch["channels"]["telegram"]["groups"],
+            json!({ "-5": null, "-6": { "requireMention": true } })
+        );
         let others = json!({ "allow": null, "deny": CHANGING });
         assert_eq!(patch["tools"]["toolsBySender"], json!({ "*": others, "channel:telegram:1": null }));
     }
@@ -368,7 +384,10 @@ mod tests {
         assert_eq!(defaults["model"], json!({ "primary": "anthropic/a", "fallbacks": ["local/b"] }));
         assert_eq!(defaults["modelPolicy"]["allow"], json!(["anthropic/a", "local/b", "anthropic/c"]));
         let providers = &patch["models"]["providers"];
-        assert_eq!(providers["anthropic"]["models"], json!([{ "id": "a", "name": "a" }, { "id": "c", "name": "c" }]));
+        assert_eq!(
+            providers["anthropic"]["models"],
+            json!([{ "id": "a", "name": "a" }, { "id": "c", "name": "c" }])
+        );
         assert_eq!(providers["local"]["baseUrl"], "http://127.0.0.1:1/v1");
         assert_eq!(providers["local"]["apiKey"], Value::Null);
     }

@@ -174,7 +174,12 @@ impl Session {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn run_with(&self, command: &Command, input: &str, limit: Duration) -> Result<Output, SshError> {
+    pub async fn run_with(
+        &self,
+        command: &Command,
+        input: &str,
+        limit: Duration,
+    ) -> Result<Output, SshError> {
         let text = command.to_string();
         match timeout(limit, self.exec(&text, input)).await {
             Ok(Ok(output)) => Ok(output),

@@ -149,7 +149,8 @@ impl Ui {
         tcsetattr(&terminal, OptionalActions::Now, &unseen).context("cannot hide what is typed")?;
         let answer = self.ask(question);
         // whatever came of it
-        let shown = tcsetattr(&terminal, OptionalActions::Now, &usual).context("cannot show again what is typed");
+        let shown =
+            tcsetattr(&terminal, OptionalActions::Now, &usual).context("cannot show again what is typed");
         self.complain("");
         let answer = answer?;
         shown?;

@@ -75,7 +75,10 @@ impl HostTurn {
     fn done(&self) -> String {
         match (self.way, &self.change) {
             (Way::Back, _) => "went back".to_owned(),
-            (Way::Forward, Change::Release { release: Release { openclaw, .. } } | Change::Rollback { to: openclaw }) => {
+            (
+                Way::Forward,
+                Change::Release { release: Release { openclaw, .. } } | Change::Rollback { to: openclaw },
+            ) => {
                 format!("runs OpenClaw {openclaw}")
             }
             (Way::Forward, Change::Os) => "has its system's updates".to_owned(),

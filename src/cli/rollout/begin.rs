@@ -8,9 +8,9 @@ use super::drive::drive;
 use super::how::{How, Unreachable};
 use super::which::Which;
 use super::{control, report};
+use crate::apply::Secrets;
 use crate::cli::context::Context;
 use crate::cli::fleet::{Fleet, cloud, look};
-use crate::apply::Secrets;
 use crate::cli::{Failure, Status, secrets};
 use crate::config::Settings;
 use crate::host::{look as from_outside, update};
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Begin<'a> {
 /// What is to be done to each instance.
 pub(in crate::cli) enum Wanted {
     /// This.
-    Change(Change),
+    Change(Box<Change>),
     /// What the file says that each may do.
     Policies,
     /// Back to the release that they all ran before, or to this one; to one with known holes only by force.
@@ -68,7 +68,7 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
     let mut seen = see(chosen, &fleet, settings).await;
     let total = seen.len();
     let change = match change {
-        Wanted::Change(change) => change,
+        Wanted::Change(change) => *change,
         Wanted::Policies => policies(&mut seen, &fleet, settings, context).await?,
         Wanted::Before { to, force } => {
             ask_releases(&mut seen, &fleet).await?;

@@ -9,8 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::fleet::{Fleet, cloud, look};
 use crate::cli::{Failure, Status, secrets};
 use crate::config::Settings;
-use crate::model::refusal::Refusal;
 use crate::model::name::InstanceName;
+use crate::model::refusal::Refusal;
 use crate::model::rollout::{Change, Event, Fact, OnFailure, Request, Rollout, State};
 use crate::store::{Held, ROLLOUT, ROLLOUT_REQUEST, Store};
 
@@ -70,7 +70,8 @@ pub(in crate::cli) async fn control(
     }
     if let (Change::Policy { policies, .. }, Start::Resume { .. }) = (&rollout.change, start) {
         let names: Vec<&InstanceName> = rollout.hosts.iter().map(|host| &host.name).collect();
-        context.secrets = secrets::read(names.into_iter().map(|name| policies.of(name)), settings, context).await?;
+        context.secrets =
+            secrets::read(names.into_iter().map(|name| policies.of(name)), settings, context).await?;
     }
     drive(rollout, start, fleet, &client, settings, context).await
 }

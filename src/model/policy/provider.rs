@@ -58,7 +58,10 @@ impl Provider {
         if known && self.key.is_none() && self.url.is_none() {
             return Err(Refusal::new(
                 format!("{name} is not asked without a key"),
-                format!("give `key` in [policy.providers.{name}], like \"env:{}_API_KEY\"", name.to_ascii_uppercase()),
+                format!(
+                    "give `key` in [policy.providers.{name}], like \"env:{}_API_KEY\"",
+                    name.to_ascii_uppercase()
+                ),
             ));
         }
         if !known && (self.url.is_none() || self.api.is_none()) {
@@ -121,11 +124,15 @@ impl FromStr for ModelName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let whole = |(provider, id): &(&str, &str)| {
-            !provider.is_empty() && !id.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !"\"'\\*".contains(c))
+            !provider.is_empty()
+                && !id.is_empty()
+                && text.chars().all(|c| c.is_ascii_graphic() && !"\"'\\*".contains(c))
         };
         match text.split_once('/').filter(whole) {
             Some((provider, id)) => Ok(Self { provider: provider.to_owned(), id: id.to_owned() }),
-            None => Err(Invalid::new("model", text, "it is PROVIDER/MODEL, like anthropic/claude-sonnet-4-5")),
+            None => {
+                Err(Invalid::new("model", text, "it is PROVIDER/MODEL, like anthropic/claude-sonnet-4-5"))
+            }
         }
     }
 }
@@ -159,7 +166,8 @@ mod tests {
         for good in ["https://llm.example/v1", "http://127.0.0.1:11434", "http://localhost/v1"] {
             assert!(is_url(good), "{good}");
         }
-        for bad in ["http://llm.example/v1", "llm.example", "https://", "http://127.0.0.1.example", "ftp://x"] {
+        for bad in ["http://llm.example/v1", "llm.example", "https://", "http://127.0.0.1.example", "ftp://x"]
+        {
             assert!(!is_url(bad), "{bad}");
         }
     }

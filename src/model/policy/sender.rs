@@ -53,7 +53,9 @@ impl FromStr for Sender {
 
 /// What can be the id of somebody or of a group.
 pub(super) fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_@.+".contains(c))
+    !text.is_empty()
+        && text.len() <= 64
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_@.+".contains(c))
 }
 
 impl FromStr for Whose {

@@ -28,7 +28,8 @@ impl FromStr for Source {
     type Err = NoSource;
 
     fn from_str(text: &str) -> Result<Self, NoSource> {
-        let (kind, rest) = text.split_once(':').filter(|(_, rest)| !rest.trim().is_empty()).ok_or(NoSource)?;
+        let (kind, rest) =
+            text.split_once(':').filter(|(_, rest)| !rest.trim().is_empty()).ok_or(NoSource)?;
         let rest = rest.trim().to_owned();
         match kind {
             "env" => Ok(Self::Environment(rest)),

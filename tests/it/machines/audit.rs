@@ -234,7 +234,8 @@ const BREAKS: &[Break] = &[
 fn each_break_fails_exactly_its_own_line() {
     let Some(bed) = Bed::up() else { return };
     bed.ok(&["deploy", NAME, OTHER, "--yes"]);
-    std::fs::write(bed.scratch("clawberth.toml"), "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n").unwrap();
+    std::fs::write(bed.scratch("clawberth.toml"), "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n")
+        .unwrap();
     bed.ok(&["apply", NAME, "--bake", "0s", "--yes"]);
     let secrets = bed.on(OTHER, "cat /var/lib/openclaw/secrets.json");
     bed.on(NAME, &format!("umask 077; echo '{}' >/root/others.json", secrets.trim()));

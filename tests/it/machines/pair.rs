@@ -60,7 +60,10 @@ fn all_that_is_promised_holds(bed: &Bed) {
     let (answer, story) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{answer}{story}");
     let all = 2 * Promise::ALL.len();
-    assert!(story.contains(&format!("{all} promises of 2 instances: {all} hold, 0 warn, 0 do not hold")), "{story}");
+    assert!(
+        story.contains(&format!("{all} promises of 2 instances: {all} hold, 0 warn, 0 do not hold")),
+        "{story}"
+    );
 }
 
 /// The second deploy looks, and changes nothing.

@@ -64,7 +64,8 @@ fn stand_ins(bed: &Bed) {
 fn apply(bed: &Bed, code: i32) -> String {
     let mut command = bed.command(&["apply", NAME, "--bake", "5s", "--yes"]);
     let output = command.env("BOT_TOKEN", TOKEN).env("CLAWBERTH_LOG", "trace").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{said}");
     for secret in [KEY, TOKEN] {
         assert!(!said.contains(secret), "a secret was told");
@@ -73,7 +74,9 @@ fn apply(bed: &Bed, code: i32) -> String {
 }
 
 fn setting(bed: &Bed, place: &str) -> String {
-    let read = format!("/opt/node/current/bin/node -p 'JSON.stringify(require(\"/var/lib/openclaw/.openclaw/openclaw.json\").{place})'");
+    let read = format!(
+        "/opt/node/current/bin/node -p 'JSON.stringify(require(\"/var/lib/openclaw/.openclaw/openclaw.json\").{place})'"
+    );
     bed.on(NAME, &read).trim().to_owned()
 }
 
@@ -156,7 +159,10 @@ fn who_is_let_in_is_answered_and_nobody_else(bed: &Bed) {
     assert!(!guest["said"].as_str().unwrap().contains("owner-word"), "two senders share a session: {guest}");
     writes(bed, 111, Some(-100_500), "@claw_bot mentioned-word");
     let mentioned = answered(bed, "mentioned-word");
-    assert!(!mentioned["said"].as_str().unwrap().contains("owner-word"), "a group shares a session: {mentioned}");
+    assert!(
+        !mentioned["said"].as_str().unwrap().contains("owner-word"),
+        "a group shares a session: {mentioned}"
+    );
     for text in ["stranger-word", "elsewhere-word", "strangers-mention"] {
         assert!(asked(bed, text).is_empty(), "{text} was answered");
     }
@@ -176,20 +182,29 @@ fn who_is_let_in_is_answered_and_nobody_else(bed: &Bed) {
 /// On the server they are in one file, its owner's alone, and in what is kept to go back to; elsewhere nowhere.
 fn no_secret_is_anywhere_else(bed: &Bed) {
     for secret in [KEY, TOKEN] {
-        for file in ["state.sqlite", "state.sqlite-wal", "lab/requests.jsonl", "lab/cloud.db", "lab/cloud.db-wal"] {
+        for file in
+            ["state.sqlite", "state.sqlite-wal", "lab/requests.jsonl", "lab/cloud.db", "lab/cloud.db-wal"]
+        {
             let bytes = std::fs::read(bed.scratch(file)).unwrap_or_default();
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "a secret is in {file}");
         }
         let journal = format!("journalctl --no-pager | grep -c -- '{secret}' || true");
         assert_eq!(bed.on(NAME, &journal), "0\n", "a secret is in the journal");
-        let places = format!("grep -rlIs -- '{secret}' /etc /var /run /root /opt/node /usr/local --exclude-dir=journal || true");
+        let places = format!(
+            "grep -rlIs -- '{secret}' /etc /var /run /root /opt/node /usr/local --exclude-dir=journal || true"
+        );
         assert_eq!(bed.on(NAME, &places), "/var/lib/openclaw/secrets.json\n");
     }
     assert_eq!(bed.on(NAME, "stat -c '%a %U' /var/lib/openclaw/secrets.json"), "600 openclaw\n");
     let listed = bed.on(NAME, "ps axww; cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'");
     assert!(![KEY, TOKEN].iter().any(|secret| listed.contains(secret)), "a secret is in a process");
-    for command in [vec!["access", NAME, "--json"], vec!["list", "--json"], vec!["state", "export"], vec!["update", "--status", "--json"]] {
+    for command in [
+        vec!["access", NAME, "--json"],
+        vec!["list", "--json"],
+        vec!["state", "export"],
+        vec!["update", "--status", "--json"],
+    ] {
         let said = bed.ok(&command);
         assert!(![KEY, TOKEN].iter().any(|secret| said.contains(secret)), "{command:?} tells a secret");
     }
@@ -200,7 +215,7 @@ fn a_kill_on_the_server_costs_nothing(bed: &Bed) {
     write(bed, &POLICY.replace("'111', '222'", "'111'"));
     let mut command = bed.command(&["apply", NAME, "--bake", "0s", "--yes"]);
     let apply = command.env("BOT_TOKEN", TOKEN).stderr(std::process::Stdio::null()).spawn().unwrap();
-    bed.on(NAME, "timeout 60 sh -c 'until [ -e /var/lib/clawberth/policy/before ]; do sleep 0.05; done'; pkill -KILL -f 'sh enact' || true");
+    bed.on(NAME, "timeout 60 sh -c 'until [ -e /var/lib/clawberth/policy/before ]; do sleep 0.05; done'; pkill -KILL -f '^sh -c # [B]rings a policy' || true");
     let output = apply.wait_with_output().unwrap();
     eprintln!("after a kill on the server: {}", output.status);
     if !output.status.success() {
@@ -221,16 +236,21 @@ fn what_does_not_start_is_gone_back_from(bed: &Bed) {
         if (readFileSync(\"/var/lib/openclaw/.openclaw/openclaw.json\", \"utf8\").includes(\"per-account\")) process.exit(78);",
         Shows::Always,
     );
-    write(bed, &format!("{}\n", POLICY.replace("[policy]\n", "[policy]\nsessions = 'per-account-channel-peer'\n")));
+    write(
+        bed,
+        &format!("{}\n", POLICY.replace("[policy]\n", "[policy]\nsessions = 'per-account-channel-peer'\n")),
+    );
     let said = apply(bed, 1);
-    eprintln!("{}", said.lines().filter(|line| line.contains("policy does not work")).next().unwrap());
+    eprintln!("{}", said.lines().find(|line| line.contains("policy does not work")).unwrap());
     assert!(said.contains("ended with 78") && said.contains("what served before serves again"), "{said}");
     mend_it(bed);
     assert_eq!(setting(bed, "session.dmScope"), "\"per-channel-peer\"");
     bed.run(&["update", "--abort"]);
     write(bed, POLICY);
     assert!(bed.run(&["audit", NAME]).status.success(), "the policy of before holds");
-    assert!(!bed.run(&["ssh", NAME, "--", "test", "-e", "/var/lib/clawberth/policy/before"]).status.success());
+    assert!(
+        !bed.run(&["ssh", NAME, "--", "test", "-e", "/var/lib/clawberth/policy/before"]).status.success()
+    );
 }
 
 /// The release's own check says no: here because somebody has written what it does not know into its configuration, which the
@@ -238,7 +258,9 @@ fn what_does_not_start_is_gone_back_from(bed: &Bed) {
 fn what_the_release_does_not_know_is_refused_before_anything_changes(bed: &Bed) {
     let file = "/var/lib/openclaw/.openclaw/openclaw.json";
     bed.on(NAME, &format!("cp -p {file} /root/own.json; sed -i '0,/{{/s//{{ \"totallyUnknown\": 1,/' {file}; chown openclaw:openclaw {file}; sleep 3"));
-    let life = format!("systemctl show --property=MainPID openclaw.service; md5sum {file} /var/lib/openclaw/secrets.json");
+    let life = format!(
+        "systemctl show --property=MainPID openclaw.service; md5sum {file} /var/lib/openclaw/secrets.json"
+    );
     let before = bed.on(NAME, &life);
     write(bed, &POLICY.replace("'111', '222'", "'111'"));
     let said = apply(bed, 1);

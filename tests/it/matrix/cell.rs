@@ -93,9 +93,9 @@ impl Cell {
         }
     }
 
-    /// Whether the fault lasts for a while.
-    pub(super) fn lasts(&self) -> bool {
-        matches!(self.trouble, Trouble::Fault { lasts: true, .. })
+    /// Whether it is played on PostgreSQL: no outages, which take long.
+    pub(super) fn is_on_postgres(&self) -> bool {
+        matches!(&self.trouble, Trouble::Fault { lasts: false, fault, .. } if fault.on_postgres)
     }
 
     /// Plays it.

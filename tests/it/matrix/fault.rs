@@ -18,7 +18,13 @@ pub(super) struct Fault {
     pub(super) outage: bool,
     /// Whether it is played where a step only looks before it changes something: again one for each way to see it.
     pub(super) of_looks: bool,
+    /// Whether it is played on PostgreSQL, too.
+    pub(super) on_postgres: bool,
 }
+
+/// Those that are played where the state is in PostgreSQL: one for each way in which a step ends without the other place knowing. What
+/// the API says otherwise is met before the state is asked, whichever it is.
+const ON_POSTGRES: [&str; 5] = ["reply_lost", "connection_reset", "read_only", "503 before", "502 after"];
 
 /// Those of looks.
 const OF_LOOKS: [&str; 6] =
@@ -102,7 +108,8 @@ pub(super) fn all() -> Vec<Fault> {
 
 fn fault(name: &str, body: Value, meets: fn(&str) -> bool) -> Fault {
     let (outage, of_looks) = (OUTAGES.contains(&name), OF_LOOKS.contains(&name));
-    Fault { name: name.to_owned(), body, meets, outage, of_looks }
+    let on_postgres = ON_POSTGRES.contains(&name);
+    Fault { name: name.to_owned(), body, meets, outage, of_looks, on_postgres }
 }
 
 fn anything(_: &str) -> bool {

@@ -113,7 +113,12 @@ fn it_is_gone_on_with_after_a_kill_and_can_be_taken_back_as_a_whole() {
     let whole = std::fs::read(operator.state()).unwrap();
     assert!(!whole.windows(9).any(|part| part == b"sk-canary"), "a secret is in the state");
 
-    operator.write("clawberth.toml", &POLICY.replace("'111', '222'", "'333'").replace("owners = ['telegram:111']", "")).unwrap();
+    operator
+        .write(
+            "clawberth.toml",
+            &POLICY.replace("'111', '222'", "'333'").replace("owners = ['telegram:111']", ""),
+        )
+        .unwrap();
     let mut apply = operator.start_to(&APPLY, "enact", Point::AfterAct, &[]).unwrap();
     apply.until_stopped().unwrap();
     apply.kill().unwrap();
