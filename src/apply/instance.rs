@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, system, update};
+use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, rotate, system, update};
 use crate::clock::tenths;
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
@@ -173,6 +173,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Settle => update::settle(instance, world).await,
         Step::Upgrade => system::upgrade(instance, world).await,
         Step::Reboot => system::reboot(instance, world).await,
+        Step::Rotate => rotate::rotate(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,

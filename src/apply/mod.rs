@@ -12,6 +12,7 @@ mod host;
 mod instance;
 mod line;
 mod rollout;
+mod rotate;
 mod stop;
 mod system;
 mod update;

@@ -16,6 +16,7 @@ mod record;
 mod releases;
 mod rollback;
 mod rollout;
+mod rotate;
 mod show;
 mod ssh;
 mod state;
@@ -75,6 +76,7 @@ enum Command {
     Releases(releases::Releases),
     Update(update::Update),
     Rollback(rollback::Rollback),
+    Rotate(rotate::Rotate),
     Audit(audit::Audit),
     Destroy(destroy::Destroy),
     State(state::State),
@@ -150,6 +152,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
+        Command::Rotate(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
+pub mod rotate;
 pub mod scan;
 pub mod system;
 pub mod update;

@@ -115,6 +115,8 @@ pub enum Outcome {
     Upgraded,
     /// It runs what its updates installed.
     Rebooted,
+    /// Its gateway has a new token, and the old one is dead.
+    Rotated,
     /// Its removal was decided.
     Condemned,
     /// No server of an interrupted create is left.
@@ -169,7 +171,8 @@ impl Stage {
                 | O::Reverted
                 | O::Pruned
                 | O::Upgraded
-                | O::Rebooted,
+                | O::Rebooted
+                | O::Rotated,
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
@@ -254,7 +257,8 @@ impl Stage {
                 | O::Reverted
                 | O::Pruned
                 | O::Upgraded
-                | O::Rebooted,
+                | O::Rebooted
+                | O::Rotated,
             ) => Err(refused),
         }
     }
@@ -309,6 +313,7 @@ impl Outcome {
             Self::Pruned => "pruned",
             Self::Upgraded => "upgraded",
             Self::Rebooted => "rebooted",
+            Self::Rotated => "rotated",
             Self::Condemned => "destroying",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",

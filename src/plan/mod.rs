@@ -7,6 +7,7 @@ mod drift;
 mod order;
 mod provision;
 pub mod rollout;
+mod rotate;
 pub mod update;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::model::release::{OpenClawVersion, Release};
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
 pub use provision::{Wish, provision};
+pub use rotate::rotate;
 
 /// What is going to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,6 +150,8 @@ steps! {
         Upgrade = "upgrade",
         /// Start the server anew, where its updates ask for it.
         Reboot = "reboot",
+        /// Replace the gateway's token, and see that the old one is dead.
+        Rotate = "rotate",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
         /// Remove the DNS records, in this zone.

@@ -111,6 +111,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Settle => "end an update that was cut off".into(),
         Step::Upgrade => "install the system's security updates".into(),
         Step::Reboot => "start the server anew, if they ask for it".into(),
+        Step::Rotate => "replace its token, restart the gateway, and see that the old token is dead".into(),
         Step::Condemn => "write down that it is removed".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
         Step::Sweep(_) => "look for what an interrupted create left".into(),
