@@ -17,7 +17,7 @@ use crate::plan::{self, Plan};
 /// Replace a secret of instances by a new one, and prove that the old one is dead
 ///
 /// The new one is made on the server; it is not shown, and neither this computer nor the state sees it. The gateway is restarted,
-/// which cuts every open connection. Browsers that an owner link signed in have tokens of their own, and stay.
+/// which cuts every open connection; browsers have to sign in anew, with a link of `clawberth open`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rotate {
     /// Names of the instances
@@ -48,7 +48,15 @@ impl Rotate {
             Changed::Nothing(_) | Changed::Declined => Ok(Status::Failed),
             Changed::Walked(_, report) => {
                 answer(&report, context)?;
-                Ok(walk::conclude(report, context))
+                let first = report.instances.iter().find(|finish| finish.result.is_ok());
+                let first = first.map(|finish| finish.instance.name.clone());
+                let status = walk::conclude(report, context);
+                if let (Status::Success, Some(name)) = (status, first) {
+                    context.ui.note(&format!(
+                        "browsers are signed out; `clawberth open {name}` signs one in again"
+                    ));
+                }
+                Ok(status)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "init",
     "deploy",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 26] = [
     "releases",
     "update",
     "rollback",
+    "rotate",
     "destroy",
     "reconcile",
     "state",

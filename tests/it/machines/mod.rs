@@ -14,4 +14,5 @@ mod parts;
 mod ports;
 mod probe;
 mod rolling;
+mod rotate;
 mod update;
