@@ -58,7 +58,7 @@ fn prepare(bed: &Bed) {
         mkdir -p /var/lib/clawberth/saved/2026.9.5/state
         cp -p /var/lib/openclaw/secrets.json /var/lib/clawberth/saved/2026.9.5/state/
         : >/root/tokens
-        systemd-run --quiet --unit=watch sh -c 'umask 077; while sleep 0.05; do ps axwwe; done >/root/ps'",
+        systemd-run --quiet --unit=watch sh -c 'umask 077; while sleep 0.1; do ps axwwe; done >/root/ps'",
     );
 }
 
@@ -153,7 +153,7 @@ fn an_update_on_trial_is_in_the_way(bed: &Bed) {
 
 /// Whether it was done or not, the next run ends it; and the server needs nobody for that.
 fn again_where_the_controller_was_killed(bed: &Bed) {
-    for at in ["rotate:after-intent", "rotate:after-act", "serve:after-intent"] {
+    for at in ["rotate:after-intent", "rotate:after-act"] {
         put_aside(bed);
         killed_at(bed, &ROTATE, at);
         bed.ok(&ROTATE);
@@ -176,7 +176,7 @@ fn until(bed: &Bed, holds: &str) {
 /// All that runs of it on the server ends at once, at some moment. The audit sees what is left, and the next run ends it.
 fn again_where_the_server_was_cut_off(bed: &Bed) {
     let mut half_way = 0;
-    for after in ["0.1", "0.2", "0.3", "0.5", "1", "3", "8"] {
+    for after in ["0.2", "0.5", "2", "8"] {
         put_aside(bed);
         // it kills its whole group, and so is killed itself
         bed.on(NAME, &format!("setsid --wait timeout --signal=KILL {after} {} || true", rotate::rotate()));
@@ -192,7 +192,7 @@ fn again_where_the_server_was_cut_off(bed: &Bed) {
         bed.ok(&ROTATE);
         the_old_one_is_out(bed);
     }
-    assert!(half_way > 2, "it was only cut off {half_way} times");
+    assert!(half_way > 1, "it was only cut off {half_way} times");
 }
 
 /// The promises that do not hold, by the audit.
