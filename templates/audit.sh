@@ -99,6 +99,7 @@ done
 echo "groups=$(id -nG openclaw)"
 stat --format='mode=%n %a %U' "$state" "$state/secrets.json" "$state/.openclaw" "$state/.openclaw/openclaw.json"
 [ ! -e /var/lib/clawberth/saved ] || stat --format='mode=%n %a %U' /var/lib/clawberth/saved
+echo "rotation=$([ -e /var/lib/clawberth/rotated.json ] && echo half-way || echo done)"
 find /opt/openclaw /opt/node /usr/local/lib/clawberth /usr/local/bin /etc/clawberth /etc/systemd/system ! -type l \
 	\( -user openclaw -o -perm /022 \) | head -n 5 | tell writable
 echo "programs=seen"

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Interrupted, Point, World, adopt, create, delete, dns, guard, host, policy, system, update};
+use super::{
+    Interrupted, Point, World, adopt, create, delete, dns, guard, host, policy, rotate, system, update,
+};
 use crate::clock::tenths;
 use crate::model::event::What;
 use crate::model::instance::{Instance, Outcome};
@@ -176,6 +178,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Enact(enactment) => policy::enact(enactment, instance, world).await,
         Step::Uphold(enactment, watch) => policy::uphold(enactment, *watch, instance, world).await,
         Step::Repeal(id) => policy::repeal(id, instance, world).await,
+        Step::Rotate => rotate::rotate(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,

@@ -13,6 +13,7 @@ mod instance;
 mod line;
 mod policy;
 mod rollout;
+mod rotate;
 mod secrets;
 mod stop;
 mod system;

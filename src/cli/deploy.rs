@@ -190,7 +190,7 @@ fn differs(known: &Instance, flag: &str, is: &str, wanted: &str) -> Refusal {
     Refusal::new(format!("{name} exists already, with {flag} {is}, not {wanted}"), hint)
 }
 
-fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
+pub(super) fn each_once(names: &[InstanceName]) -> Result<(), Refusal> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(*name)) {
         Some(twice) => Err(Refusal::new(format!("{twice} is named twice"), "name each instance once")),

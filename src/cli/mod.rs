@@ -18,6 +18,7 @@ mod record;
 mod releases;
 mod rollback;
 mod rollout;
+mod rotate;
 mod secrets;
 mod show;
 mod ssh;
@@ -80,6 +81,7 @@ enum Command {
     Rollback(rollback::Rollback),
     Apply(apply::Apply),
     Access(access::Access),
+    Rotate(rotate::Rotate),
     Audit(audit::Audit),
     Destroy(destroy::Destroy),
     State(state::State),
@@ -155,6 +157,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Ssh(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
+        Command::Rotate(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,

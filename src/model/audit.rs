@@ -77,6 +77,8 @@ promises! {
     /// Seen on the host.
     State = "state", "only the gateway reads its state and its secrets";
     /// Seen on the host.
+    Rotation = "rotation", "no replacement of its token is left half-way";
+    /// Seen on the host.
     Programs = "programs", "the gateway cannot change the programs that run";
     /// Seen on the host.
     Updates = "updates", "security updates install themselves, and none is pending";

@@ -126,6 +126,8 @@ pub enum Outcome {
     Upheld(Enacted),
     /// The policy of this change is taken back.
     Repealed(OpId),
+    /// Its gateway has a new token, and the old one is dead.
+    Rotated,
     /// Its removal was decided.
     Condemned,
     /// No server of an interrupted create is left.
@@ -183,7 +185,8 @@ impl Stage {
                 | O::Rebooted
                 | O::Enacted
                 | O::Upheld(_)
-                | O::Repealed(_),
+                | O::Repealed(_)
+                | O::Rotated,
             ) => Ok(stage),
 
             (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
@@ -271,7 +274,8 @@ impl Stage {
                 | O::Rebooted
                 | O::Enacted
                 | O::Upheld(_)
-                | O::Repealed(_),
+                | O::Repealed(_)
+                | O::Rotated,
             ) => Err(refused),
         }
     }
@@ -329,6 +333,7 @@ impl Outcome {
             Self::Enacted => "governed, on trial",
             Self::Upheld(_) => "governed",
             Self::Repealed(_) => "governed as before",
+            Self::Rotated => "rotated",
             Self::Condemned => "destroying",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",

@@ -8,6 +8,7 @@ mod order;
 pub mod policy;
 mod provision;
 pub mod rollout;
+mod rotate;
 pub mod update;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::model::release::{OpenClawVersion, Release};
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
 pub use provision::{Wish, provision};
+pub use rotate::rotate;
 
 /// What is going to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -157,6 +159,8 @@ steps! {
         Uphold(Box<Enactment>, Duration) = "uphold",
         /// Take the policy of this change back.
         Repeal(OpId) = "repeal",
+        /// Replace the gateway's token, and see that the old one is dead.
+        Rotate = "rotate",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
         /// Remove the DNS records, in this zone.

@@ -114,6 +114,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Enact(_) => "bring its policy, on trial".into(),
         Step::Uphold(..) => "see that it serves with its policy, and keep that".into(),
         Step::Repeal(_) => "take its policy back".into(),
+        Step::Rotate => "replace its token, restart the gateway, and see that the old token is dead".into(),
         Step::Condemn => "write down that it is removed".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
         Step::Sweep(_) => "look for what an interrupted create left".into(),

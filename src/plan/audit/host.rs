@@ -18,6 +18,7 @@ pub(super) const JUDGES: &[Judge] = &[
     (Promise::CaddyUnit, |_, facts| caddy_unit(facts)),
     (Promise::GatewayUser, |_, facts| gateway_user(facts)),
     (Promise::State, |_, facts| state(facts)),
+    (Promise::Rotation, rotation),
     (Promise::Programs, |_, facts| programs(facts)),
     (Promise::Updates, |_, facts| updates(facts)),
     (Promise::Restart, |_, facts| restart(facts)),
@@ -225,6 +226,17 @@ fn state(facts: &Facts) -> Verdict {
         wrong.push("it is not where it should be".to_owned());
     }
     nothing(wrong, "700 and 600, openclaw's")
+}
+
+fn rotation(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    match facts.one("rotation") {
+        Some("done") => Verdict::Holds("none was begun and not ended".to_owned()),
+        Some(_) => Verdict::Fails(format!(
+            "the token before may still be good; `clawberth rotate {} token` goes on",
+            expected.instance.name
+        )),
+        None => Verdict::Fails("whether one is cannot be seen".to_owned()),
+    }
 }
 
 fn programs(facts: &Facts) -> Verdict {

@@ -167,6 +167,12 @@ fn each_change_of_a_host_breaks_its_own_promise_and_no_other() {
             "fail state: /var/lib/openclaw/secrets.json is openclaw's, with mode 644",
         ),
         (
+            "rotation=done",
+            "rotation=half-way",
+            "fail rotation: the token before may still be good; `clawberth rotate alice token` goes on",
+        ),
+        ("rotation=done\n", "", "fail rotation: whether one is cannot be seen"),
+        (
             "programs=seen",
             "programs=seen\nwritable=/opt/node/x",
             "fail programs: /opt/node/x can be written by others",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "init",
     "deploy",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 29] = [
     "apply",
     "access",
     "audit",
+    "rotate",
     "destroy",
     "reconcile",
     "state",

@@ -24,6 +24,7 @@ mod old_state;
 mod open;
 mod reconcile;
 mod releases;
+mod rotate;
 mod show;
 mod ssh;
 mod state;

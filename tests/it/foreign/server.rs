@@ -1,7 +1,7 @@
 //! What a server says over SSH: one that was taken over may say anything.
 
 use clawberth::host::update::{Part, Preflight, Standing, Switched, ended};
-use clawberth::host::{born, gateway, identity, install, system};
+use clawberth::host::{born, gateway, identity, install, rotate, system};
 use clawberth::model::audit::Facts;
 use clawberth::model::endpoint::Endpoint;
 use clawberth::ssh::Output;
@@ -54,6 +54,16 @@ fn words_of_an_update() {
 fn words_of_an_installation() {
     proptest!(config(), |(said in damaged(&INSTALL))| {
         let _ = install::parse_progress(&String::from_utf8_lossy(&said));
+    });
+}
+
+#[test]
+fn words_of_a_rotation() {
+    const SAID: [&str; 1] = ["kept=1\ndown_ms=14500\nold=AUTH_TOKEN_MISMATCH\nnew=hello-ok\n"];
+    proptest!(config(), |(said in damaged(&SAID), status in 0..2_u32)| {
+        if let Ok(rotated) = rotate::parse(&output(&said, status)) {
+            prop_assert!(status == 0 && !rotated.refusal.contains('\n'), "{:?}", rotated);
+        }
     });
 }
 

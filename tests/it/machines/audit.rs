@@ -150,6 +150,12 @@ const BREAKS: &[Break] = &[
         fails: &["own-audit", "state"],
     },
     Break {
+        what: "a rotation was cut off",
+        does: "umask 077; echo '{ \"token\": \"old\" }' >/var/lib/clawberth/rotated.json",
+        mends: "rm /var/lib/clawberth/rotated.json",
+        fails: &["rotation"],
+    },
+    Break {
         what: "everybody writes a program",
         does: "chmod o+w /usr/local/bin/openclaw",
         mends: "chmod o-w /usr/local/bin/openclaw",

@@ -15,4 +15,5 @@ mod policy;
 mod ports;
 mod probe;
 mod rolling;
+mod rotate;
 mod update;

@@ -100,7 +100,7 @@ fn make_zone(bed: &Bed, name: &str) {
 }
 
 /// Runs until the program stops itself at a point of a step, then kill -9: no cleaning up, no farewell.
-fn killed_at(bed: &Bed, words: &[&str], at: &str) {
+pub(super) fn killed_at(bed: &Bed, words: &[&str], at: &str) {
     let story = bed.scratch("story");
     let mut command = bed.command(words);
     command.env("CLAWBERTH_STOP_AT", at).stdout(Stdio::null()).stderr(std::fs::File::create(&story).unwrap());

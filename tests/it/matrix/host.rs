@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 21] = [
+const STEPS: [(&str, &str); 22] = [
     ("trust", "instance-id"),
     ("admit", "nft -f"),
     ("install", "/var/lib/clawberth/progress"),
@@ -44,6 +44,7 @@ const STEPS: [(&str, &str); 21] = [
     ("upgrade", "^sh -c .apt-get"),
     ("reboot", "systemctl reboot$"),
     ("reboot", "boot_id"),
+    ("rotate", "^sh -c .# Replaces"),
 ];
 
 /// The kinds that strike a command, with what they need.
@@ -125,6 +126,11 @@ impl HostCell {
         self.step.is_some_and(update::has)
     }
 
+    /// Whether it is about a command that a host may take long for, so that the one who waits does not soon give it up.
+    fn is_patient(&self) -> bool {
+        self.is_update() || self.step == Some("rotate")
+    }
+
     /// Brings about what the command finds, and gives that command.
     fn set_up(&self, operator: &Operator<'_>) -> Result<Vec<&str>> {
         let name = self.instance.as_str();
@@ -151,15 +157,19 @@ impl HostCell {
                 before::policy(operator)?;
                 vec!["apply", name, "--bake", "0s", "--yes"]
             }
+            Some("rotate") => {
+                operator.ok(&deploy)?;
+                vec!["rotate", name, "token", "--yes"]
+            }
             Some("upgrade" | "reboot") => vec!["update", name, "--os", "--bake", "0s", "--yes"],
             Some(step) if update::has(step) => to_new,
             _ => deploy.to_vec(),
         })
     }
 
-    /// How long a command may take, and whether it is killed then: a part of an update that hangs is not soon given up.
+    /// How long a command may take, and whether it is killed then.
     fn patience(&self) -> (Duration, bool) {
-        let hangs = self.is_update() && self.fault.contains("'hang'");
+        let hangs = self.is_patient() && self.fault.contains("'hang'");
         if self.lasts || hangs { (PATIENCE, true) } else { (END, false) }
     }
 
@@ -168,14 +178,14 @@ impl HostCell {
         matches!(self.step, Some("revert" | "repeal"))
     }
 
-    /// Whether a command of an update has met the fault.
+    /// Whether a command that may take long has met the fault.
     fn is_met(&self, cloud: &Cloud) -> Result<bool> {
         // of what is no good beside it
         let more = usize::from(self.is_in_vain());
-        Ok(!self.is_update() || self.hits(cloud)? > more)
+        Ok(!self.is_patient() || self.hits(cloud)? > more)
     }
 
-    /// Waits until an update has come to the fault, or to its end: what is cut off before that shows nothing.
+    /// Waits until a command that may take long has come to the fault, or to its end: what is cut off before that shows nothing.
     fn until_met(&self, running: &mut Running, cloud: &Cloud) -> Result<()> {
         let late = Instant::now() + END;
         while !self.is_met(cloud)? && !running.has_ended()? && Instant::now() < late {

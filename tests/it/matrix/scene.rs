@@ -179,6 +179,13 @@ pub(super) const SCENES: &[Scene] = &[
         variables: NO_VARIABLES,
         goal: Goal::Governed("alice"),
     },
+    Scene {
+        name: "rotate",
+        before: before::alice,
+        command: &["rotate", "alice", "token", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
     Scene::reconcile("update-that-was-cut-off", before::cut_off_update),
     Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),

@@ -1,0 +1,103 @@
+//! `clawberth rotate`
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::change::{Change, Changed, change};
+use super::context::Context;
+use super::fleet::{Fleet, cloud};
+use super::{Failure, Status, deploy, walk};
+use crate::apply::Report;
+use crate::config::{Flags, Settings};
+use crate::model::instance::Instance;
+use crate::model::name::InstanceName;
+use crate::model::refusal::Refusal;
+use crate::plan::{self, Plan};
+
+/// Replace a secret of instances by a new one, and prove that the old one is dead
+///
+/// The new one is made on the server; it is not shown, and neither this computer nor the state sees it. The gateway is restarted,
+/// which cuts every open connection; browsers have to sign in anew, with a link of `clawberth open`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rotate {
+    /// Names of the instances
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<InstanceName>,
+    /// What is replaced
+    #[arg(value_name = "SECRET")]
+    secret: Secret,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What can be replaced.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Secret {
+    /// The gateway's shared token
+    Token,
+}
+
+impl Rotate {
+    pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
+        let Self { names, secret: Secret::Token, yes: _ } = &self;
+        deploy::each_once(names)?;
+        let settings = Settings::load(flags, &context.env, &context.cwd)?;
+        let client = cloud(&settings, context)?;
+        match change(&self, &client, &settings, context).await? {
+            Changed::Nothing(_) | Changed::Declined => Ok(Status::Failed),
+            Changed::Walked(_, report) => {
+                answer(&report, context)?;
+                let first = report.instances.iter().find(|finish| finish.result.is_ok());
+                let first = first.map(|finish| finish.instance.name.clone());
+                let status = walk::conclude(report, context);
+                if let (Status::Success, Some(name)) = (status, first) {
+                    context.ui.note(&format!(
+                        "browsers are signed out; `clawberth open {name}` signs one in again"
+                    ));
+                }
+                Ok(status)
+            }
+        }
+    }
+}
+
+impl Change for Rotate {
+    async fn plan(&self, fleet: &Fleet, _again: bool, _context: &mut Context) -> Result<Plan, Failure> {
+        let instances = self.names.iter().map(|name| fleet.instance(name).cloned());
+        let instances = instances.collect::<Result<Vec<Instance>, Refusal>>()?;
+        Ok(plan::rotate(instances)?)
+    }
+
+    async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
+        if self.yes {
+            return Ok(true);
+        }
+        let list = plan.subjects().map(InstanceName::as_str).collect::<Vec<_>>().join(", ");
+        match context.ui.confirm(&format!("replace the token of {list}, and restart the gateway?"))? {
+            Some(true) => Ok(true),
+            Some(false) => {
+                context.ui.note("nothing was done");
+                Ok(false)
+            }
+            None => {
+                let what = format!("this would restart the gateway of {list}, and nobody can be asked");
+                Err(Refusal::new(what, "say --yes").into())
+            }
+        }
+    }
+}
+
+/// Whose token is another one now.
+fn answer(report: &Report, context: &mut Context) -> Result<(), Failure> {
+    let done = report.instances.iter().filter(|finish| finish.result.is_ok());
+    let names: Vec<&InstanceName> = done.map(|finish| &finish.instance.name).collect();
+    if context.ui.style().json {
+        context.ui.json(&json!({ "rotated": names, "secret": "token" }))?;
+    } else {
+        for name in names {
+            context.ui.answer(&format!("{name} has a new token"))?;
+        }
+    }
+    Ok(())
+}
