@@ -90,11 +90,10 @@ pub(super) async fn repeal(id: &OpId, instance: &Instance, world: &World) -> Res
 }
 
 fn ended(part: Part, output: &Output) -> Result<()> {
-    let why = output.stderr.trim();
-    ensure!(
-        output.status == 0,
-        "{part}: {}",
-        if why.is_empty() { "the server does not say why" } else { why }
-    );
+    let why = match output.stderr.trim() {
+        "" => format!("it ended with {} on the server", output.status),
+        said => said.to_owned(),
+    };
+    ensure!(output.status == 0, "{part}: {why}");
     Ok(())
 }
