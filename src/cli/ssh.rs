@@ -72,7 +72,9 @@ fn write_known_hosts(path: &std::path::Path, instances: &[Instance]) -> Result<(
     let mut file = std::fs::File::create(&new).with_context(what)?;
     for instance in instances {
         if let Some(server) = instance.stage.server() {
-            writeln!(file, "{} {}", alias(instance), server.host_key).with_context(what)?;
+            for key in server.host_keys() {
+                writeln!(file, "{} {key}", alias(instance)).with_context(what)?;
+            }
         }
     }
     std::fs::rename(&new, path).with_context(what)?;

@@ -14,7 +14,8 @@ macro_rules! source {
 }
 
 /// What more than one script has: `{{> tools}}`.
-const PARTIALS: [(&str, &str); 3] = [
+const PARTIALS: [(&str, &str); 4] = [
+    ("forget", source!("templates/forget.sh").1),
     ("node", source!("templates/node.sh.hbs").1),
     ("package", source!("templates/package.sh.hbs").1),
     ("tools", source!("templates/tools.sh.hbs").1),

@@ -1,7 +1,7 @@
 //! A connection to one server whose host key is known beforehand.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client;
@@ -30,8 +30,8 @@ pub struct Target {
     pub user: String,
     /// The operator's key.
     pub key: KeyPair,
-    /// The only host key that is accepted, as an OpenSSH public key.
-    pub host_key: String,
+    /// The only host keys that are accepted, as OpenSSH public keys: one, or two while a server changes its key.
+    pub host_keys: Vec<String>,
 }
 
 /// Why there is no session, or no more.
@@ -88,31 +88,43 @@ pub enum SshError {
 pub struct Session {
     handle: client::Handle<Pin>,
     address: SocketAddr,
+    shown: Option<PublicKey>,
 }
 
 struct Pin {
-    expected: PublicKey,
-    shown: Arc<std::sync::OnceLock<String>>,
+    expected: Vec<PublicKey>,
+    shown: Arc<OnceLock<Shown>>,
+}
+
+/// The host key that was shown.
+enum Shown {
+    /// One that is accepted.
+    Right(PublicKey),
+    /// Its fingerprint.
+    Wrong(String),
+}
+
+impl Pin {
+    fn judge(&self, key: &PublicKey) -> Shown {
+        if self.expected.iter().any(|expected| expected.key_data() == key.key_data()) {
+            Shown::Right(key.clone())
+        } else {
+            Shown::Wrong(key.fingerprint(ssh_key::HashAlg::Sha256).to_string())
+        }
+    }
 }
 
 impl client::Handler for Pin {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let same = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => key.key_data() == self.expected.key_data(),
-            PublicKeyOrCertificate::Certificate(_) => false,
+        let shown = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge(key),
+            PublicKeyOrCertificate::Certificate(_) => Shown::Wrong("a certificate".to_owned()),
         };
-        if !same {
-            let text = match shown {
-                PublicKeyOrCertificate::PublicKey { key, .. } => {
-                    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
-                }
-                PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
-            };
-            let _ = self.shown.set(text);
-        }
-        Ok(same)
+        let is_right = matches!(shown, Shown::Right(_));
+        let _ = self.shown.set(shown);
+        Ok(is_right)
     }
 }
 
@@ -130,7 +142,8 @@ impl Session {
     }
 
     async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
-        let expected = PublicKey::from_openssh(&target.host_key).map_err(SshError::BadPin)?;
+        let read = |key: &String| PublicKey::from_openssh(key).map_err(SshError::BadPin);
+        let expected = target.host_keys.iter().map(read).collect::<Result<_, _>>()?;
         let stream = tokio::net::TcpStream::connect(address)
             .await
             .map_err(|source| SshError::Unreachable { address, source })?;
@@ -139,14 +152,14 @@ impl Session {
             nodelay: true,
             ..client::Config::default()
         };
-        let shown = Arc::new(std::sync::OnceLock::new());
+        let shown = Arc::new(OnceLock::new());
         let pin = Pin { expected, shown: Arc::clone(&shown) };
         // client::connect_stream does not know the socket, so the option is set here
         let _ = stream.set_nodelay(true);
         let mut handle = client::connect_stream(Arc::new(config), stream, pin).await.map_err(|source| {
             match shown.get() {
-                Some(shown) => SshError::WrongHostKey { address, shown: shown.clone() },
-                None => SshError::Broken { address, source },
+                Some(Shown::Wrong(shown)) => SshError::WrongHostKey { address, shown: shown.clone() },
+                Some(Shown::Right(_)) | None => SshError::Broken { address, source },
             }
         })?;
         let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
@@ -155,10 +168,23 @@ impl Session {
             .await
             .map_err(|source| SshError::Broken { address, source })?;
         if answer.success() {
-            Ok(Self { handle, address })
+            let shown = match shown.get() {
+                Some(Shown::Right(key)) => Some(key.clone()),
+                Some(Shown::Wrong(_)) | None => None,
+            };
+            Ok(Self { handle, address, shown })
         } else {
             Err(SshError::Refused { address, user: target.user.clone() })
         }
+    }
+
+    /// Whether the server showed this key, an OpenSSH public key, at the beginning.
+    pub fn was_shown(&self, key: &str) -> bool {
+        let wanted = PublicKey::from_openssh(key);
+        self.shown
+            .as_ref()
+            .zip(wanted.ok())
+            .is_some_and(|(shown, wanted)| shown.key_data() == wanted.key_data())
     }
 
     /// Runs a command to its end.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
+use ssh_key::PrivateKey;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
@@ -105,12 +106,17 @@ async fn started_anew(host: &Host, since: Option<u64>) {
 
 async fn serve(host: &Arc<Host>, service: Service, address: Ipv4Addr, common: &Common) -> Result<()> {
     let listener = listen(address, service.port()).await?;
-    let answers = Answers::of(host, service, common)?;
+    let mut answers = Answers::of(host, service, common)?;
     let mut callers = JoinSet::new();
     loop {
         tokio::select! {
             called = listener.accept() => match called {
-                Ok((stream, _)) => answers.answer(host, stream, &mut callers),
+                Ok((stream, _)) => {
+                    if answers.are_old(host) {
+                        answers = Answers::of(host, service, common)?;
+                    }
+                    answers.answer(host, stream, &mut callers);
+                }
                 // the caller went away, or this process has no more files: others may come later
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
@@ -121,7 +127,7 @@ async fn serve(host: &Arc<Host>, service: Service, address: Ipv4Addr, common: &C
 
 /// What all callers of a port are shown.
 enum Answers {
-    Ssh { right: Arc<russh::server::Config>, wrong: Arc<russh::server::Config> },
+    Ssh { key: String, right: Arc<russh::server::Config>, wrong: Arc<russh::server::Config> },
     Https(Arc<rustls::ServerConfig>),
 }
 
@@ -129,13 +135,23 @@ impl Answers {
     fn of(host: &Host, service: Service, common: &Common) -> Result<Self> {
         Ok(match service {
             Service::Ssh => {
-                Self::Ssh { right: ssh::config(host.key()?), wrong: Arc::clone(&common.wrong_key) }
+                let key = host.key();
+                let read = PrivateKey::from_openssh(&key).context("the host key in the state")?;
+                Self::Ssh { key, right: ssh::config(read), wrong: Arc::clone(&common.wrong_key) }
             }
             Service::Https => {
                 let name = host.look(|state| state.host());
                 Self::Https(Arc::new(common.authority.certify(&name)?))
             }
         })
+    }
+
+    /// Whether the host has another key by now.
+    fn are_old(&self, host: &Host) -> bool {
+        match self {
+            Self::Ssh { key, .. } => *key != host.key(),
+            Self::Https(_) => false,
+        }
     }
 
     /// How a conversation ends is told by the requests, not here.
@@ -145,7 +161,7 @@ impl Answers {
                 // with it, the drop is a reset
                 let _ = stream.set_zero_linger();
             }
-            Self::Ssh { right, wrong } => {
+            Self::Ssh { right, wrong, .. } => {
                 let config = if host.shows_wrong_key() { wrong } else { right };
                 callers.spawn(ssh::answer(Arc::clone(host), Arc::clone(config), stream));
             }

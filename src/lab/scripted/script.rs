@@ -107,6 +107,10 @@ pub(super) enum Deed {
     SetUp,
     /// Restart the gateway.
     Restart,
+    /// Make a host key, unless it has, and do not show it yet.
+    MakeHostKey,
+    /// Show the host key that it has made, and no other.
+    SwitchHostKey,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,
     /// Start the host anew, a moment later.
