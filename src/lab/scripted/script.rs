@@ -328,7 +328,7 @@ mod tests {
             (
                 "[[rule]]\nmatch = 'a'\ndo = 'x'",
                 "line 3, column 6",
-                "expected one of `set-up`, `restart`, `send`",
+                "expected one of `set-up`, `restart`, `make-host-key`",
             ),
             ("[[fault]]\nkind = 'x'", "line 2, column 8", "expected one of `ssh_refused`"),
             ("[[fault]]\nkind = 'slow'", "line 2, column 8", "slow needs a `delay`"),

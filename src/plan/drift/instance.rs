@@ -92,10 +92,8 @@ fn differences(
         }
     }
     let injected = recorded.filter(|recorded| stands && !recorded.own_host_key);
-    if let (Some(recorded), Stage::Serving(_), true) = (injected, &instance.stage, is_trusted(instance, seen))
-    {
-        found.push(Drift::InjectedHostKey(recorded.id));
-    }
+    let reached = seen.hosts.get(&instance.name).is_some_and(HostState::can_be_reached);
+    found.extend(injected.filter(|_| reached).map(|recorded| Drift::InjectedHostKey(recorded.id)));
     let host = seen.hosts.get(&instance.name).filter(|host| stands && **host != HostState::Serves);
     found.extend(host.map(|host| Drift::Host(host.clone())));
     found.into_iter().map(|drift| Finding::of(&instance.name, drift)).collect()
