@@ -18,6 +18,7 @@ mod rollback;
 mod rollout;
 mod show;
 mod ssh;
+mod ssh_config;
 mod state;
 mod update;
 mod walk;
@@ -71,6 +72,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Ssh(ssh::Ssh),
+    SshConfig(ssh_config::SshConfig),
     Open(open::Open),
     Releases(releases::Releases),
     Update(update::Update),
@@ -148,6 +150,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::List(command) => command.run(&flags, context).await,
         Command::Show(command) => command.run(&flags, context).await,
         Command::Ssh(command) => command.run(&flags, context).await,
+        Command::SshConfig(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,

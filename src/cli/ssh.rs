@@ -1,7 +1,9 @@
 //! `clawberth ssh`
 
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 use anyhow::Context as _;
 
@@ -9,10 +11,10 @@ use super::context::Context;
 use super::fleet::{Fleet, beside, key_path};
 use super::{Failure, Status};
 use crate::config::{Flags, Settings};
-use crate::model::instance::Instance;
+use crate::model::instance::{Instance, Server};
 use crate::model::name::InstanceName;
 use crate::model::refusal::Refusal;
-use crate::ssh;
+use crate::ssh::{self, SshError};
 
 /// Log in to an instance's server as root, or run a command there
 ///
@@ -32,8 +34,12 @@ impl Ssh {
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
         let target = fleet.target(instance)?;
+        // OpenSSH would advise to forget the pinned key
+        if let Err(error @ SshError::WrongHostKey { .. }) = ssh::Session::greet(&target).await {
+            return Err(anyhow::Error::new(error).context(format!("cannot log in to {}", self.name)).into());
+        }
         let known_hosts = beside(&settings, &fleet.id, "known_hosts")?;
-        write_known_hosts(&known_hosts, &fleet.instances)?;
+        write(&known_hosts, &self::known_hosts(&fleet.instances))?;
         let mut client = std::process::Command::new("ssh");
         let option = |key: &str, value: &dyn std::fmt::Display| format!("-o{key}={value}");
         client
@@ -62,21 +68,30 @@ impl Ssh {
 }
 
 /// The name under which the key of this very server is known: an address may belong to another one later.
-fn alias(instance: &Instance) -> String {
+pub(super) fn alias(instance: &Instance) -> String {
     format!("clawberth-{}", instance.stage.server().map_or(0, |server| server.id))
 }
 
-fn write_known_hosts(path: &std::path::Path, instances: &[Instance]) -> Result<(), Failure> {
-    let new = path.with_extension(format!("known_hosts.{}", std::process::id()));
+/// The pinned keys of all servers, by [`alias`].
+pub(super) fn known_hosts(instances: &[Instance]) -> String {
+    let of_one = |instance: &Instance| {
+        let keys = instance.stage.server().map(Server::host_keys).unwrap_or_default();
+        keys.iter().map(|key| format!("{} {key}\n", alias(instance))).collect::<String>()
+    };
+    instances.iter().map(of_one).collect()
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}", std::process::id()));
     let what = || format!("cannot write {}", path.display());
-    let mut file = std::fs::File::create(&new).with_context(what)?;
-    for instance in instances {
-        if let Some(server) = instance.stage.server() {
-            for key in server.host_keys() {
-                writeln!(file, "{} {key}", alias(instance)).with_context(what)?;
-            }
-        }
-    }
-    std::fs::rename(&new, path).with_context(what)?;
-    Ok(())
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
+    let written = file.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    });
+    Ok(written.with_context(what)?)
 }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "init",
     "deploy",
     "list",
     "show",
     "ssh",
+    "ssh-config",
     "open",
     "releases",
     "update",

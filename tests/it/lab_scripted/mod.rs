@@ -3,6 +3,7 @@
 mod bed;
 mod drift;
 mod own_key;
+mod stranger;
 mod update;
 
 use std::io::Write as _;
