@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::bed::Bed;
-use super::{inside, own_key};
+use super::inside;
 
 /// Every point of every step of the deploy that a run can still reach after it was killed at the ones before: what is there is
 /// not made again.
@@ -93,7 +93,6 @@ fn a_name_and_an_older_release_in_spite_of_every_crash() {
     one_server_was_made(&bed);
     served_under_its_name(&bed);
     inside::is_as_promised(&bed, "carol");
-    own_key::is_shown_at_every_boot(&bed, "carol");
     destroyed_in_spite_of_a_crash(&bed);
 }
 

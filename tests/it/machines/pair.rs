@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::bed::Bed;
-use super::{browser, inside, ports};
+use super::{browser, inside, own_key, ports};
 
 #[test]
 fn two_users_from_nothing_to_serving_and_back() {
@@ -16,6 +16,7 @@ fn two_users_from_nothing_to_serving_and_back() {
     for name in ["alice", "bob"] {
         inside::is_as_promised(&bed, name);
     }
+    own_key::is_shown_at_every_boot(&bed, "alice");
     all_that_is_promised_holds(&bed);
     no_secret_anywhere(&bed);
     changed_admin_networks_reach_every_host(&bed);
