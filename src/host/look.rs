@@ -76,7 +76,9 @@ pub async fn born(target: &Target) -> Known {
 fn judge(instance: &Instance, findings: Vec<Finding>, known: Known) -> HostState {
     let born = match known {
         Ok(born) => born,
-        Err(SshError::WrongHostKey { shown, .. }) => return HostState::OtherKey(format!("it shows {shown}")),
+        Err(SshError::WrongHostKey { shown, pinned, .. }) => {
+            return HostState::OtherKey(format!("it shows {shown}, not {pinned}; nobody logged in there"));
+        }
         Err(error) => return HostState::Unreachable(error.to_string()),
     };
     let recorded = instance.spec.release.openclaw;

@@ -171,7 +171,7 @@ impl Drift {
             | Self::OrphanAddress(..)
             | Self::OrphanSnapshot(..) => done("delete it"),
             Self::Host(HostState::OtherKey(_)) => Repair::Advice(format!(
-                "none: look at the server in the console, or `clawberth destroy {subject}` and deploy it anew"
+                "none: if it was rebuilt, `clawberth destroy {subject}` and deploy it anew; else somebody is between you and it"
             )),
             Self::Host(HostState::Unreachable(_)) => Repair::Advice(format!(
                 "none: come from an admin network; `clawberth ssh {subject}` tries it"

@@ -51,13 +51,13 @@ fn a_configuration_for_plain_openssh_pins_the_same_keys() {
     };
     let beside = config("$DIR/home/.local/state/clawberth/state.sqlite.known_hosts");
     environment.run(&["ssh-config"]).expect(0, &beside, "");
-    let next = "written; next: `ssh -F $DIR/ssh/config NAME`\n";
+    let next = "written; next: `ssh -F $DIR/here/ssh/config NAME`\n";
     environment.run(&["ssh-config", "--write", "ssh"]).expect(0, "", next);
     let read = |name: &str| std::fs::read_to_string(environment.path(name)).unwrap();
     let written =
-        read("ssh/config").replace(environment.path("").to_str().unwrap().trim_end_matches('/'), "$DIR");
-    assert_eq!(written, config("$DIR/ssh/known_hosts"));
-    assert!(read("ssh/known_hosts").starts_with("clawberth-101 ssh-ed25519 AAAA"));
+        read("here/ssh/config").replace(environment.path("").to_str().unwrap().trim_end_matches('/'), "$DIR");
+    assert_eq!(written, config("$DIR/here/ssh/known_hosts"));
+    assert!(read("here/ssh/known_hosts").starts_with("clawberth-101 ssh-ed25519 AAAA"));
     // twice is once
     environment.run(&["ssh-config", "--write", "ssh"]).expect(0, "", next);
 }

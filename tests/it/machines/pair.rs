@@ -155,17 +155,16 @@ fn a_wrong_host_key_is_not_talked_to(bed: &Bed) {
         rm /etc/ssh/clawberth_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/clawberth_host_ed25519_key
         systemctl reload ssh; sleep 1; date +%s",
     );
-    for words in [
-        &["open", "bob"][..],
-        &["ssh", "bob", "--", "true"],
-        &["update", "bob", "--os", "--bake", "0s", "--yes"],
-        &["audit", "bob"],
-    ] {
+    for words in [&["open", "bob"][..], &["ssh", "bob", "--", "true"], &["audit", "bob"]] {
         let output = bed.run(words);
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let told = said.contains("another host key than the one pinned") && said.contains("nobody logged in");
         assert!(!output.status.success() && told, "{words:?}: {said}");
     }
+    // one of several is left out
+    let update = bed.run(&["update", "bob", "--os", "--bake", "0s", "--yes"]);
+    let said = String::from_utf8_lossy(&update.stdout);
+    assert!(said.contains("skipped") && said.contains("nobody logged in there"), "{said}");
     let mut deploy = bed.command(&["deploy", "bob", "--yes"]);
     let output = deploy.env("CLAWBERTH_ADMIN_NETWORKS", "198.18.0.0/15,203.0.113.0/24").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -183,7 +182,6 @@ fn a_wrong_host_key_is_not_talked_to(bed: &Bed) {
     let tried = log.lines().position(|line| line.contains("userauth-request")).unwrap();
     assert!(reloaded < tried, "somebody tried to log in before the right key was back:\n{log}");
     bed.on("bob", "rm /etc/ssh/sshd_config.d/05-debug.conf; systemctl reload ssh");
-    bed.ok(&["update", "--abort"]);
     // the admin networks are to be as they were
     bed.ok(&["deploy", "bob", "--yes"]);
     plain_openssh(bed);
