@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, bail};
 use ssh_key::PrivateKey;
@@ -16,6 +16,9 @@ use super::Common;
 use super::clock;
 use super::host::Host;
 use super::{https, ssh};
+
+/// Longest way from the end of a door to a free port: a server that is rebuilt comes back at the same address.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What answers at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,9 +181,15 @@ impl Answers {
 /// Who is in the way, and what to do about it.
 pub(super) async fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener> {
     let at = SocketAddr::from((address, port));
-    let error = match TcpListener::bind(at).await {
-        Ok(listener) => return Ok(listener),
-        Err(error) => error,
+    let since = Instant::now();
+    let error = loop {
+        match TcpListener::bind(at).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && since.elapsed() < CLOSING => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => break error,
+        }
     };
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => format!(
