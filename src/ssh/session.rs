@@ -160,7 +160,7 @@ impl Session {
         let limit = GREET;
         let late = |_| Err(SshError::TooSlow { address, what: "the key exchange".into(), limit });
         let greeted = timeout(limit, Self::exchange(target, address)).await;
-        let session = greeted.map_or_else(late, |exchanged| exchanged)?;
+        let session = greeted.unwrap_or_else(late)?;
         session.close().await;
         Ok(())
     }
