@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
 use super::fleet::{Fleet, beside, key_path};
@@ -34,13 +34,9 @@ impl Ssh {
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
         let target = fleet.target(instance)?;
-        // OpenSSH would advise to forget the pinned key
-        if let Err(error @ SshError::WrongHostKey { .. }) = ssh::Session::greet(&target).await {
-            return Err(anyhow::Error::new(error).context(format!("cannot log in to {}", self.name)).into());
-        }
         let known_hosts = beside(&settings, &fleet.id, "known_hosts")?;
         write(&known_hosts, &self::known_hosts(&fleet.instances))?;
-        let mut client = std::process::Command::new("ssh");
+        let mut client = tokio::process::Command::new("ssh");
         let option = |key: &str, value: &dyn std::fmt::Display| format!("-o{key}={value}");
         client
             .arg("-F/dev/null")
@@ -58,13 +54,39 @@ impl Ssh {
             let command = ssh::Command::new(program).args(arguments.iter().map(String::as_str));
             client.arg("--").arg(command.to_string());
         }
-        // on success this process is the client
-        let error = client.exec();
-        if error.kind() == std::io::ErrorKind::NotFound {
+        let code = ended(client).await?;
+        // OpenSSH would advise to forget the pinned key. This asks only where it failed: sshd takes who comes and does not log
+        // in for a nuisance, and after some it answers nobody from there for a while
+        if code == FAILED
+            && let Err(error @ SshError::WrongHostKey { .. }) = ssh::Session::greet(&target).await
+        {
+            return Err(anyhow::Error::new(error).context(format!("cannot log in to {}", self.name)).into());
+        }
+        Ok(Status::Remote(code))
+    }
+}
+
+/// OpenSSH's own exit status, where no command's was heard.
+const FAILED: u8 = 255;
+
+/// Runs the client to its end. What the terminal's keys mean is its business; who ends this ends the client.
+async fn ended(mut client: tokio::process::Command) -> Result<u8, Failure> {
+    let what = "cannot start ssh";
+    let (_interrupt, _quit) =
+        (signal(SignalKind::interrupt()).context(what)?, signal(SignalKind::quit()).context(what)?);
+    let mut terminate = signal(SignalKind::terminate()).context(what)?;
+    let mut client = match client.kill_on_drop(true).spawn() {
+        Ok(client) => client,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Refusal::new("no ssh program", "install it: `apt-get install openssh-client`").into());
         }
-        Err(anyhow::Error::new(error).context("cannot start ssh").into())
-    }
+        Err(error) => return Err(anyhow::Error::new(error).context(what).into()),
+    };
+    let status = tokio::select! {
+        status = client.wait() => status.context("cannot wait for ssh")?,
+        _ = terminate.recv() => return Ok(FAILED),
+    };
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
 }
 
 /// The name under which the key of this very server is known: an address may belong to another one later.
