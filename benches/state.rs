@@ -95,7 +95,15 @@ fn instance(number: usize) -> Instance {
     let id = u64::try_from(number).unwrap() + 101;
     let ipv4 = Ipv4Addr::new(198, 51, high, low);
     let host_key = format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}", "A".repeat(43));
-    let server = Server { id, ipv4, ipv6: None, location: "fsn1".into(), host_key };
+    let server = Server {
+        id,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key,
+        next_host_key: None,
+        own_host_key: true,
+    };
     Instance {
         name: format!("user-{number:05}").parse().unwrap(),
         spec: serde_json::from_value(spec).unwrap(),

@@ -71,10 +71,13 @@ counts nodes nodes list &
 configuration &
 metadata | tell metadata &
 
-/usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw)" | tell sshd
-for key in /etc/ssh/ssh_host_*_key.pub; do
+/usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw|hostkey )" | tell sshd
+for key in /etc/ssh/*_host_*_key.pub; do
 	cut -d ' ' -f 1,2 "$key" | tell host_key
 done
+[ ! -e /etc/ssh/ssh_host_ed25519_key ] || echo "injected=/etc/ssh/ssh_host_ed25519_key"
+grep -rl -e '-BEGIN OPENSSH PRIVATE KEY-' /var/lib/cloud | tell injected
+if [ -e /etc/cloud/cloud-init.disabled ]; then echo "cloud_init=off"; else echo "cloud_init=on"; fi
 getent passwd | while IFS=: read -r user _ uid _ _ home shell; do
 	echo "account=$user $uid $shell $(passwd --status "$user" | cut -d ' ' -f 2)"
 	for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do

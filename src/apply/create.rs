@@ -10,8 +10,7 @@ use super::adopt::{self, Made};
 use super::instance::Done;
 use crate::hcloud::{Error, FirewallRef, PublicNetCreate, Server as CloudServer, ServerCreate};
 use crate::model::event::What;
-use crate::model::fleet::{HOST_KEY, INSTANCE, OP, OpId};
-use crate::model::host_key;
+use crate::model::fleet::{self, INSTANCE, OP, OpId};
 use crate::model::instance::{Instance, Outcome, Server};
 use crate::model::refusal::Refusal;
 use crate::observe;
@@ -78,7 +77,7 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
     let public = host_key.public_text()?;
     world.lease(&instance.name)?.put_creation(&op, &public, &world.clock.now()).await?;
 
-    let mut labels = fleet.server_labels(&instance.name, &instance.spec, &public);
+    let mut labels = fleet.server_labels(&instance.name, &instance.spec, &[&public]);
     labels.insert(OP.to_owned(), op.to_string());
     let common = world.common().await?;
     let birth = render::Birth {
@@ -127,9 +126,16 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
         Some(op) => world.store.host_key_of(op, name).await?,
         None => None,
     };
-    // a create that this state does not know left its key on a label, which only the project's token can write
-    let on_label = || server.labels.get(HOST_KEY).and_then(|label| host_key::from_label(label));
-    let Some(host_key) = host_key.or_else(on_label) else {
+    // a create that this state does not know, or a key that the server has made since, is on a label, which only the
+    // project's token can write
+    let mut keys: Vec<String> = host_key.into_iter().collect();
+    for key in fleet::host_keys(&server.labels) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut keys = keys.into_iter();
+    let (Some(host_key), next_host_key) = (keys.next(), keys.next()) else {
         let hint = format!("run `clawberth destroy {name}` and deploy it again");
         return Err(Refusal::new(format!("server {} of {name} cannot be trusted", server.id), hint)
             .because("it was created from another state file, so its host key is not known")
@@ -140,7 +146,15 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
     let location = facts.location;
     let line = format!("server {how} ({location}, {ipv4})");
     Ok(Done::new(
-        Outcome::Created(Server { id: server.id, ipv4, ipv6: facts.ipv6, location, host_key }),
+        Outcome::Created(Server {
+            id: server.id,
+            ipv4,
+            ipv6: facts.ipv6,
+            location,
+            host_key,
+            next_host_key,
+            own_host_key: false,
+        }),
         line,
     ))
 }

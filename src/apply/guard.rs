@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::instance::Done;
 use super::line::server;
 use super::{World, adopt};
-use crate::model::fleet::OPENCLAW;
+use crate::model::fleet::{FleetId, NEXT_HOST_KEY, OPENCLAW};
 use crate::model::instance::{Instance, Outcome};
 use crate::model::release::OpenClawVersion;
 
@@ -39,15 +39,38 @@ pub(super) async fn guard(id: u64, instance: &Instance, world: &World) -> Result
 
 /// Sets the one label that names the release, and leaves the others as they are.
 pub(super) async fn relabel(version: OpenClawVersion, instance: &Instance, world: &World) -> Result<()> {
+    let say = |labels: &mut BTreeMap<String, String>| {
+        labels.insert(OPENCLAW.to_owned(), version.to_string());
+    };
+    change_labels(say, instance, world).await
+}
+
+/// Sets the labels that name the host keys which are accepted from the server, and leaves the others as they are.
+pub(super) async fn label_host_key(instance: &Instance, world: &World) -> Result<Done> {
+    let keys = server(instance)?.host_keys();
+    let say = |labels: &mut BTreeMap<String, String>| {
+        labels.remove(NEXT_HOST_KEY);
+        labels.extend(FleetId::key_labels(&keys));
+    };
+    change_labels(say, instance, world).await?;
+    Ok(Done::new(Outcome::HostKeyLabelled, "host key labelled"))
+}
+
+/// Changes some labels, unless they are as they should be.
+async fn change_labels(
+    change: impl FnOnce(&mut BTreeMap<String, String>),
+    instance: &Instance,
+    world: &World,
+) -> Result<()> {
     world.doing(instance, "setting the server's labels");
     let id = server(instance)?.id;
     let what = || format!("cannot set the labels of server {id}");
     let found = world.cloud.server(id).await.with_context(what)?.context("the server is gone")?;
-    let mut labels = found.labels;
-    if labels.insert(OPENCLAW.to_owned(), version.to_string()).as_deref() == Some(&version.to_string()) {
-        return Ok(());
+    let mut labels = found.labels.clone();
+    change(&mut labels);
+    if labels != found.labels {
+        let set = || world.cloud.set_server_labels(id, &labels);
+        adopt::when_free(GUARD, set).await.with_context(what)?;
     }
-    let set = || world.cloud.set_server_labels(id, &labels);
-    adopt::when_free(GUARD, set).await.with_context(what)?;
     Ok(())
 }

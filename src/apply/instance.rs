@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    Interrupted, Point, World, adopt, create, delete, dns, guard, host, policy, rotate, system, update,
+    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, policy, rotate, system,
+    update,
 };
 use crate::clock::tenths;
 use crate::model::event::What;
@@ -157,6 +158,9 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Name(zone) => dns::name(zone, instance, world).await,
         Step::Reach => host::reach(instance, world).await,
         Step::Trust => host::trust(instance, world).await,
+        Step::MakeHostKey => identity::make(instance, world).await,
+        Step::LabelHostKey => guard::label_host_key(instance, world).await,
+        Step::SwitchHostKey => identity::switch(instance, world).await,
         Step::Admit => host::admit(instance, world).await,
         Step::Install => host::install(instance, world).await,
         Step::SetUp => host::set_up(instance, world).await,

@@ -108,6 +108,6 @@ pub(super) fn target(instance: &Instance, world: &World) -> Result<Target> {
         port: SSH_PORT,
         user: "root".to_owned(),
         key: world.key.clone(),
-        host_key: server.host_key.clone(),
+        host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
     })
 }

@@ -9,6 +9,7 @@ mod fleet;
 mod guard;
 mod halt;
 mod host;
+mod identity;
 mod instance;
 mod line;
 mod policy;

@@ -217,8 +217,9 @@ fn ssh_hint(error: &SshError) -> Option<String> {
             "check that you come from one of the admin networks, and that the server is switched on"
         }
         SshError::WrongHostKey { .. } => {
-            "somebody else answers at this address, or the server was rebuilt: do not go on; look at the server in \
-             the console, or destroy and deploy the instance again"
+            "`clawberth reconcile` tells whether the server still has this address. Was it rebuilt, or does the address \
+             belong to another server by now? Then `clawberth destroy NAME` and deploy it anew. If not, somebody is between \
+             you and it: try from another network"
         }
         SshError::Refused { .. } => {
             "the fleet's key lies beside the state file; was another state used to deploy?"

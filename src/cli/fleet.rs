@@ -167,7 +167,7 @@ impl Fleet {
             port: SSH_PORT,
             user: "root".to_owned(),
             key: self.key.clone(),
-            host_key: server.host_key.clone(),
+            host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
         })
     }
 }

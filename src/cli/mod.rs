@@ -22,6 +22,7 @@ mod rotate;
 mod secrets;
 mod show;
 mod ssh;
+mod ssh_config;
 mod state;
 mod update;
 mod walk;
@@ -75,6 +76,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Ssh(ssh::Ssh),
+    SshConfig(ssh_config::SshConfig),
     Open(open::Open),
     Releases(releases::Releases),
     Update(update::Update),
@@ -155,6 +157,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::List(command) => command.run(&flags, context).await,
         Command::Show(command) => command.run(&flags, context).await,
         Command::Ssh(command) => command.run(&flags, context).await,
+        Command::SshConfig(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
         Command::Rotate(command) => command.run(&flags, context).await,

@@ -23,6 +23,8 @@ pub(super) fn json(instance: &Instance) -> Value {
             "ipv6": server.ipv6,
             "location": server.location,
             "host_key": server.host_key,
+            "next_host_key": server.next_host_key,
+            "own_host_key": server.own_host_key,
         })),
     })
 }

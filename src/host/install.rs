@@ -62,6 +62,7 @@ impl fmt::Display for Part {
             "package" => "installing OpenClaw",
             "configuration" => "configuring the gateway",
             "gateway" => "waiting for the gateway to be ready",
+            "forget" => "forgetting what it was told at its birth",
             other => other,
         })
     }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::born::{self, Born};
+use super::identity;
 use super::outside::{Check, Finding, Gate};
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
@@ -53,6 +54,16 @@ async fn host(instance: &Instance, target: &Target, gate: Result<Option<&Gate>, 
     }
 }
 
+/// The host key that a server has made itself, where that is the one that it shows.
+pub async fn own_host_key(target: &Target) -> Result<Option<String>, SshError> {
+    let session = Session::connect(target).await?;
+    let output = session.run(&identity::own_host_key(), COMMAND).await;
+    let key = output.map(|output| identity::parse_host_key(&output).ok());
+    let own = key.map(|key| key.filter(|key| session.was_shown(key)));
+    session.close().await;
+    own
+}
+
 /// What the host says that it was set up for; none where it does not know.
 pub async fn born(target: &Target) -> Known {
     let session = Session::connect(target).await?;
@@ -65,7 +76,9 @@ pub async fn born(target: &Target) -> Known {
 fn judge(instance: &Instance, findings: Vec<Finding>, known: Known) -> HostState {
     let born = match known {
         Ok(born) => born,
-        Err(SshError::WrongHostKey { shown, .. }) => return HostState::OtherKey(format!("it shows {shown}")),
+        Err(SshError::WrongHostKey { shown, pinned, .. }) => {
+            return HostState::OtherKey(format!("it shows {shown}, not {pinned}; nobody logged in there"));
+        }
         Err(error) => return HostState::Unreachable(error.to_string()),
     };
     let recorded = instance.spec.release.openclaw;

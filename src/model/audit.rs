@@ -57,6 +57,8 @@ promises! {
     /// Seen on the host.
     HostKey = "host-key", "it shows the pinned host key, and has no other";
     /// Seen on the host.
+    OwnHostKey = "own-host-key", "it made its host key itself, and the injected one is gone";
+    /// Seen on the host.
     Sshd = "sshd", "sshd takes keys only, and forwards nothing for others";
     /// Seen on the host.
     Keys = "keys", "only the fleet's key logs in, and only as root";

@@ -30,6 +30,8 @@ pub enum Drift {
     MissingServer(u64),
     /// The server is switched off.
     ServerOff(u64),
+    /// The server shows the host key that was injected at its birth.
+    InjectedHostKey(u64),
     /// The server's labels are not what they should be; these.
     WrongLabels(u64, Vec<String>),
     /// The fleet's firewall is not before the server.
@@ -90,6 +92,7 @@ impl Drift {
             Self::HalfRemoved => "half removed",
             Self::MissingServer(_) => "missing server",
             Self::ServerOff(_) => "server off",
+            Self::InjectedHostKey(_) => "injected host key",
             Self::WrongLabels(..) => "wrong labels",
             Self::Unguarded(_) => "no firewall applied",
             Self::NoFirewall => "missing firewall",
@@ -121,6 +124,7 @@ impl Drift {
             Self::HalfRemoved => "destroying".into(),
             Self::MissingServer(id) => format!("server {id} is gone"),
             Self::ServerOff(id) => format!("server {id} is off"),
+            Self::InjectedHostKey(id) => format!("server {id} has none of its own"),
             Self::WrongLabels(id, keys) => format!("server {id}: {}", keys.join(", ")),
             Self::Unguarded(id) => format!("server {id} is open"),
             Self::NoFirewall | Self::NoSshKey => "none".into(),
@@ -154,6 +158,7 @@ impl Drift {
             Self::HalfRemoved => done("remove it"),
             Self::MissingServer(_) => done("create it anew"),
             Self::ServerOff(_) => done("switch it on"),
+            Self::InjectedHostKey(_) => done("let it make one"),
             Self::WrongLabels(..) | Self::FirewallRules(_) => done("set them"),
             Self::Unguarded(_) => done("apply the firewall"),
             Self::NoFirewall => done("create it"),
@@ -166,7 +171,7 @@ impl Drift {
             | Self::OrphanAddress(..)
             | Self::OrphanSnapshot(..) => done("delete it"),
             Self::Host(HostState::OtherKey(_)) => Repair::Advice(format!(
-                "none: look at the server in the console, or `clawberth destroy {subject}` and deploy it anew"
+                "none: if it was rebuilt, `clawberth destroy {subject}` and deploy it anew; else somebody is between you and it"
             )),
             Self::Host(HostState::Unreachable(_)) => Repair::Advice(format!(
                 "none: come from an admin network; `clawberth ssh {subject}` tries it"

@@ -17,8 +17,10 @@ pub const FLEET: &str = "fleet";
 pub const INSTANCE: &str = "instance";
 /// Label key: the create that made the server, and so which host key was injected.
 pub const OP: &str = "op";
-/// Label key: the host key that the create injected, so that it can be pinned again when the state is lost.
+/// Label key: the host key that is pinned to the server, so that it can be pinned again when the state is lost.
 pub const HOST_KEY: &str = "host-key";
+/// Label key: the host key that the server is to show soon instead.
+pub const NEXT_HOST_KEY: &str = "next-host-key";
 /// Label key: the OpenClaw version that the server is to run.
 pub const OPENCLAW: &str = "openclaw";
 /// Label key: the zone under which the instance has its name.
@@ -79,17 +81,23 @@ impl FleetId {
         BTreeMap::from([(MANAGED_BY.into(), US.into()), (FLEET.into(), self.0.clone())])
     }
 
+    /// The labels that name the host keys of a server: the pinned one, and, where there is one, the one that comes next.
+    pub fn key_labels(host_keys: &[&str]) -> impl Iterator<Item = (String, String)> {
+        let labels = [HOST_KEY, NEXT_HOST_KEY].into_iter().zip(host_keys);
+        labels.filter_map(|(label, key)| Some((label.to_owned(), host_key::to_label(key)?)))
+    }
+
     /// The labels on an instance's server: whose it is, and what it takes to find the way back to it without a state.
     pub fn server_labels(
         &self,
         instance: &InstanceName,
         spec: &InstanceSpec,
-        host_key: &str,
+        host_keys: &[&str],
     ) -> BTreeMap<String, String> {
         let mut labels = self.labels();
         labels.insert(INSTANCE.into(), instance.to_string());
         labels.insert(OPENCLAW.into(), spec.release.openclaw.to_string());
-        labels.extend(host_key::to_label(host_key).map(|key| (HOST_KEY.to_owned(), key)));
+        labels.extend(Self::key_labels(host_keys));
         let domain = spec.domain.clone().filter(|domain| domain.len() <= LABEL_MAX);
         labels.extend(domain.map(|domain| (DOMAIN.to_owned(), domain)));
         labels
@@ -128,6 +136,12 @@ impl fmt::Display for OpId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The host keys that the labels of a server name, the pinned one first.
+pub fn host_keys(labels: &BTreeMap<String, String>) -> Vec<String> {
+    let named = [HOST_KEY, NEXT_HOST_KEY].into_iter().filter_map(|label| labels.get(label));
+    named.filter_map(|value| host_key::from_label(value)).collect()
 }
 
 fn letters(bytes: [u8; 8]) -> String {

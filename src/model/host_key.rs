@@ -1,7 +1,10 @@
-//! Host keys as they stand on a label: the 32 bytes of an Ed25519 public key in lower-case base32, 52 characters.
+//! Host keys: where a server's own lies, and how they stand on a label: the 32 bytes of an Ed25519 public key in lower-case base32, 52 characters.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+
+/// Where a server's own host key lies: not where cloud-init and Debian would put one, so that neither brings back another.
+pub const PLACE: &str = "/etc/ssh/clawberth_host_ed25519_key";
 
 /// The type of the keys that are injected.
 const TYPE: &str = "ssh-ed25519";

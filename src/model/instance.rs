@@ -52,8 +52,15 @@ pub struct Server {
     pub ipv6: Option<Ipv6Addr>,
     /// Where it stands, such as `fsn1`.
     pub location: String,
-    /// The only host key that is accepted from it, as an OpenSSH public key.
+    /// The host key that is pinned to it, as an OpenSSH public key.
     pub host_key: String,
+    /// The key that it has made for itself and is to show soon: until it was seen to, either of the two is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_host_key: Option<String>,
+    /// Whether the pinned key is one that it made itself, and not the one that was injected at its birth, which whoever
+    /// can read its user data knows.
+    #[serde(default)]
+    pub own_host_key: bool,
 }
 
 /// Where an instance stands. Each stage holds what it guarantees.
@@ -94,6 +101,12 @@ pub enum Outcome {
     Reached,
     /// Logged in to the right server.
     Trusted,
+    /// It has a host key of its own, this one, and does not show it yet.
+    HostKeyMade(String),
+    /// Its labels name its host keys.
+    HostKeyLabelled,
+    /// It shows its own host key, and no other.
+    HostKeySwitched,
     /// The host lets the admin networks in.
     Admitted,
     /// The set-up on the host is done.
@@ -197,7 +210,15 @@ impl Stage {
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
 
-            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted) => Ok(stage),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted | O::HostKeyLabelled) => {
+                Ok(stage)
+            }
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade(key)) => {
+                Ok(stage.with_server(|server| server.has_made(key)))
+            }
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeySwitched) => {
+                Ok(stage.with_server(Server::has_switched))
+            }
 
             (S::Trusted(server), O::Installed) => Ok(S::Installed(server)),
             (stage @ (S::Installed(_) | S::Serving(_)), O::Installed) => Ok(stage),
@@ -225,6 +246,9 @@ impl Stage {
                 | O::Named
                 | O::Reached
                 | O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -234,11 +258,28 @@ impl Stage {
             )
             | (
                 S::Created(_),
-                O::Trusted | O::Admitted | O::Installed | O::Served | O::Swept | O::Unnamed | O::Deleted,
+                O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Swept
+                | O::Unnamed
+                | O::Deleted,
             )
             | (
                 S::Reachable(_),
-                O::Admitted | O::Installed | O::Served | O::Swept | O::Unnamed | O::Deleted,
+                O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Swept
+                | O::Unnamed
+                | O::Deleted,
             )
             | (S::Trusted(_), O::Served | O::Swept | O::Unnamed | O::Deleted)
             | (S::Installed(_) | S::Serving(_), O::Swept | O::Unnamed | O::Deleted)
@@ -250,6 +291,9 @@ impl Stage {
                 | O::Named
                 | O::Reached
                 | O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
                 | O::Admitted
                 | O::Installed
                 | O::Served,
@@ -306,6 +350,52 @@ impl Stage {
             Self::Planned | Self::Gone => None,
         }
     }
+
+    /// The same stage, with the server changed where it has one.
+    fn with_server(self, change: impl FnOnce(Server) -> Server) -> Self {
+        match self {
+            Self::Created(server) => Self::Created(change(server)),
+            Self::Reachable(server) => Self::Reachable(change(server)),
+            Self::Trusted(server) => Self::Trusted(change(server)),
+            Self::Installed(server) => Self::Installed(change(server)),
+            Self::Serving(server) => Self::Serving(change(server)),
+            Self::Destroying(server) => Self::Destroying(server.map(change)),
+            Self::Planned => Self::Planned,
+            Self::Gone => Self::Gone,
+        }
+    }
+}
+
+impl Server {
+    /// The host keys that are accepted from it; the first one is pinned.
+    pub fn host_keys(&self) -> Vec<&str> {
+        [&self.host_key].into_iter().chain(&self.next_host_key).map(String::as_str).collect()
+    }
+
+    /// The key that it is to show when it shows its own.
+    pub fn own_key_to_come(&self) -> &str {
+        self.next_host_key.as_ref().unwrap_or(&self.host_key)
+    }
+
+    /// The server, once it has made this key for itself.
+    fn has_made(mut self, key: String) -> Self {
+        self.next_host_key = (key != self.host_key).then_some(key);
+        self
+    }
+
+    /// The server, once it shows its own key and no other.
+    fn has_switched(mut self) -> Self {
+        let own = self.own_key_to_come().to_owned();
+        self.shows_its_own(own);
+        self
+    }
+
+    /// Pins this key, which it has made itself, and no other.
+    pub fn shows_its_own(&mut self, key: String) {
+        self.host_key = key;
+        self.next_host_key = None;
+        self.own_host_key = true;
+    }
 }
 
 impl Outcome {
@@ -317,6 +407,9 @@ impl Outcome {
             Self::Named => "named",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
+            Self::HostKeyMade(_) => "with a host key of its own",
+            Self::HostKeyLabelled => "with its host keys on labels",
+            Self::HostKeySwitched => "showing its own host key",
             Self::Admitted => "admitting",
             Self::Installed => "installed",
             Self::Served => "serving",
@@ -408,7 +501,15 @@ mod tests {
 
     fn server(id: u64) -> Server {
         let host_key = "ssh-ed25519 AAAA".into();
-        Server { id, ipv4: Ipv4Addr::new(198, 51, 100, 7), ipv6: None, location: "fsn1".into(), host_key }
+        Server {
+            id,
+            ipv4: Ipv4Addr::new(198, 51, 100, 7),
+            ipv6: None,
+            location: "fsn1".into(),
+            host_key,
+            next_host_key: None,
+            own_host_key: false,
+        }
     }
 
     #[test]
@@ -484,6 +585,34 @@ mod tests {
     fn a_new_server_starts_the_way_anew() {
         let stage = Stage::Serving(server(1)).after(Outcome::Created(server(2))).unwrap();
         assert_eq!(stage, Stage::Created(server(2)));
+    }
+
+    #[test]
+    fn until_the_server_was_seen_with_its_own_key_either_is_accepted_and_then_only_that() {
+        let keys = |stage: &Stage| stage.server().unwrap().host_keys().join(", ");
+        let mut stage = Stage::Trusted(server(1));
+        let mut seen = Vec::new();
+        for outcome in [
+            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
+            Outcome::HostKeyLabelled,
+            Outcome::HostKeySwitched,
+            // a record that has forgotten it finds the server as it is
+            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
+        ] {
+            stage = stage.after(outcome.clone()).unwrap();
+            assert_eq!(stage.clone().after(outcome).unwrap(), stage, "twice is once");
+            seen.push(keys(&stage));
+        }
+        let both = "ssh-ed25519 AAAA, ssh-ed25519 BBBB";
+        assert_eq!(seen, [both, both, "ssh-ed25519 BBBB", "ssh-ed25519 BBBB"]);
+        assert!(stage.server().unwrap().own_host_key);
+        assert!(Stage::Reachable(server(1)).after(Outcome::HostKeySwitched).is_err());
+    }
+
+    #[test]
+    fn a_server_of_an_older_state_has_no_key_of_its_own() {
+        let old = r#"{"stage":"serving","server":{"id":1,"ipv4":"198.51.100.7","ipv6":null,"location":"fsn1","host_key":"ssh-ed25519 AAAA"}}"#;
+        assert_eq!(serde_json::from_str::<Stage>(old).unwrap(), Stage::Serving(server(1)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::model::admin::AdminNetworks;
-use crate::model::fleet::OpId;
+use crate::model::fleet::{NEXT_HOST_KEY, OpId};
 use crate::model::name::InstanceName;
 use crate::model::price::Price;
 use crate::model::release::OpenClawVersion;
@@ -235,8 +235,12 @@ impl CloudServer {
     /// the keys that differ.
     pub fn relabelled(&self, wanted: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
         let wrong = wanted.iter().filter(|(key, value)| self.labels.get(*key) != Some(*value));
-        let wrong = wrong.map(|(key, _)| key.clone()).collect();
+        let mut wrong: Vec<String> = wrong.map(|(key, _)| key.clone()).collect();
         let mut labels = self.labels.clone();
+        // another key than the pinned one would be accepted by who has lost the state
+        if !wanted.contains_key(NEXT_HOST_KEY) {
+            wrong.extend(labels.remove_entry(NEXT_HOST_KEY).map(|(key, _)| key));
+        }
         labels.extend(wanted.clone());
         (labels, wrong)
     }

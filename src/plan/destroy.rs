@@ -161,7 +161,16 @@ mod tests {
     fn a_server_that_another_instance_has_stays_whatever_its_label_says() {
         let ipv4 = std::net::Ipv4Addr::new(198, 51, 100, 7);
         let (location, host_key) = (String::new(), String::new());
-        let server = crate::model::instance::Server { id: 7, ipv4, ipv6: None, location, host_key };
+        let (next_host_key, own_host_key) = (None, true);
+        let server = crate::model::instance::Server {
+            id: 7,
+            ipv4,
+            ipv6: None,
+            location,
+            host_key,
+            next_host_key,
+            own_host_key,
+        };
         let bob = instance("bob", Stage::Serving(server));
         let plan = destroy(vec![instance("alice", Stage::Planned)], &[bob], false, &seen(&[("alice", 7)]));
         assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![])]);

@@ -117,6 +117,12 @@ steps! {
         Reach = "reach",
         /// Log in and see that it is the server that was created.
         Trust = "trust",
+        /// Let the server make a host key of its own, beside the one that was injected.
+        MakeHostKey = "make-host-key",
+        /// Say on the server's labels which host keys it may show, so that a lost state can be written anew.
+        LabelHostKey = "label-host-key",
+        /// Let the server show its own host key and forget the injected one, and see that it does.
+        SwitchHostKey = "switch-host-key",
         /// Let the admin networks through the host's own firewall.
         Admit = "admit",
         /// Wait for the set-up on the host.

@@ -1,8 +1,11 @@
 //! The plan that makes instances serve.
 
+use std::collections::BTreeMap;
+
 use super::order::order;
 use super::{FleetStep, InstancePlan, Plan, Step};
 use crate::model::admin::AdminNetworks;
+use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
 use crate::model::observed::{CloudServer, FirewallRule, Observed, firewall_rules};
 use crate::model::price::Price;
@@ -41,7 +44,7 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
     if !plan.after.is_empty() {
         let others = wish.others.into_iter().filter(|other| stands(other, seen));
         plan.instances.extend(others.map(|instance| {
-            let mut steps = remaining(&instance, true, seen);
+            let mut steps = remaining(&instance, true, &[], seen);
             steps.retain(|step| matches!(step, Step::Reach | Step::Trust));
             admit(&mut steps);
             InstancePlan { instance, steps }
@@ -154,14 +157,24 @@ pub(super) fn steps(
     steps.extend(naming(instance, server, known, seen)?);
     // a server that is switched on starts the way anew, as its outcome says
     let stands = known.is_some() && server.is_some_and(|server| !server.off);
-    steps.extend(remaining(instance, stands, seen));
+    steps.extend(remaining(instance, stands, own_key(known, server), seen));
     Ok(steps)
 }
 
+/// The steps after which a server shows a host key that it has made itself, and its labels name that one. Whatever else is done
+/// already: it is not finished while it shows a key that others may know. While it may show either, the labels name both.
+fn own_key(known: Option<&Server>, server: Option<&CloudServer>) -> &'static [Step] {
+    let own = known.filter(|known| known.own_host_key);
+    let Some((known, server)) = own.zip(server) else {
+        return &[Step::MakeHostKey, Step::LabelHostKey, Step::SwitchHostKey, Step::LabelHostKey];
+    };
+    let named: BTreeMap<_, _> = FleetId::key_labels(&known.host_keys()).collect();
+    if server.relabelled(&named).1.is_empty() { &[] } else { &[Step::LabelHostKey] }
+}
+
 /// The steps that lead from where the instance stands to serving.
-fn remaining(instance: &Instance, server_is_known: bool, seen: &Observed) -> Vec<Step> {
-    let all = [Step::Reach, Step::Trust, Step::Install, Step::Serve];
-    let done = match (&instance.stage, server_is_known) {
+fn remaining(instance: &Instance, stands: bool, own_key: &[Step], seen: &Observed) -> Vec<Step> {
+    let done = match (&instance.stage, stands) {
         (_, false) | (Stage::Planned | Stage::Created(_) | Stage::Destroying(_) | Stage::Gone, true) => 0,
         (Stage::Reachable(_), true) => 1,
         (Stage::Trusted(_), true) => 2,
@@ -169,7 +182,9 @@ fn remaining(instance: &Instance, server_is_known: bool, seen: &Observed) -> Vec
         (Stage::Serving(_), true) if seen.healthy.contains(&instance.name) => 4,
         (Stage::Serving(_), true) => 3,
     };
-    all.into_iter().skip(done).collect()
+    let to_trust = [Step::Reach, Step::Trust].into_iter().skip(done);
+    let to_serve = [Step::Install, Step::Serve].into_iter().skip(done.saturating_sub(2));
+    to_trust.chain(own_key.iter().cloned()).chain(to_serve).collect()
 }
 
 fn naming(

@@ -51,7 +51,15 @@ mod tests {
 
     fn server() -> Server {
         let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-        Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: "ssh-ed25519 AAAA".into() }
+        Server {
+            id: 7,
+            ipv4,
+            ipv6: None,
+            location: "fsn1".into(),
+            host_key: "ssh-ed25519 AAAA".into(),
+            next_host_key: None,
+            own_host_key: true,
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ macro_rules! source {
 }
 
 /// What more than one script has: `{{> tools}}`.
-const PARTIALS: [(&str, &str); 4] = [
+const PARTIALS: [(&str, &str); 5] = [
+    ("forget", source!("templates/forget.sh").1),
     ("gateway", source!("templates/gateway.sh.hbs").1),
     ("node", source!("templates/node.sh.hbs").1),
     ("package", source!("templates/package.sh.hbs").1),

@@ -1,7 +1,7 @@
 //! A connection to one server whose host key is known beforehand.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client;
@@ -16,6 +16,8 @@ use super::{Command, KeyPair, Output};
 const CONNECT: Duration = Duration::from_secs(15);
 /// Between two signs of life on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// The same without authentication.
+const GREET: Duration = Duration::from_secs(5);
 /// More output than this from one command is a fault.
 const MOST_OUTPUT: usize = 4 << 20;
 
@@ -30,8 +32,8 @@ pub struct Target {
     pub user: String,
     /// The operator's key.
     pub key: KeyPair,
-    /// The only host key that is accepted, as an OpenSSH public key.
-    pub host_key: String,
+    /// The only host keys that are accepted, as OpenSSH public keys: one, or two while a server changes its key.
+    pub host_keys: Vec<String>,
 }
 
 /// Why there is no session, or no more.
@@ -46,12 +48,16 @@ pub enum SshError {
         source: std::io::Error,
     },
     /// Whoever answers has another host key. Nothing was sent to them.
-    #[error("{address} shows another host key than the one pinned to this server ({shown})")]
+    #[error(
+        "{address} shows another host key than the one pinned to this server: {shown}, not {pinned}; nobody logged in there"
+    )]
     WrongHostKey {
         /// Address and port.
         address: SocketAddr,
         /// The fingerprint that was shown.
         shown: String,
+        /// The fingerprint of the pinned one.
+        pinned: String,
     },
     /// The host key is right, but our key is not accepted (yet).
     #[error("{address} does not accept the fleet's key for {user}")]
@@ -88,31 +94,47 @@ pub enum SshError {
 pub struct Session {
     handle: client::Handle<Pin>,
     address: SocketAddr,
+    shown: Option<PublicKey>,
 }
 
 struct Pin {
-    expected: PublicKey,
-    shown: Arc<std::sync::OnceLock<String>>,
+    expected: Vec<PublicKey>,
+    shown: Arc<OnceLock<Shown>>,
+}
+
+/// The host key that was shown.
+enum Shown {
+    /// One that is accepted.
+    Right(PublicKey),
+    /// Its fingerprint.
+    Wrong(String),
+}
+
+impl Pin {
+    fn judge(&self, key: &PublicKey) -> Shown {
+        if self.expected.iter().any(|expected| expected.key_data() == key.key_data()) {
+            Shown::Right(key.clone())
+        } else {
+            Shown::Wrong(fingerprint(key))
+        }
+    }
+}
+
+fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
 }
 
 impl client::Handler for Pin {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let same = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => key.key_data() == self.expected.key_data(),
-            PublicKeyOrCertificate::Certificate(_) => false,
+        let shown = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge(key),
+            PublicKeyOrCertificate::Certificate(_) => Shown::Wrong("a certificate".to_owned()),
         };
-        if !same {
-            let text = match shown {
-                PublicKeyOrCertificate::PublicKey { key, .. } => {
-                    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
-                }
-                PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
-            };
-            let _ = self.shown.set(text);
-        }
-        Ok(same)
+        let is_right = matches!(shown, Shown::Right(_));
+        let _ = self.shown.set(shown);
+        Ok(is_right)
     }
 }
 
@@ -129,8 +151,40 @@ impl Session {
             .unwrap_or_else(|_| Err(SshError::TooSlow { address, what: "logging in".into(), limit }))
     }
 
+    /// Connects, compares the host key, and hangs up.
+    ///
+    /// # Errors
+    /// [`SshError`], as [`Session::connect`].
+    pub async fn greet(target: &Target) -> Result<(), SshError> {
+        let address = SocketAddr::new(target.address, target.port);
+        let limit = GREET;
+        let late = |_| Err(SshError::TooSlow { address, what: "the key exchange".into(), limit });
+        let greeted = timeout(limit, Self::exchange(target, address)).await;
+        let session = greeted.unwrap_or_else(late)?;
+        session.close().await;
+        Ok(())
+    }
+
     async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
-        let expected = PublicKey::from_openssh(&target.host_key).map_err(SshError::BadPin)?;
+        let mut session = Self::exchange(target, address).await?;
+        let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
+        let answer = session
+            .handle
+            .authenticate_publickey(&target.user, key)
+            .await
+            .map_err(|source| SshError::Broken { address, source })?;
+        if answer.success() {
+            Ok(session)
+        } else {
+            Err(SshError::Refused { address, user: target.user.clone() })
+        }
+    }
+
+    /// All that comes before anybody logs in.
+    async fn exchange(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
+        let read = |key: &String| PublicKey::from_openssh(key).map_err(SshError::BadPin);
+        let expected = target.host_keys.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let pinned = expected.iter().map(fingerprint).collect::<Vec<_>>().join(" or ");
         let stream = tokio::net::TcpStream::connect(address)
             .await
             .map_err(|source| SshError::Unreachable { address, source })?;
@@ -139,26 +193,33 @@ impl Session {
             nodelay: true,
             ..client::Config::default()
         };
-        let shown = Arc::new(std::sync::OnceLock::new());
+        let shown = Arc::new(OnceLock::new());
         let pin = Pin { expected, shown: Arc::clone(&shown) };
         // client::connect_stream does not know the socket, so the option is set here
         let _ = stream.set_nodelay(true);
-        let mut handle = client::connect_stream(Arc::new(config), stream, pin).await.map_err(|source| {
-            match shown.get() {
-                Some(shown) => SshError::WrongHostKey { address, shown: shown.clone() },
-                None => SshError::Broken { address, source },
-            }
-        })?;
-        let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
-        let answer = handle
-            .authenticate_publickey(&target.user, key)
-            .await
-            .map_err(|source| SshError::Broken { address, source })?;
-        if answer.success() {
-            Ok(Self { handle, address })
-        } else {
-            Err(SshError::Refused { address, user: target.user.clone() })
-        }
+        let handle =
+            client::connect_stream(Arc::new(config), stream, pin).await.map_err(|source| {
+                match shown.get() {
+                    Some(Shown::Wrong(shown)) => {
+                        SshError::WrongHostKey { address, shown: shown.clone(), pinned }
+                    }
+                    Some(Shown::Right(_)) | None => SshError::Broken { address, source },
+                }
+            })?;
+        let shown = match shown.get() {
+            Some(Shown::Right(key)) => Some(key.clone()),
+            Some(Shown::Wrong(_)) | None => None,
+        };
+        Ok(Self { handle, address, shown })
+    }
+
+    /// Whether the server showed this key, an OpenSSH public key, at the beginning.
+    pub fn was_shown(&self, key: &str) -> bool {
+        let wanted = PublicKey::from_openssh(key);
+        self.shown
+            .as_ref()
+            .zip(wanted.ok())
+            .is_some_and(|(shown, wanted)| shown.key_data() == wanted.key_data())
     }
 
     /// Runs a command to its end.

@@ -103,7 +103,7 @@ async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Tak
         port: SSH_PORT,
         user: "root".to_owned(),
         key: key.clone(),
-        host_key: claim.server.host_key.clone(),
+        host_keys: claim.server.host_keys().into_iter().map(str::to_owned).collect(),
     };
     let (born, unseen) = match look::born(&target).await {
         Ok(born) => (born, None),
@@ -114,7 +114,13 @@ async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Tak
         return Err(Left { name: claim.name.to_string(), why });
     };
     let spec = spec(&claim, born.as_ref(), release);
-    let Claim { name, op, server, found } = claim;
+    let Claim { name, op, mut server, found } = claim;
+    // nobody but the server knows whether it has made the key that it shows, or is still to show another one
+    if unseen.is_none()
+        && let Ok(Some(own)) = look::own_host_key(&target).await
+    {
+        server.shows_its_own(own);
+    }
     let stage = if unseen.is_some() { Stage::Created(server) } else { Stage::Trusted(server) };
     let mut instance = Instance { name, spec, stage, created: found.created };
     if unseen.is_none() && serves(&instance, settings).await {

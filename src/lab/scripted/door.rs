@@ -4,9 +4,10 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, bail};
+use ssh_key::PrivateKey;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
@@ -15,6 +16,9 @@ use super::Common;
 use super::clock;
 use super::host::Host;
 use super::{https, ssh};
+
+/// Longest way from the end of a door to a free port: a server that is rebuilt comes back at the same address.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What answers at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +109,17 @@ async fn started_anew(host: &Host, since: Option<u64>) {
 
 async fn serve(host: &Arc<Host>, service: Service, address: Ipv4Addr, common: &Common) -> Result<()> {
     let listener = listen(address, service.port()).await?;
-    let answers = Answers::of(host, service, common)?;
+    let mut answers = Answers::of(host, service, common)?;
     let mut callers = JoinSet::new();
     loop {
         tokio::select! {
             called = listener.accept() => match called {
-                Ok((stream, _)) => answers.answer(host, stream, &mut callers),
+                Ok((stream, _)) => {
+                    if answers.are_old(host) {
+                        answers = Answers::of(host, service, common)?;
+                    }
+                    answers.answer(host, stream, &mut callers);
+                }
                 // the caller went away, or this process has no more files: others may come later
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
@@ -121,7 +130,7 @@ async fn serve(host: &Arc<Host>, service: Service, address: Ipv4Addr, common: &C
 
 /// What all callers of a port are shown.
 enum Answers {
-    Ssh { right: Arc<russh::server::Config>, wrong: Arc<russh::server::Config> },
+    Ssh { key: String, right: Arc<russh::server::Config>, wrong: Arc<russh::server::Config> },
     Https(Arc<rustls::ServerConfig>),
 }
 
@@ -129,13 +138,23 @@ impl Answers {
     fn of(host: &Host, service: Service, common: &Common) -> Result<Self> {
         Ok(match service {
             Service::Ssh => {
-                Self::Ssh { right: ssh::config(host.key()?), wrong: Arc::clone(&common.wrong_key) }
+                let key = host.key();
+                let read = PrivateKey::from_openssh(&key).context("the host key in the state")?;
+                Self::Ssh { key, right: ssh::config(read), wrong: Arc::clone(&common.wrong_key) }
             }
             Service::Https => {
                 let name = host.look(|state| state.host());
                 Self::Https(Arc::new(common.authority.certify(&name)?))
             }
         })
+    }
+
+    /// Whether the host has another key by now.
+    fn are_old(&self, host: &Host) -> bool {
+        match self {
+            Self::Ssh { key, .. } => *key != host.key(),
+            Self::Https(_) => false,
+        }
     }
 
     /// How a conversation ends is told by the requests, not here.
@@ -145,7 +164,7 @@ impl Answers {
                 // with it, the drop is a reset
                 let _ = stream.set_zero_linger();
             }
-            Self::Ssh { right, wrong } => {
+            Self::Ssh { right, wrong, .. } => {
                 let config = if host.shows_wrong_key() { wrong } else { right };
                 callers.spawn(ssh::answer(Arc::clone(host), Arc::clone(config), stream));
             }
@@ -162,9 +181,15 @@ impl Answers {
 /// Who is in the way, and what to do about it.
 pub(super) async fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener> {
     let at = SocketAddr::from((address, port));
-    let error = match TcpListener::bind(at).await {
-        Ok(listener) => return Ok(listener),
-        Err(error) => error,
+    let since = Instant::now();
+    let error = loop {
+        match TcpListener::bind(at).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && since.elapsed() < CLOSING => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => break error,
+        }
     };
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => format!(

@@ -259,6 +259,10 @@ impl Host {
         match deed {
             Some(Deed::SetUp) => self.begin_set_up(state, now, now),
             Some(Deed::Restart) => state.restart(&self.script, now),
+            Some(Deed::MakeHostKey) => make_key(state),
+            Some(Deed::SwitchHostKey) => {
+                state.host_key = state.own_key.clone().unwrap_or_else(|| state.host_key.clone());
+            }
             Some(Deed::Send) => state.releases.take(&self.script.facts_in(command)),
             // they take their time: see `update` and `reboot`
             Some(Deed::Update | Deed::Reboot) | None => {}
@@ -284,10 +288,8 @@ impl Host {
                 _ => String::new(),
             },
             "updates" => state.releases.journal(),
-            "host_key" => PrivateKey::from_openssh(&state.host_key)
-                .and_then(|key| key.public_key().to_openssh())
-                .map(|key| bare(&key))
-                .unwrap_or_default(),
+            "host_key" => public(&state.host_key),
+            "own_host_key" => state.own_key.as_deref().map(public).unwrap_or_default(),
             "authorized" => state.authorized.first().cloned().unwrap_or_default(),
             "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
             REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
@@ -309,13 +311,27 @@ impl Host {
         self.look(|state| state.authorized.iter().any(same))
     }
 
-    /// Its host key.
-    ///
-    /// # Errors
-    /// A state that was changed by somebody else.
-    pub(super) fn key(&self) -> Result<PrivateKey> {
-        self.look(|state| PrivateKey::from_openssh(&state.host_key)).context("the host key in the state")
+    /// The host key that it shows, an OpenSSH private key.
+    pub(super) fn key(&self) -> String {
+        self.look(|state| state.host_key.clone())
     }
+}
+
+/// Makes a host key, unless there is one.
+fn make_key(state: &mut State) {
+    let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
+        .and_then(|key| key.to_openssh(LineEnding::LF));
+    match key {
+        Ok(key) if state.own_key.is_none() => state.own_key = Some(key.to_string()),
+        Ok(_) => {}
+        Err(error) => tracing::error!("cannot make a host key: {error}"),
+    }
+}
+
+/// The public half of a private key.
+fn public(private: &str) -> String {
+    let public = PrivateKey::from_openssh(private).and_then(|key| key.public_key().to_openssh());
+    public.map(|key| bare(&key)).unwrap_or_default()
 }
 
 /// A public key without its comment.
@@ -344,6 +360,7 @@ fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
         name: spec.name.clone(),
         address: spec.ipv4,
         host_key: key.to_openssh(LineEnding::LF).context("cannot write a host key")?.to_string(),
+        own_key: None,
         authorized: spec.ssh_keys.clone(),
         values: script.facts_in(&text),
         on: None,
@@ -429,7 +446,10 @@ mod tests {
         for user_data in ["#cloud-config\nssh_keys: [\n", "H4sIAAAA", ""] {
             let dir = tempfile::tempdir().unwrap();
             let host = host(dir.path(), "", user_data);
-            assert!(host.key().is_ok() && !host.look(State::has_gateway), "{user_data:?}");
+            assert!(
+                PrivateKey::from_openssh(host.key()).is_ok() && !host.look(State::has_gateway),
+                "{user_data:?}"
+            );
         }
     }
 }

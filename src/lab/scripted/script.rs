@@ -107,6 +107,10 @@ pub(super) enum Deed {
     SetUp,
     /// Restart the gateway.
     Restart,
+    /// Make a host key, unless it has, and do not show it yet.
+    MakeHostKey,
+    /// Show the host key that it has made, and no other.
+    SwitchHostKey,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,
     /// Start the host anew, a moment later.
@@ -324,7 +328,7 @@ mod tests {
             (
                 "[[rule]]\nmatch = 'a'\ndo = 'x'",
                 "line 3, column 6",
-                "expected one of `set-up`, `restart`, `send`",
+                "expected one of `set-up`, `restart`, `make-host-key`",
             ),
             ("[[fault]]\nkind = 'x'", "line 2, column 8", "expected one of `ssh_refused`"),
             ("[[fault]]\nkind = 'slow'", "line 2, column 8", "slow needs a `delay`"),

@@ -20,8 +20,11 @@ use super::set_up::SetUp;
 pub(super) struct State {
     pub(super) name: String,
     pub(super) address: Option<Ipv4Addr>,
-    /// An OpenSSH private key.
+    /// The OpenSSH private key that it shows.
     pub(super) host_key: String,
+    /// The one that it has made for itself.
+    #[serde(default)]
+    pub(super) own_key: Option<String>,
     /// The public keys that root may log in with.
     pub(super) authorized: Vec<String>,
     /// The facts of the user data, and what rules have set since.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 15] = [
+pub(super) const BUILT_IN: [&str; 16] = [
     "id",
     "name",
     "address",
@@ -19,6 +19,7 @@ pub(super) const BUILT_IN: [&str; 15] = [
     "updates",
     "boot_id",
     "host_key",
+    "own_host_key",
     "authorized",
     REBOOT_REQUIRED,
 ];

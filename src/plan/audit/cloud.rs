@@ -2,6 +2,7 @@
 
 use super::{Expected, nothing};
 use crate::model::audit::{Finding, Promise};
+use crate::model::instance::Server;
 use crate::model::observed::{CloudServer, Observed, firewall_rules};
 
 /// Hetzner's locations in the EU.
@@ -68,8 +69,8 @@ fn dedicated(expected: &Expected<'_>, server: Option<&CloudServer>, seen: &Obser
         wrong.push("it has another address than its record".to_owned());
     }
     let Expected { fleet, instance, .. } = expected;
-    let host_key = record.map(|record| record.host_key.as_str()).unwrap_or_default();
-    let wanted = fleet.server_labels(&instance.name, &instance.spec, host_key);
+    let host_keys = record.map(Server::host_keys).unwrap_or_default();
+    let wanted = fleet.server_labels(&instance.name, &instance.spec, &host_keys);
     let (_, differ) = server.relabelled(&wanted);
     wrong.extend(differ.iter().map(|key| format!("its label {key} is another one")));
     let several = seen.servers.get(&expected.instance.name).map_or(0, Vec::len);

@@ -4,10 +4,12 @@ use ipnet::IpNet;
 
 use super::{Expected, Judge, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
+use crate::model::host_key::PLACE;
 
 /// What is judged here, and how.
 pub(super) const JUDGES: &[Judge] = &[
     (Promise::HostKey, host_key),
+    (Promise::OwnHostKey, own_host_key),
     (Promise::Sshd, |_, facts| sshd(facts)),
     (Promise::Keys, keys),
     (Promise::Passwords, |_, facts| passwords(facts)),
@@ -43,6 +45,24 @@ fn host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
         wrong.push("it has not got the pinned one".to_owned());
     }
     nothing(wrong, pinned)
+}
+
+fn own_host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let name = &expected.instance.name;
+    let mut wrong = Vec::new();
+    if !expected.instance.stage.server().is_some_and(|server| server.own_host_key) {
+        wrong.push(format!("it shows the injected one; `clawberth deploy {name}` lets it make its own"));
+    }
+    let taken = facts.all("sshd").iter().filter_map(|line| line.strip_prefix("hostkey "));
+    let taken: Vec<&str> = taken.collect();
+    if taken != [PLACE] {
+        wrong.push(format!("sshd takes {}", taken.join(", ")));
+    }
+    wrong.extend(facts.all("injected").iter().map(|path| format!("{path} has the injected one")));
+    if facts.one("cloud_init") != Some("off") {
+        wrong.push("cloud-init would bring the injected one back".to_owned());
+    }
+    nothing(wrong, "no other is found")
 }
 
 /// Type and key, without the comment.

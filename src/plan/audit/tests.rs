@@ -39,7 +39,15 @@ impl World {
         let fleet = FleetId::from_bytes([0; 8]);
         let admin = AdminNetworks::parse(["203.0.113.7"]).unwrap();
         let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-        let server = Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: HOST_KEY.into() };
+        let server = Server {
+            id: 7,
+            ipv4,
+            ipv6: None,
+            location: "fsn1".into(),
+            host_key: HOST_KEY.into(),
+            next_host_key: None,
+            own_host_key: true,
+        };
         let alice = Instance {
             name: name("alice"),
             spec: spec(),
@@ -55,7 +63,7 @@ impl World {
             server_type: "cx23".into(),
             off: false,
             op: None,
-            labels: fleet.server_labels(&alice.name, &alice.spec, HOST_KEY),
+            labels: fleet.server_labels(&alice.name, &alice.spec, &[HOST_KEY]),
             firewalls: [3].into(),
         };
         let mut seen = Observed {
@@ -111,6 +119,21 @@ fn each_change_of_a_host_breaks_its_own_promise_and_no_other() {
             "AAAAhost",
             "AAAAother",
             "fail host-key: it has ssh-ed25519 AAAAother; it has not got the pinned one",
+        ),
+        (
+            "sshd=hostkey /etc/ssh/clawberth_host_ed25519_key",
+            "sshd=hostkey /etc/ssh/ssh_host_ed25519_key",
+            "fail own-host-key: sshd takes /etc/ssh/ssh_host_ed25519_key",
+        ),
+        (
+            "cloud_init=off",
+            "cloud_init=on",
+            "fail own-host-key: cloud-init would bring the injected one back",
+        ),
+        (
+            "cloud_init=off",
+            "cloud_init=off\ninjected=/var/lib/cloud/user-data.txt",
+            "fail own-host-key: /var/lib/cloud/user-data.txt has the injected one",
         ),
         (
             "sshd=passwordauthentication no",

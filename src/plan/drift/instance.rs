@@ -91,6 +91,9 @@ fn differences(
             found.push(Drift::ServerOff(own.id));
         }
     }
+    let injected = recorded.filter(|recorded| stands && !recorded.own_host_key);
+    let reached = seen.hosts.get(&instance.name).is_some_and(HostState::can_be_reached);
+    found.extend(injected.filter(|_| reached).map(|recorded| Drift::InjectedHostKey(recorded.id)));
     let host = seen.hosts.get(&instance.name).filter(|host| stands && **host != HostState::Serves);
     found.extend(host.map(|host| Drift::Host(host.clone())));
     found.into_iter().map(|drift| Finding::of(&instance.name, drift)).collect()
@@ -110,13 +113,25 @@ fn steps(
     if let (Some(mend), Some(serve)) = (seen.hosts.get(&instance.name).and_then(mending), serve) {
         steps.insert(serve, mend);
     }
+    if !is_trusted(instance, seen) {
+        steps.retain(|step| !matches!(step, Step::MakeHostKey | Step::LabelHostKey | Step::SwitchHostKey));
+    }
     if let Some(own) = own {
         let taken = usize::from(matches!(steps.first(), Some(Step::Adopt(_))));
         let label = relabelling(instance, own, case).map(|(labels, _)| Step::Label(own.id, labels));
+        // all labels are set then, those of its keys, too
+        if label.is_some() && !steps.contains(&Step::SwitchHostKey) {
+            steps.retain(|step| *step != Step::LabelHostKey);
+        }
         let guard = is_open(own, seen).then_some(Step::Guard(own.id));
         steps.splice(taken..taken, label.into_iter().chain(guard));
     }
     Ok(steps)
+}
+
+/// Whether nothing speaks against what answers there.
+fn is_trusted(instance: &Instance, seen: &Observed) -> bool {
+    seen.hosts.get(&instance.name).is_none_or(HostState::can_be_reached)
 }
 
 /// What mends a host, before it is seen whether it serves.
@@ -136,7 +151,7 @@ fn relabelling(
     case: &Case<'_>,
 ) -> Option<(std::collections::BTreeMap<String, String>, Vec<String>)> {
     let recorded = instance.stage.server().filter(|recorded| recorded.id == own.id)?;
-    let wanted = case.fleet.server_labels(&instance.name, &instance.spec, &recorded.host_key);
+    let wanted = case.fleet.server_labels(&instance.name, &instance.spec, &recorded.host_keys());
     let (labels, wrong) = own.relabelled(&wanted);
     (!wrong.is_empty()).then_some((labels, wrong))
 }

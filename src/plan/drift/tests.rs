@@ -32,9 +32,30 @@ fn name(text: &str) -> InstanceName {
     text.parse().unwrap()
 }
 
+/// What is done with a server that is found.
+const ADOPT: [&str; 9] = [
+    "adopt",
+    "reach",
+    "trust",
+    "make-host-key",
+    "label-host-key",
+    "switch-host-key",
+    "label-host-key",
+    "install",
+    "serve",
+];
+
 fn recorded(id: u64) -> Server {
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-    Server { id, ipv4, ipv6: None, location: "fsn1".into(), host_key: KEY.into() }
+    Server {
+        id,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key: KEY.into(),
+        next_host_key: None,
+        own_host_key: true,
+    }
 }
 
 impl World {
@@ -78,7 +99,7 @@ impl World {
             server_type: "cx23".into(),
             off: false,
             op: None,
-            labels: self.fleet.server_labels(&name(instance), &spec(), KEY),
+            labels: self.fleet.server_labels(&name(instance), &spec(), &[KEY]),
             firewalls: [3].into(),
         }
     }
@@ -209,7 +230,7 @@ fn labels_are_set_beside_those_that_are_nobodys_business() {
 fn an_instance_that_stopped_half_way_is_finished() {
     let mut world = World::new();
     let stages = [
-        (Stage::Planned, "planned, with server 7", vec!["adopt", "reach", "trust", "install", "serve"]),
+        (Stage::Planned, "planned, with server 7", ADOPT.to_vec()),
         (Stage::Created(recorded(7)), "created", vec!["reach", "trust", "install", "serve"]),
         (Stage::Reachable(recorded(7)), "reachable", vec!["trust", "install", "serve"]),
         (Stage::Trusted(recorded(7)), "trusted", vec!["install", "serve"]),
@@ -251,8 +272,7 @@ fn a_missing_server_is_made_anew_and_one_that_is_off_is_switched_on() {
     );
     world.alices().id = 8;
     world.alices().off = false;
-    let steps = ["adopt", "reach", "trust", "install", "serve"];
-    expect(&world, &["alice: missing server, server 7 is gone"], &steps);
+    expect(&world, &["alice: missing server, server 7 is gone"], &ADOPT);
 }
 
 #[test]
@@ -293,6 +313,17 @@ fn changed_admin_networks_are_closed_only_when_every_host_knows() {
 }
 
 #[test]
+fn a_server_that_shows_its_injected_key_makes_its_own_where_it_can_be_trusted() {
+    let mut world = World::new();
+    let injected = Server { own_host_key: false, ..recorded(7) };
+    world.instances[0].stage = Stage::Serving(injected);
+    let steps = ["make-host-key", "label-host-key", "switch-host-key", "label-host-key"];
+    expect(&world, &["alice: injected host key, server 7 has none of its own"], &steps);
+    world.host(HostState::OtherKey("it shows SHA256:x".into()));
+    expect(&world, &["alice: other host key, it shows SHA256:x"], &[]);
+}
+
+#[test]
 fn keys_are_made_known_and_others_deleted() {
     let mut world = World::new();
     world.seen.ssh_keys[0].public_key = "ssh-ed25519 BBBB".into();
@@ -307,7 +338,7 @@ fn keys_are_made_known_and_others_deleted() {
 fn names_point_at_their_servers_and_others_are_removed() {
     let mut world = World::new();
     world.instances[0].spec.domain = Some("example.org".into());
-    let labels = world.fleet.server_labels(&name("alice"), &world.instances[0].spec, KEY);
+    let labels = world.fleet.server_labels(&name("alice"), &world.instances[0].spec, &[KEY]);
     world.alices().labels = labels;
     let mut zone = CloudZone::default();
     zone.records.insert(("alice".into(), "A".into()), vec!["192.0.2.1".into()]);

@@ -35,8 +35,33 @@ fn instance(stage: Stage) -> Instance {
 
 fn server() -> Server {
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-    Server { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: KEY.into() }
+    Server {
+        id: 7,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key: KEY.into(),
+        next_host_key: None,
+        own_host_key: true,
+    }
 }
+
+/// The same while it shows the key that was injected.
+fn injected() -> Server {
+    Server { own_host_key: false, ..server() }
+}
+
+/// From a server that nobody has logged in to.
+const ALL: [&str; 8] = [
+    "reach",
+    "trust",
+    "make-host-key",
+    "label-host-key",
+    "switch-host-key",
+    "label-host-key",
+    "install",
+    "serve",
+];
 
 fn cloud_server(id: u64) -> CloudServer {
     CloudServer {
@@ -117,7 +142,7 @@ fn refused(instance: Instance, seen: &Observed) -> (String, String) {
 fn from_nothing_to_serving() {
     let seen = Observed { offer: Some(offer()), ..Observed::default() };
     let plan = plan(instance(Stage::Planned), &seen).unwrap();
-    let expected = ["create-ssh-key", "create-firewall", "create", "reach", "trust", "install", "serve"];
+    let expected = [["create-ssh-key", "create-firewall", "create"].as_slice(), &ALL].concat();
     assert_eq!(words(&plan), expected);
     assert_eq!(plan.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())));
     let locations = vec!["fsn1".into(), "hel1".into()];
@@ -130,9 +155,13 @@ fn it_goes_on_where_it_stopped() {
     let mut seen = with_common();
     seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
     let stages = [
-        (Stage::Planned, vec!["adopt", "reach", "trust", "install", "serve"]),
+        (Stage::Planned, [["adopt"].as_slice(), &ALL].concat()),
+        (Stage::Created(injected()), ALL.to_vec()),
+        (Stage::Reachable(injected()), ALL[1..].to_vec()),
+        (Stage::Trusted(injected()), ALL[2..].to_vec()),
+        (Stage::Installed(injected()), [&ALL[2..6], &ALL[7..]].concat()),
+        (Stage::Serving(injected()), [&ALL[2..6], &ALL[7..]].concat()),
         (Stage::Created(server()), vec!["reach", "trust", "install", "serve"]),
-        (Stage::Reachable(server()), vec!["trust", "install", "serve"]),
         (Stage::Trusted(server()), vec!["install", "serve"]),
         (Stage::Installed(server()), vec!["serve"]),
         (Stage::Serving(server()), vec!["serve"]),
@@ -142,17 +171,38 @@ fn it_goes_on_where_it_stopped() {
     }
     seen.healthy.insert("alice".parse().unwrap());
     assert!(plan(instance(Stage::Serving(server())), &seen).unwrap().is_empty());
+    assert_eq!(words(&plan(instance(Stage::Serving(injected())), &seen).unwrap()), ALL[2..6]);
 }
 
 #[test]
 fn a_server_that_vanished_is_made_again_and_one_that_is_off_is_switched_on() {
     let mut seen = with_common();
-    let all = ["create", "reach", "trust", "install", "serve"];
+    let all = [["create"].as_slice(), &ALL].concat();
     assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), all);
     let off = CloudServer { off: true, ..cloud_server(7) };
     seen.servers.insert("alice".parse().unwrap(), vec![off]);
     let anew = ["power-on", "reach", "trust", "install", "serve"];
     assert_eq!(words(&plan(instance(Stage::Serving(server())), &seen).unwrap()), anew);
+}
+
+#[test]
+fn the_labels_name_the_one_key_that_the_server_has_made() {
+    let mut seen = with_common();
+    seen.healthy.insert("alice".parse().unwrap());
+    let key = |byte: &str| format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}", byte.repeat(43));
+    let own = Server { host_key: key("B"), ..server() };
+    let alice = instance(Stage::Serving(own));
+    let is_told = |named: &[&str], expected: &[&str]| {
+        let mut seen = seen.clone();
+        let labels = FleetId::key_labels(named).collect();
+        let server = CloudServer { labels, ..cloud_server(7) };
+        seen.servers.insert("alice".parse().unwrap(), vec![server]);
+        assert_eq!(words(&plan(alice.clone(), &seen).unwrap()), expected, "{named:?}");
+    };
+    is_told(&[&key("B")], &[]);
+    is_told(&[&key("A")], &["label-host-key"]);
+    is_told(&[&key("B"), &key("A")], &["label-host-key"]);
+    is_told(&[], &["label-host-key"]);
 }
 
 #[test]
@@ -193,7 +243,7 @@ fn changed_admin_networks_reach_the_instances_that_are_not_named() {
     let plan = provision(wish, &seen).unwrap();
     let steps: Vec<_> =
         plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
-    assert_eq!(steps, [vec!["create", "reach", "trust", "install", "serve"], vec!["trust", "admit"]]);
+    assert_eq!(steps, [[["create"].as_slice(), &ALL].concat(), vec!["trust", "admit"]]);
 }
 
 #[test]

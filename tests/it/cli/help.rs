@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "",
     "init",
     "deploy",
     "list",
     "show",
     "ssh",
+    "ssh-config",
     "open",
     "releases",
     "update",

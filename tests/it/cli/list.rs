@@ -44,6 +44,8 @@ alice  serving  https://224.18.64.2  2026.9.6  cx23  fsn1      2026-11-22T12:00:
                 "ipv6": "2001:db8:ff:2::1",
                 "location": "fsn1",
                 "host_key": null,
+                "next_host_key": null,
+                "own_host_key": false,
             },
         }])
     );

@@ -31,6 +31,38 @@ echo 'two words' '$HOME'
 }
 
 #[test]
+fn a_configuration_for_plain_openssh_pins_the_same_keys() {
+    let environment = Environment::with_cloud();
+    environment.create_alice();
+    let config = |known: &str| {
+        format!(
+            "Host alice
+    HostName 224.18.64.2
+    User root
+    IdentityFile \"$DIR/home/.local/state/clawberth/state.sqlite.ssh_key\"
+    IdentitiesOnly yes
+    UserKnownHostsFile \"{known}\"
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+    HostKeyAlias clawberth-101
+    HostKeyAlgorithms ssh-ed25519
+"
+        )
+    };
+    let beside = config("$DIR/home/.local/state/clawberth/state.sqlite.known_hosts");
+    environment.run(&["ssh-config"]).expect(0, &beside, "");
+    let next = "written; next: `ssh -F $DIR/here/ssh/config NAME`\n";
+    environment.run(&["ssh-config", "--write", "ssh"]).expect(0, "", next);
+    let read = |name: &str| std::fs::read_to_string(environment.path(name)).unwrap();
+    let written =
+        read("here/ssh/config").replace(environment.path("").to_str().unwrap().trim_end_matches('/'), "$DIR");
+    assert_eq!(written, config("$DIR/here/ssh/known_hosts"));
+    assert!(read("here/ssh/known_hosts").starts_with("clawberth-101 ssh-ed25519 AAAA"));
+    // twice is once
+    environment.run(&["ssh-config", "--write", "ssh"]).expect(0, "", next);
+}
+
+#[test]
 fn says_what_is_missing() {
     let environment = Environment::with_cloud();
     environment.create_alice();

@@ -122,8 +122,14 @@ impl Bed {
 
     /// Starts it and does not wait; its story goes to a file of that name.
     pub(super) fn start(&self, words: &[&str], story: &str) -> Child {
+        self.start_with(words, story, &[])
+    }
+
+    /// The same with variables for this command alone.
+    pub(super) fn start_with(&self, words: &[&str], story: &str, variables: &[(&str, &str)]) -> Child {
         let story = std::fs::File::create(self.path(story)).unwrap();
-        self.program(words).stderr(story).stdout(Stdio::null()).spawn().unwrap()
+        let mut program = self.program(words);
+        program.envs(variables.iter().copied()).stderr(story).stdout(Stdio::null()).spawn().unwrap()
     }
 
     /// Kills the lab with -9.

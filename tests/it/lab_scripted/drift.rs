@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::bed::{Bed, read};
 
 /// What was found, a line for each, and whether the command succeeded.
-fn drift(bed: &Bed, more: &[&str]) -> (Vec<String>, bool) {
+pub(super) fn drift(bed: &Bed, more: &[&str]) -> (Vec<String>, bool) {
     let words = ["reconcile", "--json"].iter().chain(more);
     let output = bed.run(&words.collect::<Vec<_>>());
     let found: Value = serde_json::from_slice(&output.stdout)
@@ -19,7 +19,7 @@ fn state(bed: &Bed) -> std::path::PathBuf {
     bed.path("home/.local/state/clawberth/state.sqlite")
 }
 
-fn lose_state(bed: &Bed) {
+pub(super) fn lose_state(bed: &Bed) {
     for ending in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{ending}", state(bed).display()));
     }

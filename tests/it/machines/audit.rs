@@ -48,6 +48,24 @@ const BREAKS: &[Break] = &[
         fails: &["host-key"],
     },
     Break {
+        what: "the injected host key is there once more",
+        does: "ssh-keygen -q -t ed25519 -N '' -f /root/injected; cat /root/injected >/var/lib/cloud/instance/user-data.txt",
+        mends: "rm /root/injected* /var/lib/cloud/instance/user-data.txt",
+        fails: &["own-host-key"],
+    },
+    Break {
+        what: "sshd takes a host key from elsewhere",
+        does: "ssh-keygen -q -t ecdsa -N '' -f /root/other; echo HostKey /root/other >>/etc/ssh/sshd_config.d/10-clawberth.conf; systemctl reload ssh",
+        mends: "sed -i '/other/d' /etc/ssh/sshd_config.d/10-clawberth.conf; rm /root/other*; systemctl reload ssh",
+        fails: &["own-host-key"],
+    },
+    Break {
+        what: "cloud-init runs at the next boot",
+        does: "rm /etc/cloud/cloud-init.disabled",
+        mends: "touch /etc/cloud/cloud-init.disabled",
+        fails: &["own-host-key"],
+    },
+    Break {
         what: "passwords log in",
         does: "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/05-break.conf; systemctl reload ssh",
         mends: "rm /etc/ssh/sshd_config.d/05-break.conf; systemctl reload ssh",

@@ -9,6 +9,7 @@ mod browser;
 mod cable;
 mod inside;
 mod named;
+mod own_key;
 mod pair;
 mod parts;
 mod policy;

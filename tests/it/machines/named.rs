@@ -9,7 +9,7 @@ use super::inside;
 
 /// Every point of every step of the deploy that a run can still reach after it was killed at the ones before: what is there is
 /// not made again.
-const DEPLOY_UNTIL_INSTALL: [&str; 22] = [
+const DEPLOY_UNTIL_INSTALL: [&str; 33] = [
     "create-ssh-key:before-intent",
     "create-ssh-key:after-intent",
     "create-ssh-key:after-act",
@@ -31,6 +31,17 @@ const DEPLOY_UNTIL_INSTALL: [&str; 22] = [
     "trust:after-intent",
     "trust:after-act",
     "trust:after-outcome",
+    "make-host-key:before-intent",
+    "make-host-key:after-intent",
+    "make-host-key:after-act",
+    "make-host-key:after-outcome",
+    "label-host-key:after-intent",
+    "label-host-key:after-act",
+    "label-host-key:after-outcome",
+    "switch-host-key:after-intent",
+    "switch-host-key:after-act",
+    "switch-host-key:after-outcome",
+    "label-host-key:after-act",
     "install:before-intent",
 ];
 const DEPLOY_FROM_INSTALL: [&str; 6] = [

@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 22] = [
+const STEPS: [(&str, &str); 24] = [
     ("trust", "instance-id"),
+    ("make-host-key", "ssh-keygen -q -t ed25519"),
+    ("switch-host-key", "systemctl reload ssh"),
     ("admit", "nft -f"),
     ("install", "/var/lib/clawberth/progress"),
     ("serve", "control-ui-config"),

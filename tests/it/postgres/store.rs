@@ -52,7 +52,15 @@ async fn what_was_written_is_there_after_a_kill() {
     lease.put_creation(&op, "key one", NOW).await.unwrap();
     let intent = lease.begin("create", NOW).await.unwrap();
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
-    let host = Host { id: 7, ipv4, ipv6: None, location: "fsn1".into(), host_key: "key one".into() };
+    let host = Host {
+        id: 7,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key: "key one".into(),
+        next_host_key: None,
+        own_host_key: true,
+    };
     instance.stage = instance.stage.after(Outcome::Created(host)).unwrap();
     lease.advance(intent, &instance, NOW).await.unwrap();
     // no close: as after a kill

@@ -87,7 +87,15 @@ async fn deploy(store: &Store, number: usize, name: &str, contents: &mut Vec<Con
     contents.push(ask(store).await.unwrap());
     let ipv4 = Ipv4Addr::new(198, 51, 100, u8::try_from(number).unwrap());
     let id = 101 + u64::try_from(number).unwrap();
-    let server = Server { id, ipv4, ipv6: None, location: "fsn1".into(), host_key };
+    let server = Server {
+        id,
+        ipv4,
+        ipv6: None,
+        location: "fsn1".into(),
+        host_key,
+        next_host_key: None,
+        own_host_key: true,
+    };
     let outcomes = [Outcome::Created(server), Outcome::Reached, Outcome::Trusted, Outcome::Installed];
     for (outcome, step) in outcomes.into_iter().zip(["create", "reach", "trust", "set-up"]) {
         let intent = lease.begin(step, NOW).await.unwrap();

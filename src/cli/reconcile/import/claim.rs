@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hcloud;
-use crate::model::fleet::{FLEET, FleetId, HOST_KEY, INSTANCE, OpId};
-use crate::model::host_key;
+use crate::model::fleet::{self, FLEET, FleetId, INSTANCE, OpId};
 use crate::model::instance::{Instance, Server};
 use crate::model::name::InstanceName;
 use crate::model::refusal::Refusal;
@@ -92,10 +91,18 @@ fn claim(found: hcloud::Server) -> Result<Claim, Left> {
     };
     let name = found.labels.get(INSTANCE).and_then(|name| name.parse().ok());
     let name: InstanceName = name.ok_or_else(|| left("has no label with its instance"))?;
-    let key = found.labels.get(HOST_KEY).and_then(|label| host_key::from_label(label));
-    let host_key = key.ok_or_else(|| left("has no label with its host key"))?;
+    let mut keys = fleet::host_keys(&found.labels).into_iter();
+    let host_key = keys.next().ok_or_else(|| left("has no label with its host key"))?;
     let facts = observe::server(&found);
     let ipv4 = facts.ipv4.ok_or_else(|| left("has no IPv4 address"))?;
-    let server = Server { id: facts.id, ipv4, ipv6: facts.ipv6, location: facts.location, host_key };
+    let server = Server {
+        id: facts.id,
+        ipv4,
+        ipv6: facts.ipv6,
+        location: facts.location,
+        host_key,
+        next_host_key: keys.next(),
+        own_host_key: false,
+    };
     Ok(Claim { name, op: facts.op, server, found })
 }

@@ -1,0 +1,51 @@
+//! Steps that give a server a host key of its own, in place of the one that was injected at its birth.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::instance::Done;
+use super::line::{COMMAND, Line, server, target};
+use super::{World, polling};
+use crate::host::identity;
+use crate::model::instance::{Instance, Outcome};
+use crate::ssh::{Session, SshError, Target};
+
+pub(super) async fn make(instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "letting it make a host key of its own");
+    let target = target(instance, world)?;
+    let output =
+        world.stop.or(Line::new(&target).run(&identity::make_host_key(), &mut polling(COMMAND))).await?;
+    let key = identity::parse_host_key(&output)?;
+    Ok(Done::new(Outcome::HostKeyMade(key), "host key made"))
+}
+
+pub(super) async fn switch(instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "letting it show its own host key");
+    let target = target(instance, world)?;
+    let own = server(instance)?.own_key_to_come();
+    let mut pauses = polling(COMMAND);
+    let output = world.stop.or(Line::new(&target).run(&identity::switch_host_key(), &mut pauses)).await?;
+    let shows = identity::parse_host_key(&output)?;
+    ensure!(shows == own, "the server is to show {own}, and would show {shows}");
+    world.stop.or(until_shown(own, &target)).await?;
+    Ok(Done::new(Outcome::HostKeySwitched, "shows its own host key"))
+}
+
+/// Waits until a new session is shown the key. sshd takes a moment to take it up, and nobody is let in meanwhile.
+async fn until_shown(own: &str, target: &Target) -> Result<()> {
+    let mut pauses = polling(COMMAND);
+    loop {
+        let seen = match Session::connect(target).await {
+            Ok(session) => {
+                let is_shown = session.was_shown(own);
+                session.close().await;
+                if is_shown {
+                    return Ok(());
+                }
+                "it shows the injected one".to_owned()
+            }
+            Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+            Err(error) => error.to_string(),
+        };
+        pauses.pause().await.with_context(|| format!("the server does not show its own host key: {seen}"))?;
+    }
+}

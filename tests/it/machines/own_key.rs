@@ -1,0 +1,53 @@
+//! A server shows the host key that it has made itself, and of the injected one nothing is left on it, at any boot.
+
+use std::time::{Duration, Instant};
+
+use super::bed::Bed;
+
+/// Longest way from the order to start anew until SSH answers again.
+const BOOT: Duration = Duration::from_secs(120);
+
+/// A line of the injected key's private half, which the metadata service tells root for ever; and the files that have it.
+const INJECTED: &str = "line=$(curl -fs -m 5 http://169.254.169.254/hetzner/v1/userdata | \
+    sed -n '/BEGIN OPENSSH PRIVATE KEY/,/END OPENSSH/p' | sed -n 5p | tr -d ' ')
+    [ ${#line} -ge 60 ] || echo \"no key in the user data: $line\"
+    find / -xdev -type f -print0 | xargs -0 grep -lFs -e \"$line\"
+    find /run -type f -print0 | xargs -0 grep -lFs -e \"$line\"
+    ls /etc/ssh/ssh_host_* 2>/dev/null";
+
+pub(super) fn is_shown_at_every_boot(bed: &Bed, name: &str) {
+    is_shown(bed, name);
+    starts_anew(bed, name);
+    is_shown(bed, name);
+}
+
+fn is_shown(bed: &Bed, name: &str) {
+    let shown = bed.json(&["show", name]);
+    let server = shown.get("server").unwrap();
+    assert_eq!(server.get("own_host_key").unwrap(), true, "{server}");
+    let pinned = server.get("host_key").unwrap().as_str().unwrap();
+    let scan = bed.seen_from("operator", &["ssh-keyscan", &bed.address(name, "ipv4")]);
+    let scan = String::from_utf8(scan.stdout).unwrap();
+    let keys: Vec<&str> = scan.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+    assert_eq!(keys, [pinned], "{name} shows the pinned key and no other");
+    assert_eq!(bed.on(name, &format!("{INJECTED}; true")), "", "the injected key is on {name}");
+}
+
+fn starts_anew(bed: &Bed, name: &str) {
+    let boot = "cat /proc/sys/kernel/random/boot_id";
+    let before = bed.on(name, boot);
+    bed.on(name, "systemd-run --quiet --on-active=1 systemctl reboot");
+    let until = Instant::now() + BOOT;
+    loop {
+        let output = bed.run(&["ssh", name, "--", "sh", "-c", boot]);
+        if output.status.success() && output.stdout != before.as_bytes() {
+            return;
+        }
+        assert!(
+            Instant::now() < until,
+            "{name} did not start anew: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
