@@ -1,5 +1,6 @@
 //! `clawberth deploy`
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
+use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
 use crate::model::release::{Invalid, Release};
 use crate::observe;
@@ -64,7 +66,7 @@ impl Deploy {
         let settings = Settings::load(&flags, &context.env, &context.cwd)?;
         settings.admin_networks()?;
         let client = cloud(&settings, context)?;
-        let id = OpId::from_bytes(context.entropy.id());
+        let id = OnceCell::new();
         let command = Wished { deploy: &self, settings: &settings, client: &client, id };
         if self.dry_run {
             let fleet = Fleet::find(&settings, context).await?;
@@ -146,7 +148,7 @@ struct Wished<'a> {
     settings: &'a Settings,
     client: &'a Client,
     /// By which servers know the policies that it brings.
-    id: OpId,
+    id: OnceCell<OpId>,
 }
 
 impl Change for Wished<'_> {
@@ -170,7 +172,10 @@ impl Change for Wished<'_> {
             named_locations: &settings.named_locations,
         };
         let mut plan = provision(wish, &seen)?;
-        govern(&mut plan, &deploy.names, &settings.policies, id);
+        if settings.policies != Policies::default() {
+            let id = id.get_or_init(|| OpId::from_bytes(context.entropy.id()));
+            govern(&mut plan, &deploy.names, &settings.policies, id);
+        }
         Ok(plan)
     }
 
