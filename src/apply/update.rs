@@ -66,8 +66,14 @@ pub(super) async fn survey(instance: &Instance, world: &World) -> Result<Done> {
 }
 
 pub(super) async fn stage(instance: &Instance, world: &World) -> Result<Done> {
-    world.stop.or(part(Part::Stage, instance, world)).await?;
-    Ok(Done::new(Outcome::Staged, "installed beside the release in use"))
+    let output = world.stop.or(part(Part::Stage, instance, world)).await?;
+    let migration = match update::migration(&output)? {
+        Some(schemas) => {
+            format!("; it takes the databases from schema {schemas}, and only their copy goes back")
+        }
+        None => String::new(),
+    };
+    Ok(Done::new(Outcome::Staged, format!("installed beside the release in use{migration}")))
 }
 
 pub(super) async fn rehearse(instance: &Instance, world: &World) -> Result<Done> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, ended};
+pub use answer::{Counts, Facts, Failed, Preflight, Runs, Saved, Standing, Switched, ended, migration};
 
 use super::born;
 use crate::model::observed::Releases;

@@ -214,6 +214,17 @@ impl Switched {
     }
 }
 
+/// How the schemas of the databases change with the release that was staged, the state's and the agents': `17/21 to 18/23`. None
+/// where they do not, or nobody says so.
+///
+/// # Errors
+/// [`Failed`].
+pub fn migration(output: &Output) -> Result<Option<String>, Failed> {
+    let answer = Answer::of(Part::Stage, output)?;
+    let schemas = answer.all("schemas").last().and_then(|schemas| schemas.split_once(' '));
+    Ok(schemas.filter(|(from, to)| from != to).map(|(from, to)| format!("{from} to {to}")))
+}
+
 /// Sees that a part without an answer of its own ended well.
 ///
 /// # Errors
@@ -294,7 +305,7 @@ impl<'a> Answer<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failed, Preflight, Standing, Switched};
+    use super::{Failed, Preflight, Standing, Switched, migration};
     use crate::host::update::Part;
     use crate::ssh::Output;
 
@@ -364,5 +375,14 @@ mod tests {
         assert_eq!(switched.down.unwrap().as_millis(), 15250);
         let again = Switched::parse(Part::Switch, &said("serving=2026.9.6\n")).unwrap();
         assert_eq!((again.down, again.lost_since), (None, None));
+    }
+
+    #[test]
+    fn a_release_may_change_the_schemas() {
+        let said = |text: &str| Output { status: 0, stdout: text.to_owned(), stderr: String::new() };
+        let of = |text: &str| migration(&said(text)).unwrap();
+        assert_eq!(of("schemas=17/21 18/23\nstaged=2026.9.6\n").as_deref(), Some("17/21 to 18/23"));
+        assert_eq!(of("schemas=17/21 17/21\nstaged=2026.9.6\n"), None);
+        assert_eq!(of("staged=2026.9.6\n"), None);
     }
 }
