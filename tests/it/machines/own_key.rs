@@ -38,7 +38,7 @@ fn is_shown(bed: &Bed, name: &str) {
 fn starts_anew(bed: &Bed, name: &str) {
     let boot = "cat /proc/sys/kernel/random/boot_id";
     let before = bed.on(name, boot);
-    bed.on(name, "systemd-run --quiet --on-active=1 systemctl reboot");
+    bed.on(name, "systemd-run --quiet --on-active=1s --timer-property=AccuracySec=100ms systemctl reboot");
     let until = Instant::now() + BOOT;
     loop {
         let output = bed.run(&["ssh", name, "--", "sh", "-c", boot]);
