@@ -20,6 +20,8 @@ pub(super) fn is_shown_at_every_boot(bed: &Bed, name: &str) {
     is_shown(bed, name);
     starts_anew(bed, name);
     is_shown(bed, name);
+    // its gateway takes a moment longer
+    bed.ok(&["deploy", name, "--yes"]);
 }
 
 fn is_shown(bed: &Bed, name: &str) {
