@@ -17,8 +17,8 @@ fn two_users_from_nothing_to_serving_and_back() {
     for name in ["alice", "bob"] {
         inside::is_as_promised(&bed, name);
     }
-    own_key::is_shown_at_every_boot(&bed, "alice");
     all_that_is_promised_holds(&bed);
+    own_key::is_shown_at_every_boot(&bed, "alice");
     no_secret_anywhere(&bed);
     changed_admin_networks_reach_every_host(&bed);
     the_owner_gets_in(&bed);
