@@ -1,0 +1,59 @@
+//! The server of an instance.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// The server an instance lives on, and the host key that its SSH must show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Hetzner's id.
+    pub id: u64,
+    /// The public IPv4 address.
+    pub ipv4: Ipv4Addr,
+    /// The host's address in its IPv6 /64, where it has one.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Where it stands, such as `fsn1`.
+    pub location: String,
+    /// The host key that is pinned to it, as an OpenSSH public key.
+    pub host_key: String,
+    /// The key that it has made for itself and is to show soon: until it was seen to, either of the two is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_host_key: Option<String>,
+    /// Whether the pinned key is one that it made itself, and not the one that was injected at its birth, which whoever
+    /// can read its user data knows.
+    #[serde(default)]
+    pub own_host_key: bool,
+}
+
+impl Server {
+    /// The host keys that are accepted from it; the first one is pinned.
+    pub fn host_keys(&self) -> Vec<&str> {
+        [&self.host_key].into_iter().chain(&self.next_host_key).map(String::as_str).collect()
+    }
+
+    /// The key that it is to show when it shows its own.
+    pub fn own_key_to_come(&self) -> &str {
+        self.next_host_key.as_ref().unwrap_or(&self.host_key)
+    }
+
+    /// The server, once it has made this key for itself.
+    pub(super) fn has_made(mut self, key: String) -> Self {
+        self.next_host_key = (key != self.host_key).then_some(key);
+        self
+    }
+
+    /// The server, once it shows its own key and no other.
+    pub(super) fn has_switched(mut self) -> Self {
+        let own = self.own_key_to_come().to_owned();
+        self.shows_its_own(own);
+        self
+    }
+
+    /// Pins this key, which it has made itself, and no other.
+    pub fn shows_its_own(&mut self, key: String) {
+        self.host_key = key;
+        self.next_host_key = None;
+        self.own_host_key = true;
+    }
+}

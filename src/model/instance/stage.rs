@@ -1,0 +1,465 @@
+//! Where an instance stands, and how it gets on.
+
+use serde::{Deserialize, Serialize};
+
+use super::Server;
+use crate::model::fleet::OpId;
+use crate::model::policy::Enacted;
+use crate::model::release::Release;
+
+/// Where an instance stands. Each stage holds what it guarantees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", content = "server", rename_all = "snake_case")]
+pub enum Stage {
+    /// Decided; nothing of it is known to exist.
+    Planned,
+    /// The server exists.
+    Created(Server),
+    /// SSH answers with the pinned host key.
+    Reachable(Server),
+    /// Logged in, and the server is the one that was created.
+    Trusted(Server),
+    /// The host is set up and the gateway was started.
+    Installed(Server),
+    /// The gateway was seen serving from outside.
+    Serving(Server),
+    /// Being removed.
+    Destroying(Option<Server>),
+    /// Removed; only the history remembers it.
+    Gone,
+}
+
+/// What a step achieved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// A server was created or found.
+    Created(Server),
+    /// Its labels are right.
+    Labelled,
+    /// The cloud firewall is before it.
+    Guarded,
+    /// Its DNS records are in place.
+    Named,
+    /// SSH answered with the pinned key.
+    Reached,
+    /// Logged in to the right server.
+    Trusted,
+    /// It has a host key of its own, this one, and does not show it yet.
+    HostKeyMade(String),
+    /// Its labels name its host keys.
+    HostKeyLabelled,
+    /// It shows its own host key, and no other.
+    HostKeySwitched,
+    /// The host lets the admin networks in.
+    Admitted,
+    /// The set-up on the host is done.
+    Installed,
+    /// Every check from outside holds.
+    Served,
+    /// Its server has what it takes to change its release.
+    Equipped,
+    /// Nothing speaks against a change.
+    Surveyed,
+    /// The next release is beside the one in use.
+    Staged,
+    /// The next release started on a copy of the state.
+    Rehearsed,
+    /// Another release serves, on trial.
+    Switched,
+    /// The release that serves stays.
+    Kept(Release),
+    /// The release before the trial serves again.
+    Reverted,
+    /// What is not needed any more of old releases is gone.
+    Pruned,
+    /// Its operating system has its security updates.
+    Upgraded,
+    /// It runs what its updates installed.
+    Rebooted,
+    /// A policy is in force, on trial.
+    Enacted,
+    /// The policy that is in force stays.
+    Upheld(Enacted),
+    /// The policy of this change is taken back.
+    Repealed(OpId),
+    /// Its gateway has a new token, and the old one is dead.
+    Rotated,
+    /// Its removal was decided.
+    Condemned,
+    /// No server of an interrupted create is left.
+    Swept,
+    /// Its DNS records are gone.
+    Unnamed,
+    /// Its server is gone.
+    Deleted,
+}
+
+/// A step claims what cannot be at this stage: a fault of the program.
+#[derive(Debug, thiserror::Error)]
+#[error("an instance that is {stage} cannot become {outcome}")]
+pub struct Impossible {
+    stage: &'static str,
+    outcome: &'static str,
+}
+
+impl Stage {
+    /// The stage after an outcome. Steps may run twice, so an outcome that was already reached changes nothing.
+    ///
+    /// # Errors
+    /// [`Impossible`] where the outcome needs something that the stage does not guarantee.
+    pub fn after(self, outcome: Outcome) -> Result<Self, Impossible> {
+        use Outcome as O;
+        use Stage as S;
+        let refused = Impossible { stage: self.word(), outcome: outcome.word() };
+        match (self, outcome) {
+            (
+                S::Planned
+                | S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Serving(_),
+                O::Created(server),
+            ) => Ok(S::Created(server)),
+
+            (
+                stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
+                O::Labelled | O::Guarded | O::Named,
+            ) => Ok(stage),
+
+            (
+                stage @ S::Serving(_),
+                O::Equipped
+                | O::Surveyed
+                | O::Staged
+                | O::Rehearsed
+                | O::Switched
+                | O::Kept(_)
+                | O::Reverted
+                | O::Pruned
+                | O::Upgraded
+                | O::Rebooted
+                | O::Enacted
+                | O::Upheld(_)
+                | O::Repealed(_)
+                | O::Rotated,
+            ) => Ok(stage),
+
+            (S::Created(server), O::Reached) => Ok(S::Reachable(server)),
+            (stage @ (S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Reached) => {
+                Ok(stage)
+            }
+
+            (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
+
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted | O::HostKeyLabelled) => {
+                Ok(stage)
+            }
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade(key)) => {
+                Ok(stage.with_server(|server| server.has_made(key)))
+            }
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeySwitched) => {
+                Ok(stage.with_server(Server::has_switched))
+            }
+
+            (S::Trusted(server), O::Installed) => Ok(S::Installed(server)),
+            (stage @ (S::Installed(_) | S::Serving(_)), O::Installed) => Ok(stage),
+
+            (S::Installed(server) | S::Serving(server), O::Served) => Ok(S::Serving(server)),
+
+            (S::Planned, O::Condemned) => Ok(S::Destroying(None)),
+            (
+                S::Created(server)
+                | S::Reachable(server)
+                | S::Trusted(server)
+                | S::Installed(server)
+                | S::Serving(server),
+                O::Condemned,
+            ) => Ok(S::Destroying(Some(server))),
+            (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
+
+            (stage @ (S::Destroying(_) | S::Gone), O::Swept | O::Unnamed) => Ok(stage),
+            (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
+
+            (
+                S::Planned,
+                O::Labelled
+                | O::Guarded
+                | O::Named
+                | O::Reached
+                | O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Swept
+                | O::Unnamed
+                | O::Deleted,
+            )
+            | (
+                S::Created(_),
+                O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Swept
+                | O::Unnamed
+                | O::Deleted,
+            )
+            | (
+                S::Reachable(_),
+                O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served
+                | O::Swept
+                | O::Unnamed
+                | O::Deleted,
+            )
+            | (S::Trusted(_), O::Served | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Swept | O::Unnamed | O::Deleted)
+            | (
+                S::Destroying(_) | S::Gone,
+                O::Created(_)
+                | O::Labelled
+                | O::Guarded
+                | O::Named
+                | O::Reached
+                | O::Trusted
+                | O::HostKeyMade(_)
+                | O::HostKeyLabelled
+                | O::HostKeySwitched
+                | O::Admitted
+                | O::Installed
+                | O::Served,
+            )
+            | (
+                S::Planned
+                | S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Destroying(_)
+                | S::Gone,
+                O::Equipped
+                | O::Surveyed
+                | O::Staged
+                | O::Rehearsed
+                | O::Switched
+                | O::Kept(_)
+                | O::Reverted
+                | O::Pruned
+                | O::Upgraded
+                | O::Rebooted
+                | O::Enacted
+                | O::Upheld(_)
+                | O::Repealed(_)
+                | O::Rotated,
+            ) => Err(refused),
+        }
+    }
+
+    /// The stage in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Created(_) => "created",
+            Self::Reachable(_) => "reachable",
+            Self::Trusted(_) => "trusted",
+            Self::Installed(_) => "installed",
+            Self::Serving(_) => "serving",
+            Self::Destroying(_) => "destroying",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The server, at the stages that have one.
+    pub fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Created(server)
+            | Self::Reachable(server)
+            | Self::Trusted(server)
+            | Self::Installed(server)
+            | Self::Serving(server) => Some(server),
+            Self::Destroying(server) => server.as_ref(),
+            Self::Planned | Self::Gone => None,
+        }
+    }
+
+    /// The same stage, with the server changed where it has one.
+    fn with_server(self, change: impl FnOnce(Server) -> Server) -> Self {
+        match self {
+            Self::Created(server) => Self::Created(change(server)),
+            Self::Reachable(server) => Self::Reachable(change(server)),
+            Self::Trusted(server) => Self::Trusted(change(server)),
+            Self::Installed(server) => Self::Installed(change(server)),
+            Self::Serving(server) => Self::Serving(change(server)),
+            Self::Destroying(server) => Self::Destroying(server.map(change)),
+            Self::Planned => Self::Planned,
+            Self::Gone => Self::Gone,
+        }
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Labelled => "labelled",
+            Self::Guarded => "guarded",
+            Self::Named => "named",
+            Self::Reached => "reachable",
+            Self::Trusted => "trusted",
+            Self::HostKeyMade(_) => "with a host key of its own",
+            Self::HostKeyLabelled => "with its host keys on labels",
+            Self::HostKeySwitched => "showing its own host key",
+            Self::Admitted => "admitting",
+            Self::Installed => "installed",
+            Self::Served => "serving",
+            Self::Equipped => "equipped",
+            Self::Surveyed => "surveyed",
+            Self::Staged => "staged",
+            Self::Rehearsed => "rehearsed",
+            Self::Switched => "switched",
+            Self::Kept(_) => "updated",
+            Self::Reverted => "reverted",
+            Self::Pruned => "pruned",
+            Self::Upgraded => "upgraded",
+            Self::Rebooted => "rebooted",
+            Self::Enacted => "governed, on trial",
+            Self::Upheld(_) => "governed",
+            Self::Repealed(_) => "governed as before",
+            Self::Rotated => "rotated",
+            Self::Condemned => "destroying",
+            Self::Swept => "swept",
+            Self::Unnamed => "unnamed",
+            Self::Deleted => "gone",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::server;
+    use super::*;
+
+    #[test]
+    fn every_stage_can_be_written_down_and_read_again() {
+        let stages = [
+            Stage::Planned,
+            Stage::Created(server(1)),
+            Stage::Reachable(server(1)),
+            Stage::Trusted(server(1)),
+            Stage::Installed(server(1)),
+            Stage::Serving(server(1)),
+            Stage::Destroying(None),
+            Stage::Destroying(Some(server(1))),
+            Stage::Gone,
+        ];
+        for stage in stages {
+            let text = serde_json::to_string(&stage).unwrap();
+            assert_eq!(serde_json::from_str::<Stage>(&text).unwrap(), stage, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_way_up_and_down() {
+        let mut stage = Stage::Planned;
+        let mut words = Vec::new();
+        for outcome in [
+            Outcome::Created(server(1)),
+            Outcome::Named,
+            Outcome::Reached,
+            Outcome::Trusted,
+            Outcome::Installed,
+            Outcome::Served,
+            Outcome::Condemned,
+            Outcome::Unnamed,
+            Outcome::Deleted,
+        ] {
+            stage = stage.after(outcome).unwrap();
+            words.push(stage.word());
+        }
+        let expected = [
+            "created",
+            "created",
+            "reachable",
+            "trusted",
+            "installed",
+            "serving",
+            "destroying",
+            "destroying",
+            "gone",
+        ];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn every_outcome_twice_is_the_same_as_once() {
+        let mut stage = Stage::Planned;
+        for outcome in [
+            Outcome::Created(server(1)),
+            Outcome::Reached,
+            Outcome::Trusted,
+            Outcome::Installed,
+            Outcome::Served,
+            Outcome::Condemned,
+            Outcome::Unnamed,
+            Outcome::Deleted,
+        ] {
+            stage = stage.after(outcome.clone()).unwrap();
+            assert_eq!(stage.clone().after(outcome).unwrap(), stage);
+        }
+    }
+
+    #[test]
+    fn a_new_server_starts_the_way_anew() {
+        let stage = Stage::Serving(server(1)).after(Outcome::Created(server(2))).unwrap();
+        assert_eq!(stage, Stage::Created(server(2)));
+    }
+
+    #[test]
+    fn until_the_server_was_seen_with_its_own_key_either_is_accepted_and_then_only_that() {
+        let keys = |stage: &Stage| stage.server().unwrap().host_keys().join(", ");
+        let mut stage = Stage::Trusted(server(1));
+        let mut seen = Vec::new();
+        for outcome in [
+            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
+            Outcome::HostKeyLabelled,
+            Outcome::HostKeySwitched,
+            // a record that has forgotten it finds the server as it is
+            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
+        ] {
+            stage = stage.after(outcome.clone()).unwrap();
+            assert_eq!(stage.clone().after(outcome).unwrap(), stage, "twice is once");
+            seen.push(keys(&stage));
+        }
+        let both = "ssh-ed25519 AAAA, ssh-ed25519 BBBB";
+        assert_eq!(seen, [both, both, "ssh-ed25519 BBBB", "ssh-ed25519 BBBB"]);
+        assert!(stage.server().unwrap().own_host_key);
+        assert!(Stage::Reachable(server(1)).after(Outcome::HostKeySwitched).is_err());
+    }
+
+    #[test]
+    fn a_server_of_an_older_state_has_no_key_of_its_own() {
+        let old = r#"{"stage":"serving","server":{"id":1,"ipv4":"198.51.100.7","ipv6":null,"location":"fsn1","host_key":"ssh-ed25519 AAAA"}}"#;
+        assert_eq!(serde_json::from_str::<Stage>(old).unwrap(), Stage::Serving(server(1)));
+    }
+
+    #[test]
+    fn nothing_is_skipped_and_nothing_comes_back_from_the_dead() {
+        let error = Stage::Created(server(1)).after(Outcome::Served).unwrap_err();
+        assert_eq!(error.to_string(), "an instance that is created cannot become serving");
+        assert!(Stage::Destroying(None).after(Outcome::Created(server(1))).is_err());
+        assert!(Stage::Planned.after(Outcome::Deleted).is_err());
+    }
+}
