@@ -1,6 +1,7 @@
 //! Walks a plan. The only place that changes the world: for each step intent, act, outcome, stage, event.
 
 mod adopt;
+mod bake;
 mod create;
 mod delete;
 mod dns;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use tokio::time::Instant;
+use anyhow::{Context, Result, ensure};
 
 use super::World;
+use super::bake::{Trial, until_baked};
 use super::downtime::Downtime;
 use super::instance::{Done, Unanswered, told};
 use super::line::{COMMAND, Line, target};
@@ -21,11 +21,6 @@ use crate::ssh::Output;
 
 /// How many releases stay on a server: the one in use, and one to go back to.
 const KEPT: u8 = 2;
-/// Between two looks at a gateway that is watched.
-pub(super) const LOOK: Duration = Duration::from_secs(5);
-/// A gateway that cannot be seen from outside for so long fails; less may be the way there.
-pub(super) const UNSEEN: Duration = Duration::from_secs(15);
-
 /// What stands on a server; one that was never updated keeps nothing.
 pub(super) async fn releases(instance: &Instance, world: &World) -> Result<Releases> {
     let target = target(instance, world)?;
@@ -125,47 +120,8 @@ pub(super) async fn bake(
     world.doing(instance, format!("watching OpenClaw {version} for {}", human(watch)));
     let gate = gate(version, instance, world)?;
     let target = target(instance, world)?;
-    world.stop.or(until_baked(&gate, version, watch, &mut Line::new(&target))).await?;
+    world.stop.or(until_baked(Trial::Release(version), &gate, watch, &mut Line::new(&target))).await?;
     Ok(Done::new(Outcome::Served, format!("serves OpenClaw {version}")))
-}
-
-/// All checks hold at the beginning and at the end, and the gateway is ready all the time between: a gateway takes many
-/// strangers from one address for an attack.
-async fn until_baked(
-    gate: &Gate,
-    version: OpenClawVersion,
-    watch: Duration,
-    line: &mut Line<'_>,
-) -> Result<()> {
-    until_seen(gate, true, line, version).await?;
-    let end = Instant::now() + watch;
-    while Instant::now() < end {
-        tokio::time::sleep_until(end.min(Instant::now() + LOOK)).await;
-        until_seen(gate, false, line, version).await?;
-    }
-    until_seen(gate, true, line, version).await
-}
-
-/// What the server says counts at once; what is seen from outside may be bad for a moment.
-async fn until_seen(gate: &Gate, whole: bool, line: &mut Line<'_>, version: OpenClawVersion) -> Result<()> {
-    let late = Instant::now() + UNSEEN;
-    let part = if whole { Part::Gate(version) } else { Part::Look(version) };
-    loop {
-        update::ended(part, &line.part(part).await?)?;
-        let Err(error) = seen(gate, whole).await else { return Ok(()) };
-        if Instant::now() > late {
-            return Err(error.context(format!("OpenClaw {version} does not serve, seen from outside")));
-        }
-        tokio::time::sleep(LOOK / 2).await;
-    }
-}
-
-pub(super) async fn seen(gate: &Gate, whole: bool) -> Result<()> {
-    if !whole {
-        return gate.ready().await.map(drop);
-    }
-    let bad = gate.check_once().await.into_iter().find_map(|(check, found)| Some((check, found.err()?)));
-    bad.map_or(Ok(()), |(check, why)| Err(anyhow!("{check}: {why:#}")))
 }
 
 /// Confirms over a new connection: who can log in now can do so later. What a server says of itself is written down only where
