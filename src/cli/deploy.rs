@@ -14,6 +14,7 @@ use crate::apply::Report;
 use crate::clock::human;
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
+use crate::model::authority::Authority;
 use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
@@ -170,6 +171,7 @@ impl Change for Wished<'_> {
             admin: settings.admin_networks()?,
             public_key: &bare(&fleet.key.public_text()?),
             named_locations: &settings.named_locations,
+            authority: Authority::of(&settings.acme_directory),
         };
         let mut plan = provision(wish, &seen)?;
         if settings.policies != Policies::default() {

@@ -73,7 +73,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey, CloudZone};
+    use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey};
+    use crate::model::zone::CloudZone;
 
     fn instance(name: &str, stage: Stage) -> Instance {
         let integrity = format!("sha512-{}==", "A".repeat(86));

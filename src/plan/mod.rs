@@ -4,6 +4,7 @@
 pub mod audit;
 mod destroy;
 mod drift;
+mod naming;
 mod order;
 pub mod policy;
 mod provision;
