@@ -9,6 +9,7 @@ pub mod install;
 pub mod look;
 pub mod outside;
 pub mod policy;
+pub mod revoke;
 pub mod rotate;
 pub mod scan;
 pub mod system;

@@ -170,6 +170,8 @@ steps! {
         Rotate = "rotate",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
+        /// Have its certificate revoked, if that can be.
+        Revoke = "revoke",
         /// Remove the DNS records, in this zone.
         Unname(String) = "unname",
         /// Look up, for so long, the name under which an interrupted create may have made a server, and delete that.

@@ -119,6 +119,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Repeal(_) => "take its policy back".into(),
         Step::Rotate => "replace its token, restart the gateway, and see that the old token is dead".into(),
         Step::Condemn => "write down that it is removed".into(),
+        Step::Revoke => "have its certificate revoked, if its server answers".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
         Step::Sweep(_) => "look for what an interrupted create left".into(),
         Step::Delete(ids) => match ids.as_slice() {
