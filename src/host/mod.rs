@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod audit;
 pub mod born;
+pub mod certificate;
 pub mod gateway;
 pub mod identity;
 pub mod install;

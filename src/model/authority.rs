@@ -23,6 +23,14 @@ impl Authority {
         }
     }
 
+    /// Its name in the certificates that it signs with; none: nobody knows, or it does not matter.
+    pub fn organization(self) -> Option<&'static str> {
+        match self {
+            Self::LetsEncrypt => Some("Let's Encrypt"),
+            Self::Staging | Self::Other => None,
+        }
+    }
+
     /// Its name in CAA records (<https://letsencrypt.org/docs/caa/>).
     pub fn caa(self) -> Option<&'static str> {
         match self {
