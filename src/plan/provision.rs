@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use super::budget::Budget;
 use super::naming::naming;
 use super::order::order;
-use super::{FleetStep, InstancePlan, Plan, Step};
+use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, minute};
 use crate::model::admin::AdminNetworks;
 use crate::model::authority::Authority;
 use crate::model::fleet::FleetId;
@@ -28,22 +31,36 @@ pub struct Wish<'a> {
     pub named_locations: &'a [String],
     /// Who certifies what is deployed.
     pub authority: Authority,
+    /// What may still be ordered there for the names of new servers, by their domain, and what time it is; none: no more than any
+    /// fleet needs.
+    pub budgets: Option<(BTreeMap<String, Budget>, Timestamp)>,
 }
 
 /// Decides what is to be done so that all wished instances serve.
 ///
 /// # Errors
-/// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
-pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
+/// [`Refusal`] where something wished for cannot be had, or nothing of it yet; nothing is to be done then.
+pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
     let mut plan = common(wish.admin, wish.public_key, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
         let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
+        let before = prices.len();
         let mut steps = steps(&instance, servers, (wish.named_locations, wish.authority), seen, &mut prices)?;
+        if let Some(Step::Create(_)) = steps.first()
+            && let Some(until) = wait(&instance, &mut wish.budgets)
+        {
+            prices.truncate(before);
+            plan.later.push(Later { name: instance.name, until });
+            continue;
+        }
         if !plan.after.is_empty() {
             admit(&mut steps);
         }
         plan.instances.push(InstancePlan { instance, steps });
+    }
+    if let (Some(first), true) = (plan.later.first(), plan.instances.is_empty()) {
+        return Err(too_early(first, plan.later.len()));
     }
     if !plan.after.is_empty() {
         let others = wish.others.into_iter().filter(|other| stands(other, seen));
@@ -58,6 +75,22 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         plan.cost = Some((prices.into_iter().sum(), offer.currency.clone()));
     }
     Ok(plan)
+}
+
+/// Since when an instance that is to get a server would get a certificate; none: now. Its place in the queue is kept.
+fn wait(
+    instance: &Instance,
+    budgets: &mut Option<(BTreeMap<String, Budget>, Timestamp)>,
+) -> Option<Timestamp> {
+    let (budgets, now) = budgets.as_mut()?;
+    budgets.get_mut(instance.spec.domain.as_ref()?)?.order(&instance.name, *now).err()
+}
+
+fn too_early(Later { name, until }: &Later, all: usize) -> Refusal {
+    let others = if all > 1 { ", and for the others after that" } else { "" };
+    let hint = "run the same again then, or deploy without --domain";
+    Refusal::new(format!("no certificate is to be had yet for {name}"), hint)
+        .because(format!("{LIMITS}; there is one for it from {} on{others}", minute(*until)))
 }
 
 /// What the fleet needs as a whole. Changed admin networks reach the cloud's firewall and each host's own; so that the

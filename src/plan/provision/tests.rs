@@ -114,7 +114,8 @@ fn with_common() -> Observed {
 
 fn wish(instances: Vec<Instance>, admin: &AdminNetworks) -> Wish<'_> {
     let authority = Authority::LetsEncrypt;
-    Wish { instances, others: Vec::new(), admin, public_key: KEY, named_locations: &[], authority }
+    let (others, named_locations, budgets) = (Vec::new(), &[], None);
+    Wish { instances, others, admin, public_key: KEY, named_locations, authority, budgets }
 }
 
 fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
@@ -271,6 +272,32 @@ fn whoever_has_a_certificate_is_not_asked_how_to_get_one() {
         alice.spec.domain = Some("example.org".into());
         assert_eq!(plan(alice.clone(), &seen).is_err(), is_refused, "{:?}", alice.stage);
     }
+}
+
+#[test]
+fn who_would_get_no_certificate_yet_is_told_when_and_has_no_server_until_then() {
+    let mut seen = with_common();
+    seen.zones.insert("example.org".into(), CloudZone::default());
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    let named = |name: &str| {
+        let mut one = instance(Stage::Planned);
+        (one.name, one.spec.domain) = (name.parse().unwrap(), Some("example.org".into()));
+        one
+    };
+    let plan = |names: &[&str], ordered: usize| {
+        let orders = (0..ordered).map(|number| (format!("n{number}").parse().unwrap(), now));
+        let budgets = [("example.org".to_owned(), Budget::after(orders))].into();
+        let (instances, admin) = (names.iter().map(|name| named(name)).collect(), admin());
+        provision(Wish { budgets: Some((budgets, now)), ..wish(instances, &admin) }, &seen)
+    };
+    let both = plan(&["alice", "bob"], 49).unwrap();
+    assert_eq!((both.creates(), both.instances.len()), (1, 1));
+    let until = "2026-11-22T15:21:36Z".parse().unwrap();
+    assert_eq!(both.later, [Later { name: "bob".parse().unwrap(), until }]);
+    assert_eq!(both.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())), "of what is created now");
+    assert_eq!(plan(&["alice", "bob"], 48).unwrap().later, []);
+    let refusal = plan(&["alice", "bob"], 50).unwrap_err();
+    assert_eq!(refusal.to_string(), "no certificate is to be had yet for alice");
 }
 
 #[test]
