@@ -14,10 +14,11 @@ use crate::model::fleet::{FleetId, INSTANCE, OP, OpId};
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::{
-    CloudAddress, CloudFirewall, CloudServer, CloudSnapshot, CloudSshKey, CloudZone, FirewallRule,
-    ImageOffer, LocationOffer, Observed, Offer, Prices, TypeOffer,
+    CloudAddress, CloudFirewall, CloudServer, CloudSnapshot, CloudSshKey, FirewallRule, ImageOffer,
+    LocationOffer, Observed, Offer, Prices, TypeOffer,
 };
 use crate::model::price::Price;
+use crate::model::zone::{CloudZone, Delegation};
 
 /// What bears the fleet's label, and the given zones. One request per kind and page, and one for each firewall and key.
 ///
@@ -173,10 +174,14 @@ pub async fn prices(client: &Client) -> Result<Prices, Error> {
 }
 
 async fn zone(client: &Client, fleet: &FleetId, name: &str) -> Result<Option<CloudZone>, Error> {
-    if client.zone(name).await?.is_none() {
-        return Ok(None);
-    }
-    let mut seen = CloudZone::default();
+    let Some(found) = client.zone(name).await? else { return Ok(None) };
+    let servers = found.authoritative_nameservers;
+    let (status, assigned, named) = (servers.delegation_status, servers.assigned, servers.delegated);
+    let mut seen = CloudZone {
+        is_secondary: found.mode == "secondary",
+        delegation: Delegation { status, assigned, named },
+        ..CloudZone::default()
+    };
     for set in client.rrsets(name).await? {
         let ours = fleet.owns(&set.labels);
         match (set.kind.as_str(), ours) {
@@ -186,6 +191,13 @@ async fn zone(client: &Client, fleet: &FleetId, name: &str) -> Result<Option<Clo
             }
             ("A" | "AAAA" | "CNAME", false) => {
                 seen.foreign.insert(set.name);
+            }
+            ("NS", _) if set.name != "@" => {
+                seen.handed_on.insert(set.name);
+            }
+            ("CAA", _) => {
+                let values = values(&set);
+                seen.caa.insert(set.name, values);
             }
             _ => {}
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, policy, rotate, system,
-    update,
+    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, policy, revoke, rotate,
+    system, update,
 };
 use crate::clock::tenths;
 use crate::model::event::What;
@@ -184,6 +184,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Repeal(id) => policy::repeal(id, instance, world).await,
         Step::Rotate => rotate::rotate(instance, world).await,
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
+        Step::Revoke => revoke::revoke(instance, world).await,
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,
         Step::Delete(ids) => delete::delete(ids, instance, world).await,

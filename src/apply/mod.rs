@@ -14,6 +14,7 @@ mod identity;
 mod instance;
 mod line;
 mod policy;
+mod revoke;
 mod rollout;
 mod rotate;
 mod secrets;

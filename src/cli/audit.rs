@@ -16,6 +16,7 @@ use crate::host::outside::Gate;
 use crate::host::scan::{Breadth, Scanner};
 use crate::host::world;
 use crate::model::audit::{Facts, Finding, Verdict};
+use crate::model::authority::Authority;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::refusal::Refusal;
@@ -67,11 +68,16 @@ impl Audit {
         let (scanner, public_key) = (Scanner::new(breadth, sockets()), bare(&fleet.key.public_text()?));
         let (admin, catalogue) = (settings.admin_networks()?, Catalogue::built_in()?);
         let flaws = catalogue.flaws();
+        let authority = match &settings.acme_root {
+            None => Authority::of(&settings.acme_directory),
+            // whose roots are the only ones that are trusted
+            Some(_) => Authority::Other,
+        };
         let looks = instances.iter().map(async |instance| {
             let (outside, inside) = tokio::join!(
                 async {
                     match gates.get(&instance.name).zip(instance.stage.server()) {
-                        Some((gate, server)) => world::look(gate, server, &scanner).await,
+                        Some((gate, server)) => world::look(gate, server, authority, &scanner).await,
                         None => Vec::new(),
                     }
                 },

@@ -14,6 +14,7 @@ use crate::apply::Report;
 use crate::clock::human;
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
+use crate::model::authority::Authority;
 use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
@@ -23,7 +24,7 @@ use crate::model::refusal::Refusal;
 use crate::model::release::{Invalid, Release};
 use crate::observe;
 use crate::plan::policy::{brought, govern};
-use crate::plan::{Plan, Wish, provision};
+use crate::plan::{LIMITS, Later, Plan, Wish, minute, provision};
 use crate::registry::{self, Catalogue, Sources, Wanted};
 use crate::ui::{counted, table};
 
@@ -163,6 +164,11 @@ impl Change for Wished<'_> {
             seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
         }
         seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
+        let (authority, now) = (Authority::of(&settings.acme_directory), context.clock.timestamp());
+        let budgets = match authority {
+            Authority::LetsEncrypt => Some((fleet.budgets(&zones).await?, now)),
+            Authority::Staging | Authority::Other => None,
+        };
         let others = fleet.instances.iter().filter(|known| !deploy.names.contains(&known.name));
         let wish = Wish {
             instances,
@@ -170,6 +176,8 @@ impl Change for Wished<'_> {
             admin: settings.admin_networks()?,
             public_key: &bare(&fleet.key.public_text()?),
             named_locations: &settings.named_locations,
+            authority,
+            budgets,
         };
         let mut plan = provision(wish, &seen)?;
         if settings.policies != Policies::default() {
@@ -262,7 +270,9 @@ fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Fa
     let first = first.map(|(instance, _)| instance.name.clone());
     if context.ui.style().json {
         let instances: Vec<_> = finished.iter().map(|(instance, _)| record::json(instance)).collect();
-        context.ui.json(&json!({ "changed": !plan.is_empty(), "instances": instances }))?;
+        let later = plan.later.iter().map(|Later { name, until }| json!({ "name": name, "until": until }));
+        let later: Vec<_> = later.collect();
+        context.ui.json(&json!({ "changed": !plan.is_empty(), "instances": instances, "later": later }))?;
     } else if first.is_some() {
         let serving = finished.iter().filter(|(instance, _)| matches!(instance.stage, Stage::Serving(_)));
         let rows: Vec<Vec<String>> = serving
@@ -274,9 +284,23 @@ fn done(report: Report, plan: &Plan, context: &mut Context) -> Result<Status, Fa
             .collect();
         context.ui.answer(&table(&rows))?;
     }
-    let status = walk::conclude(report, context);
+    let status = later(plan, walk::conclude(report, context), context);
     if let (Status::Success, Some(name)) = (status, first) {
         context.ui.note(&format!("next: `clawberth open {name}` gives the owner's link"));
     }
     Ok(status)
+}
+
+/// Tells who has to wait for a certificate, until when, and how to go on then.
+fn later(plan: &Plan, status: Status, context: &mut Context) -> Status {
+    for Later { name, until } in &plan.later {
+        context
+            .ui
+            .complain(&format!("error: {name} has to wait until {}\ncaused by: {LIMITS}", minute(*until)));
+    }
+    if plan.later.is_empty() {
+        return status;
+    }
+    context.ui.complain(&format!("hint: run `{}` again then", context.typed));
+    if status == Status::Success { Status::Failed } else { status }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 
 use super::Failure;
 use super::context::Context;
@@ -19,6 +20,7 @@ use crate::model::observed::Observed;
 use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
+use crate::plan::Budget;
 use crate::ssh::{KeyPair, Target};
 use crate::store::Store;
 
@@ -84,6 +86,31 @@ impl Fleet {
             waits.insert(create.instance, LAG.saturating_sub(age));
         }
         Ok(waits)
+    }
+
+    /// What may still be ordered for the names of new servers in these zones. The history does not tell in which zone a name was that
+    /// is gone: it counts in each, which may make somebody wait, and spends nobody's budget.
+    pub(super) async fn budgets(
+        &self,
+        zones: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Budget>, Failure> {
+        let namings = match &self.store {
+            Some(store) => store.namings().await?,
+            None => Vec::new(),
+        };
+        let orders: Vec<(InstanceName, Timestamp)> = namings
+            .into_iter()
+            .filter_map(|naming| Some((naming.instance, naming.begun.parse().ok()?)))
+            .collect();
+        let is_elsewhere = |name: &InstanceName, zone: &String| {
+            let domain = self.instance(name).ok().and_then(|known| known.spec.domain.as_ref());
+            domain.is_some_and(|domain| domain != zone)
+        };
+        let budget = |zone: &String| {
+            let here = orders.iter().filter(|(name, _)| !is_elsewhere(name, zone));
+            (zone.clone(), Budget::after(here.cloned()))
+        };
+        Ok(zones.iter().map(budget).collect())
     }
 
     /// Which of these names were those of instances that are gone.

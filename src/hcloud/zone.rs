@@ -18,6 +18,23 @@ pub struct Zone {
     /// `primary` zones can be changed here.
     #[serde(default)]
     pub mode: String,
+    /// Its name servers.
+    #[serde(default)]
+    pub authoritative_nameservers: NameServers,
+}
+
+/// Who answers for a zone, and whom the zone above names.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct NameServers {
+    /// Hetzner's, which have the zone.
+    #[serde(default)]
+    pub assigned: Vec<String>,
+    /// Those that the zone above names.
+    #[serde(default)]
+    pub delegated: Vec<String>,
+    /// `valid`, `partially-valid`, `invalid`, `lame`, `unregistered` or `unknown`.
+    #[serde(default)]
+    pub delegation_status: Option<String>,
 }
 
 /// The record types that we write.

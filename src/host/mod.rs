@@ -3,12 +3,14 @@
 pub mod admin;
 pub mod audit;
 pub mod born;
+pub mod certificate;
 pub mod gateway;
 pub mod identity;
 pub mod install;
 pub mod look;
 pub mod outside;
 pub mod policy;
+pub mod revoke;
 pub mod rotate;
 pub mod scan;
 pub mod system;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::header;
 use reqwest::tls::TlsInfo;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
+use super::certificate::{Certificate, RENEWED};
 use crate::model::endpoint::Endpoint;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
@@ -33,9 +34,6 @@ const ANSWER_BYTES: usize = 64 << 10;
 const PAGE_BYTES: usize = 4 << 20;
 /// Where the gateway listens on loopback, and nowhere else.
 const GATEWAY_PORT: u16 = 18789;
-/// A certificate that ends sooner is not being renewed: Caddy does so with a third of its life left, and the shortest
-/// ones live 160 h.
-const RENEWED: SignedDuration = SignedDuration::from_hours(48);
 
 /// One of the things that must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +122,11 @@ impl Gate {
         &self.origin
     }
 
+    /// The name or address that it is reached by.
+    pub(super) fn host(&self) -> &str {
+        self.origin.strip_prefix("https://").unwrap_or(&self.origin)
+    }
+
     /// The server's address.
     pub(super) fn address(&self) -> Ipv4Addr {
         self.address
@@ -158,12 +161,22 @@ impl Gate {
         }
     }
 
-    /// Any HTTP answer came through a verified connection: the client knows no other.
     fn certificate(&self, response: &reqwest::Response) -> Result<String> {
-        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
-        let end = end_of(shown.context("no certificate was shown")?)?;
-        ensure!(end.duration_since(Timestamp::now()) > RENEWED, "the certificate ends at {end}");
+        let shown = shown(response)?;
+        ensure!(
+            shown.ends.duration_since(Timestamp::now()) > RENEWED,
+            "the certificate ends at {}",
+            shown.ends
+        );
         Ok(format!("{} is certified", self.origin))
+    }
+
+    /// The certificate that is shown to whoever asks for this host.
+    ///
+    /// # Errors
+    /// Nobody answers, or with one that leads to no trusted root, or is not for this host.
+    pub async fn shown(&self) -> Result<Certificate> {
+        shown(&self.http.get(&self.origin).send().await?)
     }
 
     /// Whether `/readyz` says so.
@@ -222,6 +235,12 @@ impl Gate {
             Ok(Ok(_)) => bail!("port {GATEWAY_PORT} is open to the world"),
         }
     }
+}
+
+/// The certificate that an answer came with: any came through a verified connection, as the client knows no other.
+fn shown(response: &reqwest::Response) -> Result<Certificate> {
+    let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+    Certificate::parse(shown.context("no certificate was shown")?)
 }
 
 /// The one HTTP client of many gates, with the addresses of those that have names.
@@ -312,13 +331,6 @@ fn connect(version: OpenClawVersion) -> Value {
     })
 }
 
-/// Until when a certificate is good.
-fn end_of(der: &[u8]) -> Result<Timestamp> {
-    let (_, certificate) =
-        x509_parser::parse_x509_certificate(der).context("the certificate is unreadable")?;
-    Ok(Timestamp::from_second(certificate.validity().not_after.timestamp())?)
-}
-
 /// A body, unpacked: one server that was taken over must not fill the memory of whoever looks at hundreds.
 async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>> {
     let mut body = Vec::new();
@@ -342,22 +354,12 @@ fn is_build_of(build: &str, version: OpenClawVersion) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair};
     use serde_json::json;
 
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use super::{body, build_id, end_of, is_build_of, refused};
-
-    #[test]
-    fn a_certificate_says_when_it_ends() {
-        let mut params = CertificateParams::default();
-        params.not_after = rcgen::date_time_ymd(2026, 12, 1);
-        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        assert_eq!(end_of(certificate.der()).unwrap().to_string(), "2026-12-01T00:00:00Z");
-        assert!(end_of(b"none").is_err());
-    }
+    use super::{body, build_id, is_build_of, refused};
 
     #[test]
     fn the_page_s_build_names_exactly_one_release() {

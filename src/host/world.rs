@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
 use reqwest::header::HOST;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use super::outside::{Check, Gate};
 use super::scan::{self, Scanner};
 use crate::model::audit::{Finding, Promise, Verdict};
+use crate::model::authority::Authority;
 use crate::model::instance::Server;
 
 /// Longest wait for one answer.
@@ -23,10 +25,11 @@ const FOREIGN: &str = "clawberth-audit.invalid";
 const OPEN: [u16; 2] = [22, 443];
 
 /// Looks at an instance from here.
-pub async fn look(gate: &Gate, server: &Server, scanner: &Scanner) -> Vec<Finding> {
+pub async fn look(gate: &Gate, server: &Server, authority: Authority, scanner: &Scanner) -> Vec<Finding> {
     let address = IpAddr::V4(server.ipv4);
     let by_name = async {
         let mut findings = of_gate(gate.check_once().await);
+        findings.push((Promise::Certificate, certificate(gate, authority).await));
         findings.push((Promise::Tools, verdict(closed(gate).await)));
         findings.push((Promise::Names, verdict(foreign(gate).await)));
         findings.push((Promise::Tls, verdict(old_tls(SocketAddr::new(address, 443)).await)));
@@ -53,7 +56,8 @@ fn of_gate(checks: Vec<super::outside::Finding>) -> Vec<Finding> {
     let mut serving = Vec::new();
     for (check, found) in checks {
         match check {
-            Check::Certificate => findings.push((Promise::Certificate, verdict(found))),
+            // it is looked at more closely
+            Check::Certificate => {}
             Check::Stranger => findings.push((Promise::Strangers, verdict(found))),
             Check::Ready | Check::Version | Check::Port => {
                 serving.extend(found.err().map(|why| format!("{check}: {why:#}")))
@@ -71,6 +75,13 @@ fn of_gate(checks: Vec<super::outside::Finding>) -> Vec<Finding> {
 
 fn verdict(found: Result<String>) -> Verdict {
     found.map_or_else(|why| Verdict::Fails(format!("{why:#}")), Verdict::Holds)
+}
+
+async fn certificate(gate: &Gate, authority: Authority) -> Verdict {
+    match gate.shown().await {
+        Ok(shown) => shown.judge(gate.host(), authority, Timestamp::now()),
+        Err(why) => Verdict::Fails(format!("{why:#}")),
+    }
 }
 
 async fn tcp6(server: &Server, scanner: &Scanner) -> Verdict {

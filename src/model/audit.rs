@@ -39,7 +39,7 @@ promises! {
     /// Seen from the world.
     Udp = "udp", "no service answers over UDP";
     /// Seen from the world.
-    Certificate = "certificate", "its certificate is its own, trusted and renewed in time";
+    Certificate = "certificate", "its certificate is its own alone, trusted, by the right authority and renewed in time";
     /// Seen from the world.
     Tls = "tls", "nothing older than TLS 1.2 is spoken";
     /// Seen from the world.

@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod audit;
+pub mod authority;
+pub mod caa;
 pub mod drift;
 pub mod endpoint;
 pub mod event;
@@ -18,3 +20,4 @@ pub mod price;
 pub mod refusal;
 pub mod release;
 pub mod rollout;
+pub mod zone;

@@ -9,6 +9,7 @@ use crate::model::fleet::{NEXT_HOST_KEY, OpId};
 use crate::model::name::InstanceName;
 use crate::model::price::Price;
 use crate::model::release::OpenClawVersion;
+use crate::model::zone::CloudZone;
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -219,15 +220,6 @@ pub struct ImageOffer {
     pub name: String,
     /// `x86` or `arm`.
     pub architecture: String,
-}
-
-/// A zone of the project.
-#[derive(Clone, Debug, Default)]
-pub struct CloudZone {
-    /// The values of the fleet's A and AAAA record sets, by relative name and type; sorted.
-    pub records: BTreeMap<(String, String), Vec<String>>,
-    /// Names with A or AAAA records that are not the fleet's.
-    pub foreign: BTreeSet<String>,
 }
 
 impl CloudServer {

@@ -54,6 +54,9 @@ pub(super) fn steps(instance: &Instance, mut servers: Vec<u64>, seen: &Observed)
         | Stage::Installed(_)
         | Stage::Serving(_) => steps.push(Step::Condemn),
     }
+    if is_certified(instance, &servers, seen) {
+        steps.push(Step::Revoke);
+    }
     let label = instance.name.as_str();
     for (zone, found) in &seen.zones {
         if found.records.keys().any(|(name, _)| name == label) {
@@ -68,12 +71,23 @@ pub(super) fn steps(instance: &Instance, mut servers: Vec<u64>, seen: &Observed)
     steps
 }
 
+/// Whether there may be a certificate that outlives the server by months, and somebody to have it revoked. One for an address
+/// ends within 160 hours, and nobody is told whether it was revoked: it names no list of those that were.
+fn is_certified(instance: &Instance, servers: &[u64], seen: &Observed) -> bool {
+    let found = seen.servers.get(&instance.name).into_iter().flatten();
+    let mut on = found.filter(|server| !server.off && servers.contains(&server.id));
+    let known = instance.stage.server().map(|server| server.id);
+    instance.spec.domain.is_some() && on.any(|server| Some(server.id) == known)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey, CloudZone};
+    use crate::model::instance::Server;
+    use crate::model::observed::{CloudFirewall, CloudServer, CloudSshKey};
+    use crate::model::zone::CloudZone;
 
     fn instance(name: &str, stage: Stage) -> Instance {
         let integrity = format!("sha512-{}==", "A".repeat(86));
@@ -90,6 +104,14 @@ mod tests {
         let (labels, firewalls) = Default::default();
         let (ipv4, ipv6, off, op) = (None, None, false, None);
         CloudServer { id, name, ipv4, ipv6, location, server_type, off, op, labels, firewalls }
+    }
+
+    /// Server 7, as the state knows it.
+    fn recorded() -> Server {
+        let ipv4 = std::net::Ipv4Addr::new(198, 51, 100, 7);
+        let (location, host_key) = (String::new(), String::new());
+        let (ipv6, next_host_key, own_host_key) = (None, None, true);
+        Server { id: 7, ipv4, ipv6, location, host_key, next_host_key, own_host_key }
     }
 
     fn seen(servers: &[(&str, u64)]) -> Observed {
@@ -139,6 +161,35 @@ mod tests {
     }
 
     #[test]
+    fn a_name_s_certificate_is_revoked_while_its_server_is_there_to_do_it() {
+        let steps = |change: &dyn Fn(&mut Instance, &mut Observed)| {
+            let (mut seen, mut alice) =
+                (seen(&[("alice", 7)]), instance("alice", Stage::Serving(recorded())));
+            alice.spec.domain = Some("example.org".into());
+            change(&mut alice, &mut seen);
+            destroy(vec![alice], &[], false, &seen).instances.remove(0).steps
+        };
+        let alices = |seen: &mut Observed| seen.servers.get_mut(&"alice".parse().unwrap()).unwrap().remove(0);
+        assert_eq!(steps(&|_, _| {}), [Step::Condemn, Step::Revoke, Step::Delete(vec![7])]);
+        let destroying = Stage::Destroying(Some(recorded()));
+        assert_eq!(
+            steps(&|alice, _| alice.stage = destroying.clone()),
+            [Step::Revoke, Step::Delete(vec![7])],
+            "killed before its end, a removal does it again"
+        );
+        let without = [Step::Condemn, Step::Delete(vec![7])];
+        assert_eq!(steps(&|alice, _| alice.spec.domain = None), without, "ends within a week");
+        assert_eq!(steps(&|alice, _| alice.stage = Stage::Planned), without, "whose key nobody knows");
+        let is_off = |_: &mut Instance, seen: &mut Observed| {
+            let off = CloudServer { off: true, ..alices(seen) };
+            seen.servers.insert("alice".parse().unwrap(), vec![off]);
+        };
+        assert_eq!(steps(&is_off), without, "that is off");
+        let is_gone = |_: &mut Instance, seen: &mut Observed| drop(alices(seen));
+        assert_eq!(steps(&is_gone), [Step::Condemn, Step::Delete(vec![])]);
+    }
+
+    #[test]
     fn what_an_interrupted_create_made_is_looked_for_unless_it_shows() {
         let mut seen = seen(&[]);
         seen.interrupted.insert("alice".parse().unwrap(), Duration::from_secs(40));
@@ -159,19 +210,7 @@ mod tests {
 
     #[test]
     fn a_server_that_another_instance_has_stays_whatever_its_label_says() {
-        let ipv4 = std::net::Ipv4Addr::new(198, 51, 100, 7);
-        let (location, host_key) = (String::new(), String::new());
-        let (next_host_key, own_host_key) = (None, true);
-        let server = crate::model::instance::Server {
-            id: 7,
-            ipv4,
-            ipv6: None,
-            location,
-            host_key,
-            next_host_key,
-            own_host_key,
-        };
-        let bob = instance("bob", Stage::Serving(server));
+        let bob = instance("bob", Stage::Serving(recorded()));
         let plan = destroy(vec![instance("alice", Stage::Planned)], &[bob], false, &seen(&[("alice", 7)]));
         assert_eq!(plan.instances[0].steps, [Step::Condemn, Step::Delete(vec![])]);
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::provision::common;
 use super::{FleetStep, InstancePlan, Plan, Step, destroy};
 use crate::model::admin::AdminNetworks;
+use crate::model::authority::Authority;
 use crate::model::drift::{Drift, Finding, Seen};
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
@@ -30,6 +31,8 @@ pub struct Case<'a> {
     pub public_key: &'a str,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
+    /// Who certifies what is deployed.
+    pub authority: Authority,
     /// What is written down of an orphan while it is removed, as nobody knows what was asked for.
     pub blank: &'a InstanceSpec,
     /// The time, in RFC 3339.

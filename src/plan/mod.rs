@@ -2,8 +2,10 @@
 //! priced and refused; it decides everything, so that walking it needs no further choice.
 
 pub mod audit;
+mod budget;
 mod destroy;
 mod drift;
+mod naming;
 mod order;
 pub mod policy;
 mod provision;
@@ -14,6 +16,8 @@ pub mod update;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::model::fleet::OpId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
@@ -22,6 +26,7 @@ use crate::model::policy::Enactment;
 use crate::model::price::Price;
 use crate::model::release::{OpenClawVersion, Release};
 
+pub use budget::Budget;
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
 pub use provision::{Wish, provision};
@@ -37,8 +42,19 @@ pub struct Plan {
     pub instances: Vec<InstancePlan>,
     /// For the fleet as a whole, after all instances succeeded.
     pub after: Vec<FleetStep>,
+    /// What has to wait, because no certificate is to be had for it yet.
+    pub later: Vec<Later>,
     /// What the new servers cost in a month at the first candidate, and in which currency.
     pub cost: Option<(Price, String)>,
+}
+
+/// An instance that would get no certificate yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// Its name.
+    pub name: InstanceName,
+    /// Since when it would get one.
+    pub until: Timestamp,
 }
 
 /// What is going to be done for one instance.
@@ -169,6 +185,8 @@ steps! {
         Rotate = "rotate",
         /// Write down that it is going to be removed.
         Condemn = "condemn",
+        /// Have its certificate revoked, if that can be.
+        Revoke = "revoke",
         /// Remove the DNS records, in this zone.
         Unname(String) = "unname",
         /// Look up, for so long, the name under which an interrupted create may have made a server, and delete that.
@@ -187,6 +205,16 @@ pub struct Order {
     pub image: u64,
     /// Locations, tried in order while one is out of stock; never empty.
     pub locations: Vec<String>,
+}
+
+/// Why an instance may have to wait, see [`Budget`].
+pub const LIMITS: &str = "Let's Encrypt certifies 50 new names of a domain in a week, and each five times";
+
+/// The next full minute, for people.
+pub fn minute(time: Timestamp) -> String {
+    let minutes = time.as_second().div_euclid(60) + 1;
+    let full = Timestamp::from_second(minutes * 60).unwrap_or(time);
+    full.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 impl Plan {

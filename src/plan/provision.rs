@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use super::budget::Budget;
+use super::naming::naming;
 use super::order::order;
-use super::{FleetStep, InstancePlan, Plan, Step};
+use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, minute};
 use crate::model::admin::AdminNetworks;
+use crate::model::authority::Authority;
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
 use crate::model::observed::{CloudServer, FirewallRule, Observed, firewall_rules};
@@ -24,22 +29,38 @@ pub struct Wish<'a> {
     pub public_key: &'a str,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
+    /// Who certifies what is deployed.
+    pub authority: Authority,
+    /// What may still be ordered there for the names of new servers, by their domain, and what time it is; none: no more than any
+    /// fleet needs.
+    pub budgets: Option<(BTreeMap<String, Budget>, Timestamp)>,
 }
 
 /// Decides what is to be done so that all wished instances serve.
 ///
 /// # Errors
-/// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
-pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
+/// [`Refusal`] where something wished for cannot be had, or nothing of it yet; nothing is to be done then.
+pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
     let mut plan = common(wish.admin, wish.public_key, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
         let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
-        let mut steps = steps(&instance, servers, wish.named_locations, seen, &mut prices)?;
+        let before = prices.len();
+        let mut steps = steps(&instance, servers, (wish.named_locations, wish.authority), seen, &mut prices)?;
+        if let Some(Step::Create(_)) = steps.first()
+            && let Some(until) = wait(&instance, &mut wish.budgets)
+        {
+            prices.truncate(before);
+            plan.later.push(Later { name: instance.name, until });
+            continue;
+        }
         if !plan.after.is_empty() {
             admit(&mut steps);
         }
         plan.instances.push(InstancePlan { instance, steps });
+    }
+    if let (Some(first), true) = (plan.later.first(), plan.instances.is_empty()) {
+        return Err(too_early(first, plan.later.len()));
     }
     if !plan.after.is_empty() {
         let others = wish.others.into_iter().filter(|other| stands(other, seen));
@@ -54,6 +75,22 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         plan.cost = Some((prices.into_iter().sum(), offer.currency.clone()));
     }
     Ok(plan)
+}
+
+/// Since when an instance that is to get a server would get a certificate; none: now. Its place in the queue is kept.
+fn wait(
+    instance: &Instance,
+    budgets: &mut Option<(BTreeMap<String, Budget>, Timestamp)>,
+) -> Option<Timestamp> {
+    let (budgets, now) = budgets.as_mut()?;
+    budgets.get_mut(instance.spec.domain.as_ref()?)?.order(&instance.name, *now).err()
+}
+
+fn too_early(Later { name, until }: &Later, all: usize) -> Refusal {
+    let others = if all > 1 { ", and for the others after that" } else { "" };
+    let hint = "run the same again then, or deploy without --domain";
+    Refusal::new(format!("no certificate is to be had yet for {name}"), hint)
+        .because(format!("{LIMITS}; there is one for it from {} on{others}", minute(*until)))
 }
 
 /// What the fleet needs as a whole. Changed admin networks reach the cloud's firewall and each host's own; so that the
@@ -123,7 +160,7 @@ fn stands(instance: &Instance, seen: &Observed) -> bool {
 pub(super) fn steps(
     instance: &Instance,
     servers: &[CloudServer],
-    named_locations: &[String],
+    (named_locations, authority): (&[String], Authority),
     seen: &Observed,
     prices: &mut Vec<Price>,
 ) -> Result<Vec<Step>, Refusal> {
@@ -154,7 +191,7 @@ pub(super) fn steps(
     if let Some(server) = server.filter(|server| server.off) {
         steps.push(Step::PowerOn(server.id));
     }
-    steps.extend(naming(instance, server, known, seen)?);
+    steps.extend(naming(instance, server, known, authority, seen)?);
     // a server that is switched on starts the way anew, as its outcome says
     let stands = known.is_some() && server.is_some_and(|server| !server.off);
     steps.extend(remaining(instance, stands, own_key(known, server), seen));
@@ -185,37 +222,6 @@ fn remaining(instance: &Instance, stands: bool, own_key: &[Step], seen: &Observe
     let to_trust = [Step::Reach, Step::Trust].into_iter().skip(done);
     let to_serve = [Step::Install, Step::Serve].into_iter().skip(done.saturating_sub(2));
     to_trust.chain(own_key.iter().cloned()).chain(to_serve).collect()
-}
-
-fn naming(
-    instance: &Instance,
-    server: Option<&CloudServer>,
-    known: Option<&Server>,
-    seen: &Observed,
-) -> Result<Option<Step>, Refusal> {
-    let Some(domain) = &instance.spec.domain else {
-        return Ok(None);
-    };
-    let Some(zone) = seen.zones.get(domain) else {
-        let hint = "create the zone in the Hetzner Console and delegate the domain to it, or deploy without --domain";
-        return Err(Refusal::new(format!("cannot use the domain {domain}"), hint)
-            .because(format!("the project has no zone {domain}")));
-    };
-    let label = instance.name.as_str();
-    if zone.foreign.contains(label) {
-        let hint = format!("remove the record {label}.{domain}, or choose another name");
-        return Err(Refusal::new(format!("{label}.{domain} is taken"), hint)
-            .because("the zone has an address record of that name that is not the fleet's"));
-    }
-    let wanted = |kind: &str| match (server.or(None), kind) {
-        (Some(server), "A") => server.ipv4.map(|a| vec![a.to_string()]).unwrap_or_default(),
-        (Some(server), _) => server.ipv6.map(|a| vec![a.to_string()]).unwrap_or_default(),
-        (None, _) => Vec::new(),
-    };
-    let there =
-        |kind: &str| zone.records.get(&(label.to_owned(), kind.to_owned())).cloned().unwrap_or_default();
-    let right = known.is_some() && ["A", "AAAA"].iter().all(|kind| wanted(kind) == there(kind));
-    Ok((!right).then(|| Step::Name(domain.clone())))
 }
 
 fn several(instance: &Instance, servers: &[CloudServer]) -> Refusal {

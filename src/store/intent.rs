@@ -1,6 +1,6 @@
 //! Intents and outcomes: what was about to be done, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,15 @@ pub struct Entry {
     pub ended: Option<String>,
     /// What came of it; none: it was interrupted, or is going on.
     pub outcome: Option<String>,
+}
+
+/// A server that was given a name, for which it then ordered a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// Whose server.
+    pub instance: InstanceName,
+    /// When (RFC 3339).
+    pub begun: String,
 }
 
 /// How the outcome begins of a step that may or may not have been taken.
@@ -205,6 +214,26 @@ impl Store {
             true => Ok(entries),
             false => Err(self.damaged("the history".to_owned())),
         }
+    }
+
+    /// All servers that were given a name, in the order in which that was begun, also of instances that are gone. One that was given it
+    /// again is told once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn namings(&self) -> Result<Vec<Naming>, StoreError> {
+        let (mut unnamed, mut found) = (BTreeSet::new(), Vec::new());
+        for Entry { subject, step, begun, .. } in self.history(None).await? {
+            if step == "create" {
+                unnamed.insert(subject);
+            } else if step == "name"
+                && unnamed.remove(&subject)
+                && let Ok(instance) = subject.parse()
+            {
+                found.push(Naming { instance, begun });
+            }
+        }
+        Ok(found)
     }
 
     /// The creates of these instances of which nobody knows whether they made a server: they were interrupted, or got no answer.

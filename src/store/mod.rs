@@ -30,7 +30,7 @@ pub use creation::Creation;
 pub use document::Document;
 pub use error::{Obstacle, StoreError};
 pub use fleet::FleetRow;
-pub use intent::{Entry, Intent, InterruptedCreate, UNKNOWN};
+pub use intent::{Entry, Intent, InterruptedCreate, Naming, UNKNOWN};
 pub use lease::{FLEET, Held, Lease};
 pub use rollout::{Asked, ROLLOUT, ROLLOUT_REQUEST};
 pub use session::Session;

@@ -101,7 +101,7 @@ impl Ui {
         if self.style.json {
             return self.json(&plan::json(plan));
         }
-        if plan.is_empty() {
+        if plan.is_empty() && plan.later.is_empty() {
             self.note("nothing to do");
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::observed::FirewallRule;
-use crate::plan::{FleetStep, Plan, Step};
+use crate::plan::{FleetStep, Later, Plan, Step, minute};
 
 /// The plan for machines. Stable: fields are added, not changed.
 pub(super) fn json(plan: &Plan) -> Value {
@@ -11,7 +11,8 @@ pub(super) fn json(plan: &Plan) -> Value {
         rows(plan).into_iter().map(|(subject, text)| json!({ "subject": subject, "step": text })).collect();
     let cost = plan.cost.as_ref();
     let cost = cost.map(|(price, currency)| json!({ "month": price.to_string(), "currency": currency }));
-    json!({ "steps": steps, "cost": cost })
+    let later = plan.later.iter().map(|Later { name, until }| json!({ "name": name, "until": until }));
+    json!({ "steps": steps, "later": later.collect::<Vec<_>>(), "cost": cost })
 }
 
 /// The plan, a line for each step, and what it costs.
@@ -36,6 +37,12 @@ fn rows(plan: &Plan) -> Vec<(String, String)> {
         rows.extend(texts.map(|text| (name.clone(), text)));
     }
     rows.extend(plan.after.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    rows.extend(plan.later.iter().map(|later| {
+        (
+            later.name.to_string(),
+            format!("not now: no certificate is to be had before {}", minute(later.until)),
+        )
+    }));
     rows
 }
 
@@ -119,6 +126,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Repeal(_) => "take its policy back".into(),
         Step::Rotate => "replace its token, restart the gateway, and see that the old token is dead".into(),
         Step::Condemn => "write down that it is removed".into(),
+        Step::Revoke => "have its certificate revoked, if its server answers".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
         Step::Sweep(_) => "look for what an interrupted create left".into(),
         Step::Delete(ids) => match ids.as_slice() {

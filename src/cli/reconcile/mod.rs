@@ -15,6 +15,7 @@ use super::{Failure, Status, deploy, walk};
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
 use crate::host;
+use crate::model::authority::Authority;
 use crate::model::drift::Finding;
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
@@ -116,6 +117,7 @@ impl Mending<'_> {
             admin: settings.admin_networks()?,
             public_key: &bare(&fleet.key.public_text()?),
             named_locations: &settings.named_locations,
+            authority: Authority::of(&settings.acme_directory),
             blank: &blank,
             now: &context.clock.now(),
         };

@@ -87,6 +87,8 @@ pub enum Outcome {
     Rotated,
     /// Its removal was decided.
     Condemned,
+    /// Its certificate was revoked, or could not be.
+    Revoked,
     /// No server of an interrupted create is left.
     Swept,
     /// Its DNS records are gone.
@@ -180,7 +182,7 @@ impl Stage {
             ) => Ok(S::Destroying(Some(server))),
             (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
 
-            (stage @ (S::Destroying(_) | S::Gone), O::Swept | O::Unnamed) => Ok(stage),
+            (stage @ (S::Destroying(_) | S::Gone), O::Revoked | O::Swept | O::Unnamed) => Ok(stage),
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
@@ -196,6 +198,7 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Revoked
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -209,6 +212,7 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Revoked
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -221,12 +225,13 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Revoked
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
             )
-            | (S::Trusted(_), O::Served | O::Swept | O::Unnamed | O::Deleted)
-            | (S::Installed(_) | S::Serving(_), O::Swept | O::Unnamed | O::Deleted)
+            | (S::Trusted(_), O::Served | O::Revoked | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Revoked | O::Swept | O::Unnamed | O::Deleted)
             | (
                 S::Destroying(_) | S::Gone,
                 O::Created(_)
@@ -340,6 +345,7 @@ impl Outcome {
             Self::Repealed(_) => "governed as before",
             Self::Rotated => "rotated",
             Self::Condemned => "destroying",
+            Self::Revoked => "without a certificate",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",
             Self::Deleted => "gone",
@@ -383,6 +389,7 @@ mod tests {
             Outcome::Installed,
             Outcome::Served,
             Outcome::Condemned,
+            Outcome::Revoked,
             Outcome::Unnamed,
             Outcome::Deleted,
         ] {
@@ -396,6 +403,7 @@ mod tests {
             "trusted",
             "installed",
             "serving",
+            "destroying",
             "destroying",
             "destroying",
             "gone",
@@ -413,6 +421,7 @@ mod tests {
             Outcome::Installed,
             Outcome::Served,
             Outcome::Condemned,
+            Outcome::Revoked,
             Outcome::Unnamed,
             Outcome::Deleted,
         ] {

@@ -108,7 +108,8 @@ fn steps(
     prices: &mut Vec<Price>,
 ) -> Result<Vec<Step>, Refusal> {
     let servers = own.map(std::slice::from_ref).unwrap_or_default();
-    let mut steps = provision::steps(instance, servers, case.named_locations, seen, prices)?;
+    let terms = (case.named_locations, case.authority);
+    let mut steps = provision::steps(instance, servers, terms, seen, prices)?;
     let serve = steps.iter().position(|step| *step == Step::Serve);
     if let (Some(mend), Some(serve)) = (seen.hosts.get(&instance.name).and_then(mending), serve) {
         steps.insert(serve, mend);

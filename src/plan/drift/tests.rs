@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::model::instance::Server;
 use crate::model::observed::{
-    CloudAddress, CloudFirewall, CloudSnapshot, CloudSshKey, CloudZone, HostState, Prices, firewall_rules,
+    CloudAddress, CloudFirewall, CloudSnapshot, CloudSshKey, HostState, Prices, firewall_rules,
 };
+use crate::model::zone::CloudZone;
 
 const KEY: &str = "ssh-ed25519 AAAA";
 
@@ -131,6 +132,7 @@ impl World {
             admin: &self.admin,
             public_key: KEY,
             named_locations: &[],
+            authority: Authority::Other,
             blank: &spec(),
             now: "",
         };

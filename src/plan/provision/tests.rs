@@ -6,10 +6,9 @@ use std::net::Ipv4Addr;
 use super::super::Order;
 use super::*;
 use crate::model::instance::InstanceSpec;
-use crate::model::observed::{
-    CloudFirewall, CloudSshKey, CloudZone, ImageOffer, LocationOffer, Offer, TypeOffer,
-};
+use crate::model::observed::{CloudFirewall, CloudSshKey, ImageOffer, LocationOffer, Offer, TypeOffer};
 use crate::model::price::Price;
+use crate::model::zone::{CloudZone, Delegation};
 
 const KEY: &str = "ssh-ed25519 AAAA";
 
@@ -113,19 +112,14 @@ fn with_common() -> Observed {
     }
 }
 
+fn wish(instances: Vec<Instance>, admin: &AdminNetworks) -> Wish<'_> {
+    let authority = Authority::LetsEncrypt;
+    let (others, named_locations, budgets) = (Vec::new(), &[], None);
+    Wish { instances, others, admin, public_key: KEY, named_locations, authority, budgets }
+}
+
 fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
-    let admin = admin();
-    let named_locations = &[];
-    provision(
-        Wish {
-            instances: vec![instance],
-            others: Vec::new(),
-            admin: &admin,
-            public_key: KEY,
-            named_locations,
-        },
-        seen,
-    )
+    provision(wish(vec![instance], &admin()), seen)
 }
 
 fn words(plan: &Plan) -> Vec<&'static str> {
@@ -239,7 +233,7 @@ fn changed_admin_networks_reach_the_instances_that_are_not_named() {
     seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
     let admin = admin();
     let instances = vec![instance(Stage::Planned)];
-    let wish = Wish { instances, others: vec![bob], admin: &admin, public_key: KEY, named_locations: &[] };
+    let wish = Wish { others: vec![bob], ..wish(instances, &admin) };
     let plan = provision(wish, &seen).unwrap();
     let steps: Vec<_> =
         plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
@@ -259,6 +253,51 @@ fn a_name_is_set_unless_it_points_at_the_server_already() {
     assert_eq!(words(&plan(alice.clone(), &seen).unwrap())[0], "reach");
     alice.spec.domain = Some("example.com".into());
     assert_eq!(refused(alice, &seen).0, "cannot use the domain example.com");
+}
+
+#[test]
+fn whoever_has_a_certificate_is_not_asked_how_to_get_one() {
+    let mut seen = with_common();
+    seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7)]);
+    let delegation = Delegation { status: Some("lame".into()), ..Delegation::default() };
+    seen.zones.insert("example.org".into(), CloudZone { delegation, ..CloudZone::default() });
+    for (stage, is_refused) in [
+        (Stage::Planned, true),
+        (Stage::Created(server()), true),
+        (Stage::Trusted(server()), true),
+        (Stage::Installed(server()), false),
+        (Stage::Serving(server()), false),
+    ] {
+        let mut alice = instance(stage);
+        alice.spec.domain = Some("example.org".into());
+        assert_eq!(plan(alice.clone(), &seen).is_err(), is_refused, "{:?}", alice.stage);
+    }
+}
+
+#[test]
+fn who_would_get_no_certificate_yet_is_told_when_and_has_no_server_until_then() {
+    let mut seen = with_common();
+    seen.zones.insert("example.org".into(), CloudZone::default());
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    let named = |name: &str| {
+        let mut one = instance(Stage::Planned);
+        (one.name, one.spec.domain) = (name.parse().unwrap(), Some("example.org".into()));
+        one
+    };
+    let plan = |names: &[&str], ordered: usize| {
+        let orders = (0..ordered).map(|number| (format!("n{number}").parse().unwrap(), now));
+        let budgets = [("example.org".to_owned(), Budget::after(orders))].into();
+        let (instances, admin) = (names.iter().map(|name| named(name)).collect(), admin());
+        provision(Wish { budgets: Some((budgets, now)), ..wish(instances, &admin) }, &seen)
+    };
+    let both = plan(&["alice", "bob"], 49).unwrap();
+    assert_eq!((both.creates(), both.instances.len()), (1, 1));
+    let until = "2026-11-22T15:21:36Z".parse().unwrap();
+    assert_eq!(both.later, [Later { name: "bob".parse().unwrap(), until }]);
+    assert_eq!(both.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())), "of what is created now");
+    assert_eq!(plan(&["alice", "bob"], 48).unwrap().later, []);
+    let refusal = plan(&["alice", "bob"], 50).unwrap_err();
+    assert_eq!(refusal.to_string(), "no certificate is to be had yet for alice");
 }
 
 #[test]
@@ -294,8 +333,7 @@ fn outside_the_eu_only_where_the_operator_named_it() {
     alice.spec.locations = vec!["ash".into()];
     let admin = admin();
     let named_locations = &["ash".to_owned()];
-    let wish =
-        Wish { instances: vec![alice], others: Vec::new(), admin: &admin, public_key: KEY, named_locations };
+    let wish = Wish { named_locations, ..wish(vec![alice], &admin) };
     assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
 }
 

@@ -15,7 +15,8 @@ fn a_dry_run_answers_with_the_plan_and_changes_nothing() {
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let steps: Vec<Value> =
         STEPS.iter().map(|(subject, step)| json!({ "subject": subject, "step": step })).collect();
-    assert_eq!(answer, json!({ "steps": steps, "cost": { "month": "5.99", "currency": "EUR" } }));
+    let cost = json!({ "month": "5.99", "currency": "EUR" });
+    assert_eq!(answer, json!({ "steps": steps, "later": [], "cost": cost }));
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     assert!(environment.files() == files);
     assert_eq!(environment.cloud().changed(), [""; 0]);
@@ -291,4 +292,37 @@ fn a_name_in_a_zone_points_at_the_server() {
     environment.run(&["destroy", "alice", "--yes", "-q"]).expect(0, "alice destroyed\n", "");
     let left = environment.ask("GET", "/zones/example.org/rrsets", None);
     assert!(left["rrsets"].as_array().unwrap().iter().all(|set| set["name"] != "alice"));
+}
+
+/// What Let's Encrypt would refuse is not begun, and it is said when it can be.
+#[test]
+fn who_would_get_no_certificate_yet_waits_for_it() {
+    let mut environment = Environment::with_cloud();
+    environment.make_zone();
+    // an hour ago, and alice five times
+    let names = (0..48).map(|number| format!("n{number}"));
+    environment.named(names.chain(["alice"; 5].map(str::to_owned)), "2026-11-22T11:00:00Z");
+    let deploy = ["deploy", "bob", "carol", "--domain", "example.org", "--dry-run"];
+    let plan = environment.run(&deploy);
+    assert_eq!(plan.code, Some(0), "{}", plan.stderr);
+    assert!(plan.stdout.contains("  bob    create a cx23 server"), "{}", plan.stdout);
+    let waits = "  carol  not now: no certificate is to be had before 2026-11-22 14:22 UTC\ncost: 5.99 EUR";
+    assert!(plan.stdout.contains(waits), "{}", plan.stdout);
+    environment.changes_nothing(
+        &["deploy", "alice", "--domain", "example.org"],
+        2,
+        "error: no certificate is to be had yet for alice
+caused by: Let's Encrypt certifies 50 new names of a domain in a week, and each five times; there is one for it from 2026-11-23 20:37 UTC on
+hint: run the same again then, or deploy without --domain
+",
+    );
+    environment.set("CLAWBERTH_NOW", "2026-11-23T20:37:00Z");
+    let later = environment.run(&["deploy", "alice", "bob", "carol", "--domain", "example.org", "--dry-run"]);
+    assert!(!later.stdout.contains("not now"), "{}", later.stdout);
+    let staging = "https://acme-staging-v02.api.letsencrypt.org/directory";
+    environment.set("CLAWBERTH_NOW", "2026-11-22T12:00:00Z");
+    environment.set("CLAWBERTH_ACME_DIRECTORY", staging);
+    let unlimited =
+        environment.run(&["deploy", "alice", "bob", "carol", "--domain", "example.org", "--dry-run"]);
+    assert!(!unlimited.stdout.contains("not now"), "{}", unlimited.stdout);
 }

@@ -219,6 +219,25 @@ impl Environment {
         });
     }
 
+    /// Writes down that servers were made and named, each for an instance that is gone by now.
+    pub(super) fn named(&self, names: impl IntoIterator<Item = String>, when: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let session = Session::here("a test", "names servers", when);
+            let none = FleetId::from_bytes([0; 8]);
+            let store = Store::open(&Place::File(self.state()), &none, session).await.unwrap();
+            for name in names {
+                let lease = store.lease(&name, when, |_| {}).await.unwrap();
+                for step in ["create", "name"] {
+                    let intent = lease.begin(step, when).await.unwrap();
+                    lease.end(intent, "created", when).await.unwrap();
+                }
+                lease.release().await.unwrap();
+            }
+            store.close().await.unwrap();
+        });
+    }
+
     /// Writes down that alice serves, which no command can see here.
     pub(super) fn serve(&self) {
         self.record(|alice| {

@@ -1,6 +1,7 @@
 //! Bad input: an error, its cause and a hint, a line each, an exit code, and nothing changed.
 
 use super::environment::Environment;
+use super::front::Trick;
 use super::npm::Npm;
 
 #[test]
@@ -321,6 +322,54 @@ caused by: the zone has an address record of that name that is not the fleet's
 hint: remove the record alice.example.org, or choose another name
 ",
     );
+}
+
+/// What would end in a server without a certificate is refused before it is paid for.
+#[test]
+fn domains_without_a_certificate() {
+    let environment = Environment::with_cloud();
+    environment.make_zone();
+    let deploy = ["deploy", "alice", "--domain", "example.org"];
+    let caa = serde_json::json!({ "name": "@", "type": "CAA", "records": [{ "value": "0 issue \"digicert.com\"" }] });
+    environment.ask("POST", "/zones/example.org/rrsets", Some(&caa));
+    environment.changes_nothing(
+        &deploy,
+        2,
+        "error: nobody would certify alice.example.org
+caused by: its CAA records allow only digicert.com
+hint: add the CAA record 0 issue \"letsencrypt.org\" to the others, or remove them; or deploy without --domain
+",
+    );
+    let ours = serde_json::json!({ "records": [{ "value": "0 issue \"letsencrypt.org\"" }] });
+    environment.ask("POST", "/zones/example.org/rrsets/@/CAA/actions/add_records", Some(&ours));
+    let ns = serde_json::json!({ "name": "bob", "type": "NS", "records": [{ "value": "ns.example.net." }] });
+    environment.ask("POST", "/zones/example.org/rrsets", Some(&ns));
+    environment.changes_nothing(
+        &["deploy", "alice", "bob", "--domain", "example.org"],
+        2,
+        "error: bob.example.org is taken
+caused by: the zone has NS records of that name, so that other name servers are asked for it
+hint: remove the record bob.example.org, or choose another name
+",
+    );
+    let elsewhere = serde_json::json!({ "zone": {
+        "id": 1, "name": "example.org", "mode": "primary",
+        "authoritative_nameservers": {
+            "assigned": ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com."],
+            "delegated": ["ns.example.net."], "delegation_status": "invalid",
+        },
+    } });
+    environment.cloud().play("GET /zones/example.org", Trick::Answer(200, elsewhere.to_string()));
+    environment.changes_nothing(
+        &deploy,
+        2,
+        "error: cannot use the domain example.org
+caused by: the zone above names ns.example.net. as its name servers
+hint: name hydrogen.ns.hetzner.com., oxygen.ns.hetzner.com. at its registrar, wait until the Hetzner Console shows that, and run the same again; or deploy without --domain
+",
+    );
+    let dry_run = environment.run(&["deploy", "alice", "--domain", "example.org", "--dry-run"]);
+    assert_eq!(dry_run.code, Some(0), "all is well now: {}", dry_run.stderr);
 }
 
 #[test]

@@ -112,6 +112,33 @@ fn the_program_deploys_opens_and_destroys() {
     assert_eq!(std::fs::read_dir(bed.path("lab/machines")).unwrap().count(), 0);
 }
 
+/// With the limits of Let's Encrypt: who has room for a certificate is deployed, who has none waits, and both are told.
+#[test]
+fn the_program_orders_no_more_certificates_than_there_are() {
+    let mut bed = Bed::new(QUICK);
+    bed.set("CLAWBERTH_ACME_DIRECTORY", "https://acme-v02.api.letsencrypt.org/directory");
+    bed.post("/zones", &json!({ "name": "example.org", "mode": "primary" }));
+    for _ in 0..5 {
+        bed.ok(&["deploy", "alice", "--domain", "example.org", "--yes"]);
+        let gone = bed.run(&["destroy", "alice", "--yes"]);
+        let story = String::from_utf8(gone.stderr).unwrap();
+        assert!(gone.status.success() && story.contains("certificate revoked (0af3)"), "{story}");
+    }
+    let deployed = bed.run(&["deploy", "alice", "bob", "--domain", "example.org", "--yes", "--json"]);
+    let story = String::from_utf8(deployed.stderr).unwrap();
+    assert_eq!(deployed.status.code(), Some(1), "{story}");
+    let told = "caused by: Let's Encrypt certifies 50 new names of a domain in a week, and each five times\n\
+                hint: run `clawberth deploy alice bob --domain example.org --yes --json` again then\n";
+    assert!(story.contains("error: alice has to wait until ") && story.ends_with(told), "{story}");
+    let answer: Value = serde_json::from_slice(&deployed.stdout).unwrap();
+    assert_eq!(
+        (&answer["instances"][0]["name"], &answer["later"][0]["name"]),
+        (&json!("bob"), &json!("alice"))
+    );
+    let list: Value = serde_json::from_str(&bed.ok(&["list", "--json"])).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+}
+
 #[test]
 fn a_lab_that_is_killed_goes_on_where_it_was() {
     let mut bed = Bed::new("[[part]]\nname = 'package'\ntakes = '3s'\n");

@@ -30,6 +30,16 @@ macro_rules! setting {
 
 const BREAKS: &[Break] = &[
     Break {
+        what: "the certificate runs out",
+        does: "sed -i 's/profile shortlived$/profile brief/' /etc/caddy/Caddyfile; systemctl stop caddy
+            mv /var/lib/caddy/.local/share/caddy/certificates /root/; systemctl start caddy
+            until timeout 5 openssl s_client -connect $(cat /etc/clawberth/host):443 </dev/null 2>/dev/null | grep -q BEGIN; do sleep 0.5; done",
+        mends: "sed -i 's/profile brief$/profile shortlived/' /etc/caddy/Caddyfile; systemctl stop caddy
+            rm -r /var/lib/caddy/.local/share/caddy/certificates; mv /root/certificates /var/lib/caddy/.local/share/caddy/
+            systemctl start caddy",
+        fails: &["certificate"],
+    },
+    Break {
         what: "Caddy serves whatever name is asked for",
         does: "sed -i 's/^\tabort$/\trespond 200/' /etc/caddy/Caddyfile; systemctl restart caddy",
         mends: "sed -i 's/^\trespond 200$/\tabort/' /etc/caddy/Caddyfile; systemctl restart caddy",

@@ -53,11 +53,15 @@ const DEPLOY_FROM_INSTALL: [&str; 6] = [
     "serve:after-act",
 ];
 /// The same of the destroy.
-const DESTROY: [&str; 17] = [
+const DESTROY: [&str; 21] = [
     "condemn:before-intent",
     "condemn:after-intent",
     "condemn:after-act",
     "condemn:after-outcome",
+    "revoke:before-intent",
+    "revoke:after-intent",
+    "revoke:after-act",
+    "revoke:after-outcome",
     "unname:before-intent",
     "unname:after-intent",
     "unname:after-act",
@@ -199,12 +203,34 @@ fn resolved(bed: &Bed, database: &str) -> String {
     text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
+/// The serial number of carol's certificate, as a stranger is shown it.
+fn serial(bed: &Bed) -> String {
+    let look = "openssl s_client -connect carol.claw.test:443 -servername carol.claw.test </dev/null 2>/dev/null | \
+                openssl x509 -noout -serial";
+    let output = bed.seen_from("world", &["sh", "-c", look]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().strip_prefix("serial=").unwrap_or_else(|| panic!("{text}")).to_lowercase()
+}
+
+/// What the ACME server says of a certificate, where only its operator may ask.
+fn status(bed: &Bed, serial: &str) -> String {
+    let directory = bed.variable("CLAWBERTH_ACME_DIRECTORY");
+    let management = directory.replace(":14000/dir", ":15000");
+    let url = format!("{management}/cert-status-by-serial/{serial}");
+    let output = Command::new("curl").args(["-sSk", &url]).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer["Status"].as_str().unwrap().to_owned()
+}
+
 fn destroyed_in_spite_of_a_crash(bed: &Bed) {
     let destroy = ["destroy", "--all", "--yes"];
+    let serial = serial(bed);
+    assert_eq!(status(bed, &serial), "Valid");
     for at in DESTROY {
         killed_at(bed, &destroy, at);
     }
     bed.ok(&destroy);
+    assert_eq!(status(bed, &serial), "Revoked");
     assert_eq!(resolved(bed, "ahostsv4"), "", "the name is still there");
     for kind in ["server", "firewall", "ssh-key", "primary-ip"] {
         assert_eq!(bed.hcloud(&[kind, "list", "-o", "noheader"]).trim(), "", "{kind} is left");

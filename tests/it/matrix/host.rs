@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 24] = [
+const STEPS: [(&str, &str); 25] = [
     ("trust", "instance-id"),
     ("make-host-key", "ssh-keygen -q -t ed25519"),
     ("switch-host-key", "systemctl reload ssh"),
@@ -47,6 +47,7 @@ const STEPS: [(&str, &str); 24] = [
     ("reboot", "systemctl reboot$"),
     ("reboot", "boot_id"),
     ("rotate", "^sh -c .# Replaces"),
+    ("revoke", "^sh -c .# Revokes"),
 ];
 
 /// The kinds that strike a command, with what they need.
@@ -163,6 +164,11 @@ impl HostCell {
                 operator.ok(&deploy)?;
                 vec!["rotate", name, "token", "--yes"]
             }
+            Some("revoke") => {
+                before::zone(operator)?;
+                operator.ok(&["deploy", name, "--domain", "example.org", "--yes"])?;
+                vec!["destroy", name, "--yes"]
+            }
             Some("upgrade" | "reboot") => vec!["update", name, "--os", "--bake", "0s", "--yes"],
             Some(step) if update::has(step) => to_new,
             _ => deploy.to_vec(),
@@ -216,6 +222,10 @@ impl HostCell {
         let wanted = i32::from(self.is_in_vain());
         ensure!(again.code == Some(wanted), "{again}");
         let stages = operator.list()?;
+        if self.step == Some("revoke") {
+            ensure!(!stages.contains_key(&self.instance), "{stages:?} after {again}");
+            return Ok(());
+        }
         ensure!(
             stages.get(&self.instance).is_some_and(|stage| stage == "serving"),
             "{stages:?} after {again}"
