@@ -72,6 +72,7 @@ pub type Finding = (Check, Result<String>);
 pub struct Gate {
     http: reqwest::Client,
     origin: String,
+    has_name: bool,
     address: Ipv4Addr,
     version: OpenClawVersion,
 }
@@ -104,7 +105,9 @@ impl Gate {
         let http = client(names, roots)?;
         let gate = |(instance, endpoint, address): (&Instance, Endpoint, Ipv4Addr)| {
             let version = instance.spec.release.openclaw;
-            (instance.name.clone(), Self { http: http.clone(), origin: endpoint.origin(), address, version })
+            let has_name = matches!(endpoint, Endpoint::Domain(_));
+            let gate = Self { http: http.clone(), origin: endpoint.origin(), has_name, address, version };
+            (instance.name.clone(), gate)
         };
         Ok(there.into_iter().map(gate).collect())
     }
@@ -122,6 +125,11 @@ impl Gate {
     /// `https://HOST`.
     pub(super) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Whether it is reached by a name, and not by its address.
+    pub(super) fn has_name(&self) -> bool {
+        self.has_name
     }
 
     /// The server's address.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use reqwest::header::HOST;
+use reqwest::header::{HOST, HeaderMap, STRICT_TRANSPORT_SECURITY};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,6 +19,8 @@ use crate::model::instance::Server;
 const ANSWER: Duration = Duration::from_secs(10);
 /// A name that nobody has, see RFC 6761.
 const FOREIGN: &str = "clawberth-audit.invalid";
+/// The least that browsers have to keep to HTTPS, in seconds: what common checks ask for; a year is what is set.
+const HALF_A_YEAR: u64 = 182 * 24 * 3600;
 /// What the world may reach: 22 is seen by whoever asks from an admin network.
 const OPEN: [u16; 2] = [22, 443];
 
@@ -28,6 +30,7 @@ pub async fn look(gate: &Gate, server: &Server, scanner: &Scanner) -> Vec<Findin
     let by_name = async {
         let mut findings = of_gate(gate.check_once().await);
         findings.push((Promise::Tools, verdict(closed(gate).await)));
+        findings.push((Promise::Hsts, verdict(hsts(gate).await)));
         findings.push((Promise::Names, verdict(foreign(gate).await)));
         findings.push((Promise::Tls, verdict(old_tls(SocketAddr::new(address, 443)).await)));
         findings
@@ -112,6 +115,29 @@ async fn closed(gate: &Gate) -> Result<String> {
     Ok(format!("{} are not there", paths.join(", ")))
 }
 
+/// What tells browsers to come over HTTPS only.
+async fn hsts(gate: &Gate) -> Result<String> {
+    // browsers do not heed it where there is no name (RFC 6797, 8.1.1)
+    if !gate.has_name() {
+        return Ok("it has no name".to_owned());
+    }
+    let response = gate.http().get(gate.origin()).send().await?;
+    lasting(response.headers())
+}
+
+/// That browsers keep to it for long: the header's own words.
+fn lasting(headers: &HeaderMap) -> Result<String> {
+    let policy =
+        headers.get(STRICT_TRANSPORT_SECURITY).context("browsers are not told to come over HTTPS")?;
+    let policy = policy.to_str().context("Strict-Transport-Security")?;
+    let directives = policy.split(';').filter_map(|directive| directive.trim().split_once('='));
+    let age = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age")).map(|(_, age)| age);
+    let seconds = age.filter_map(|age| age.trim_matches('"').parse::<u64>().ok()).next();
+    let seconds = seconds.with_context(|| format!("browsers are told {policy:?}, without an age"))?;
+    ensure!(seconds >= HALF_A_YEAR, "browsers are told {policy:?}, which is soon over");
+    Ok(policy.to_owned())
+}
+
 /// Under another name there is no page, and no certificate.
 async fn foreign(gate: &Gate) -> Result<String> {
     let request = gate.http().get(gate.origin()).header(HOST, FOREIGN);
@@ -174,7 +200,9 @@ fn greeting() -> Vec<u8> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Scanner, greeting, open};
+    use reqwest::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
+
+    use super::{Scanner, greeting, lasting, open};
     use crate::host::scan::Breadth;
 
     #[test]
@@ -185,6 +213,20 @@ mod tests {
         assert_eq!(seen(&[22, 443]).evidence(), "of 65535 ports 22, 443 answer");
         assert_eq!(seen(&[22, 443, 8080]).evidence(), "open: 8080");
         assert_eq!(seen(&[22]).word(), "fail");
+    }
+
+    #[test]
+    fn browsers_have_to_keep_to_https_for_long() {
+        let told = |policy: &'static str| {
+            let header = (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(policy));
+            lasting(&HeaderMap::from_iter([header])).map_err(|error| error.to_string())
+        };
+        for good in ["max-age=31536000", "includeSubDomains; Max-Age=\"31536000\"; preload"] {
+            assert_eq!(told(good).unwrap(), good);
+        }
+        assert_eq!(told("max-age=0").unwrap_err(), "browsers are told \"max-age=0\", which is soon over");
+        assert_eq!(told("preload").unwrap_err(), "browsers are told \"preload\", without an age");
+        assert!(lasting(&HeaderMap::new()).is_err());
     }
 
     #[test]

@@ -43,6 +43,8 @@ promises! {
     /// Seen from the world.
     Tls = "tls", "nothing older than TLS 1.2 is spoken";
     /// Seen from the world.
+    Hsts = "hsts", "a browser that was there comes back over HTTPS only, where it has a name";
+    /// Seen from the world.
     Names = "names", "under other names it serves nothing";
     /// Seen from the world.
     Strangers = "strangers", "who has no credentials is refused";

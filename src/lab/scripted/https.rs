@@ -39,11 +39,20 @@ pub(super) async fn answer(host: Arc<Host>, config: Arc<ServerConfig>, stream: T
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         // as Caddy ends a connection that asks for another name
         let is_own = is_for(&own, request.headers().get(header::HOST));
-        let response = is_own.then(|| respond(&host, request.map(Body::new)));
+        let response = is_own.then(|| with_hsts(&own, respond(&host, request.map(Body::new))));
         async { response.ok_or(std::io::Error::other("it is for somebody else")) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     Ok(connection.with_upgrades().await?)
+}
+
+/// As Caddy tells browsers to come over HTTPS only, where there is a name.
+fn with_hsts(own: &str, mut response: Response<Body>) -> Response<Body> {
+    if own.parse::<std::net::IpAddr>().is_err() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
 }
 
 /// Whether a `Host` is this one, with or without the port.
