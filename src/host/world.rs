@@ -1,11 +1,15 @@
 //! What a stranger finds at an instance, beyond what it takes to be ready.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use reqwest::header::{HOST, HeaderMap, STRICT_TRANSPORT_SECURITY};
+use hyper::body::{Body, Bytes, Frame};
+use reqwest::header::{CONTENT_LENGTH, HOST, HeaderMap, STRICT_TRANSPORT_SECURITY};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +25,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 const FOREIGN: &str = "clawberth-audit.invalid";
 /// The least that browsers have to keep to HTTPS, in seconds: what common checks ask for; a year is what is set.
 const HALF_A_YEAR: u64 = 182 * 24 * 3600;
+/// The most that one request may bring, in bytes, as the Caddyfile has it. Of the gateway's interfaces a webhook takes the
+/// most (`GMAIL_HOOK_MAX_BODY_BYTES_CEILING` in OpenClaw 2026.9.6).
+const LONGEST: u64 = 32 << 20;
 /// What the world may reach: 22 is seen by whoever asks from an admin network.
 const OPEN: [u16; 2] = [22, 443];
 
@@ -30,6 +37,7 @@ pub async fn look(gate: &Gate, server: &Server, scanner: &Scanner) -> Vec<Findin
     let by_name = async {
         let mut findings = of_gate(gate.check_once().await);
         findings.push((Promise::Tools, verdict(closed(gate).await)));
+        findings.push((Promise::BodySize, verdict(long(gate).await)));
         findings.push((Promise::Hsts, verdict(hsts(gate).await)));
         findings.push((Promise::Names, verdict(foreign(gate).await)));
         findings.push((Promise::Tls, verdict(old_tls(SocketAddr::new(address, 443)).await)));
@@ -113,6 +121,27 @@ async fn closed(gate: &Gate) -> Result<String> {
         ensure!(status == 404, "{path} answers {status}");
     }
     Ok(format!("{} are not there", paths.join(", ")))
+}
+
+/// A request that says it is longer than what may come is refused, before any of it is sent.
+async fn long(gate: &Gate) -> Result<String> {
+    let request = gate.http().post(gate.origin()).header(CONTENT_LENGTH, LONGEST + 1);
+    let answer = request.body(reqwest::Body::wrap(Never)).send().await;
+    let status = answer.context("a request that is too long is waited for")?.status();
+    ensure!(status == 413, "a request of {} bytes is answered {status}", LONGEST + 1);
+    Ok(format!("{} bytes are too many", LONGEST + 1))
+}
+
+/// A request's body that does not come.
+struct Never;
+
+impl Body for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Waker<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
 }
 
 /// What tells browsers to come over HTTPS only.

@@ -50,6 +50,8 @@ promises! {
     Strangers = "strangers", "who has no credentials is refused";
     /// Seen from the world.
     Tools = "tools", "the tools and model interfaces are closed";
+    /// Seen from the world.
+    BodySize = "body-size", "who sends more than the gateway takes is stopped before it";
     /// Seen by the cloud.
     Location = "location", "it stands in the EU";
     /// Seen by the cloud.

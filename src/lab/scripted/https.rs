@@ -62,6 +62,9 @@ fn is_for(own: &str, host: Option<&HeaderValue>) -> bool {
 }
 
 fn respond(host: &Host, request: Request<Body>) -> Response<Body> {
+    if is_long(&request) {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     if !host.is_ready() {
         return match request.uri().path() {
             "/readyz" | "/ready" => json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false })),
@@ -81,6 +84,12 @@ fn respond(host: &Host, request: Request<Body>) -> Response<Body> {
         // any other path is the page, too
         _ => page(&host.look(|state| state.value(VERSION).to_owned())),
     }
+}
+
+/// Whether Caddy would refuse it by its length, in bytes.
+fn is_long(request: &Request<Body>) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > 32 << 20)
 }
 
 /// What is not for the world, at Caddy or at the gateway.
