@@ -71,6 +71,8 @@ promises! {
     /// Seen on the host.
     HostFirewall = "host-firewall", "the host's own firewall lets nothing else in";
     /// Seen on the host.
+    Connections = "connections", "no address takes more than its share of connections to port 443";
+    /// Seen on the host.
     Listeners = "listeners", "only sshd and Caddy listen beyond the host";
     /// Seen on the host.
     Metadata = "metadata", "only root reaches the metadata service";

@@ -123,7 +123,13 @@ const BREAKS: &[Break] = &[
         what: "the host's firewall is gone",
         does: "nft delete table inet clawberth",
         mends: "nft -f /etc/nftables.conf",
-        fails: &["host-firewall", "metadata"],
+        fails: &["connections", "host-firewall", "metadata"],
+    },
+    Break {
+        what: "one address may take all connections",
+        does: "nft insert rule inet clawberth input tcp dport 443 accept",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["connections"],
     },
     Break {
         what: "the metadata service is opened",
