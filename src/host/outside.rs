@@ -70,6 +70,7 @@ pub type Finding = (Check, Result<String>);
 pub struct Gate {
     http: reqwest::Client,
     origin: String,
+    has_name: bool,
     address: Ipv4Addr,
     version: OpenClawVersion,
 }
@@ -102,7 +103,9 @@ impl Gate {
         let http = client(names, roots)?;
         let gate = |(instance, endpoint, address): (&Instance, Endpoint, Ipv4Addr)| {
             let version = instance.spec.release.openclaw;
-            (instance.name.clone(), Self { http: http.clone(), origin: endpoint.origin(), address, version })
+            let has_name = matches!(endpoint, Endpoint::Domain(_));
+            let gate = Self { http: http.clone(), origin: endpoint.origin(), has_name, address, version };
+            (instance.name.clone(), gate)
         };
         Ok(there.into_iter().map(gate).collect())
     }
@@ -125,6 +128,11 @@ impl Gate {
     /// The name or address that it is reached by.
     pub(super) fn host(&self) -> &str {
         self.origin.strip_prefix("https://").unwrap_or(&self.origin)
+    }
+
+    /// Whether it is reached by a name, and not by its address.
+    pub(super) fn has_name(&self) -> bool {
+        self.has_name
     }
 
     /// The server's address.

@@ -1,12 +1,16 @@
 //! What a stranger finds at an instance, beyond what it takes to be ready.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use hyper::body::{Body, Bytes, Frame};
 use jiff::Timestamp;
-use reqwest::header::HOST;
+use reqwest::header::{CONTENT_LENGTH, HOST, HeaderMap, STRICT_TRANSPORT_SECURITY};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +25,11 @@ use crate::model::instance::Server;
 const ANSWER: Duration = Duration::from_secs(10);
 /// A name that nobody has, see RFC 6761.
 const FOREIGN: &str = "clawberth-audit.invalid";
+/// The least that browsers have to keep to HTTPS, in seconds: what common checks ask for; a year is what is set.
+const HALF_A_YEAR: u64 = 182 * 24 * 3600;
+/// The most that one request may bring, in bytes, as the Caddyfile has it. Of the gateway's interfaces a webhook takes the
+/// most (`GMAIL_HOOK_MAX_BODY_BYTES_CEILING` in OpenClaw 2026.9.6).
+const LONGEST: u64 = 32 << 20;
 /// What the world may reach: 22 is seen by whoever asks from an admin network.
 const OPEN: [u16; 2] = [22, 443];
 
@@ -31,6 +40,8 @@ pub async fn look(gate: &Gate, server: &Server, authority: Authority, scanner: &
         let mut findings = of_gate(gate.check_once().await);
         findings.push((Promise::Certificate, certificate(gate, authority).await));
         findings.push((Promise::Tools, verdict(closed(gate).await)));
+        findings.push((Promise::BodySize, verdict(long(gate).await)));
+        findings.push((Promise::Hsts, verdict(hsts(gate).await)));
         findings.push((Promise::Names, verdict(foreign(gate).await)));
         findings.push((Promise::Tls, verdict(old_tls(SocketAddr::new(address, 443)).await)));
         findings
@@ -123,6 +134,50 @@ async fn closed(gate: &Gate) -> Result<String> {
     Ok(format!("{} are not there", paths.join(", ")))
 }
 
+/// A request that says it is longer than what may come is refused, before any of it is sent.
+async fn long(gate: &Gate) -> Result<String> {
+    let request = gate.http().post(gate.origin()).header(CONTENT_LENGTH, LONGEST + 1);
+    let answer = request.body(reqwest::Body::wrap(Never)).send().await;
+    let status = answer.context("a request that is too long is waited for")?.status();
+    ensure!(status == 413, "a request of {} bytes is answered {status}", LONGEST + 1);
+    Ok(format!("{} bytes are too many", LONGEST + 1))
+}
+
+/// A request's body that does not come.
+struct Never;
+
+impl Body for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Waker<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+/// What tells browsers to come over HTTPS only.
+async fn hsts(gate: &Gate) -> Result<String> {
+    // browsers do not heed it where there is no name (RFC 6797, 8.1.1)
+    if !gate.has_name() {
+        return Ok("it has no name".to_owned());
+    }
+    let response = gate.http().get(gate.origin()).send().await?;
+    lasting(response.headers())
+}
+
+/// That browsers keep to it for long: the header's own words.
+fn lasting(headers: &HeaderMap) -> Result<String> {
+    let policy =
+        headers.get(STRICT_TRANSPORT_SECURITY).context("browsers are not told to come over HTTPS")?;
+    let policy = policy.to_str().context("Strict-Transport-Security")?;
+    let directives = policy.split(';').filter_map(|directive| directive.trim().split_once('='));
+    let age = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age")).map(|(_, age)| age);
+    let seconds = age.filter_map(|age| age.trim_matches('"').parse::<u64>().ok()).next();
+    let seconds = seconds.with_context(|| format!("browsers are told {policy:?}, without an age"))?;
+    ensure!(seconds >= HALF_A_YEAR, "browsers are told {policy:?}, which is soon over");
+    Ok(policy.to_owned())
+}
+
 /// Under another name there is no page, and no certificate.
 async fn foreign(gate: &Gate) -> Result<String> {
     let request = gate.http().get(gate.origin()).header(HOST, FOREIGN);
@@ -185,7 +240,9 @@ fn greeting() -> Vec<u8> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Scanner, greeting, open};
+    use reqwest::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
+
+    use super::{Scanner, greeting, lasting, open};
     use crate::host::scan::Breadth;
 
     #[test]
@@ -196,6 +253,20 @@ mod tests {
         assert_eq!(seen(&[22, 443]).evidence(), "of 65535 ports 22, 443 answer");
         assert_eq!(seen(&[22, 443, 8080]).evidence(), "open: 8080");
         assert_eq!(seen(&[22]).word(), "fail");
+    }
+
+    #[test]
+    fn browsers_have_to_keep_to_https_for_long() {
+        let told = |policy: &'static str| {
+            let header = (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(policy));
+            lasting(&HeaderMap::from_iter([header])).map_err(|error| error.to_string())
+        };
+        for good in ["max-age=31536000", "includeSubDomains; Max-Age=\"31536000\"; preload"] {
+            assert_eq!(told(good).unwrap(), good);
+        }
+        assert_eq!(told("max-age=0").unwrap_err(), "browsers are told \"max-age=0\", which is soon over");
+        assert_eq!(told("preload").unwrap_err(), "browsers are told \"preload\", without an age");
+        assert!(lasting(&HeaderMap::new()).is_err());
     }
 
     #[test]

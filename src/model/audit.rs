@@ -43,11 +43,15 @@ promises! {
     /// Seen from the world.
     Tls = "tls", "nothing older than TLS 1.2 is spoken";
     /// Seen from the world.
+    Hsts = "hsts", "a browser that was there comes back over HTTPS only, where it has a name";
+    /// Seen from the world.
     Names = "names", "under other names it serves nothing";
     /// Seen from the world.
     Strangers = "strangers", "who has no credentials is refused";
     /// Seen from the world.
     Tools = "tools", "the tools and model interfaces are closed";
+    /// Seen from the world.
+    BodySize = "body-size", "who sends more than the gateway takes is stopped before it";
     /// Seen by the cloud.
     Location = "location", "it stands in the EU";
     /// Seen by the cloud.
@@ -66,6 +70,8 @@ promises! {
     Passwords = "passwords", "no account has a password, and only root is root";
     /// Seen on the host.
     HostFirewall = "host-firewall", "the host's own firewall lets nothing else in";
+    /// Seen on the host.
+    Connections = "connections", "no address takes more than its share of connections to port 443";
     /// Seen on the host.
     Listeners = "listeners", "only sshd and Caddy listen beyond the host";
     /// Seen on the host.

@@ -39,11 +39,20 @@ pub(super) async fn answer(host: Arc<Host>, config: Arc<ServerConfig>, stream: T
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
         // as Caddy ends a connection that asks for another name
         let is_own = is_for(&own, request.headers().get(header::HOST));
-        let response = is_own.then(|| respond(&host, request.map(Body::new)));
+        let response = is_own.then(|| with_hsts(&own, respond(&host, request.map(Body::new))));
         async { response.ok_or(std::io::Error::other("it is for somebody else")) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     Ok(connection.with_upgrades().await?)
+}
+
+/// As Caddy tells browsers to come over HTTPS only, where there is a name.
+fn with_hsts(own: &str, mut response: Response<Body>) -> Response<Body> {
+    if own.parse::<std::net::IpAddr>().is_err() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
 }
 
 /// Whether a `Host` is this one, with or without the port.
@@ -53,6 +62,9 @@ fn is_for(own: &str, host: Option<&HeaderValue>) -> bool {
 }
 
 fn respond(host: &Host, request: Request<Body>) -> Response<Body> {
+    if is_long(&request) {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     if !host.is_ready() {
         return match request.uri().path() {
             "/readyz" | "/ready" => json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false })),
@@ -72,6 +84,12 @@ fn respond(host: &Host, request: Request<Body>) -> Response<Body> {
         // any other path is the page, too
         _ => page(&host.look(|state| state.value(VERSION).to_owned())),
     }
+}
+
+/// Whether Caddy would refuse it by its length, in bytes.
+fn is_long(request: &Request<Body>) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > 32 << 20)
 }
 
 /// What is not for the world, at Caddy or at the gateway.

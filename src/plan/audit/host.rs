@@ -14,6 +14,7 @@ pub(super) const JUDGES: &[Judge] = &[
     (Promise::Keys, keys),
     (Promise::Passwords, |_, facts| passwords(facts)),
     (Promise::HostFirewall, firewall),
+    (Promise::Connections, |_, facts| connections(facts)),
     (Promise::Listeners, |_, facts| listeners(facts)),
     (Promise::Metadata, |_, facts| metadata(facts)),
     (Promise::GatewayUnit, |_, facts| gateway_unit(facts)),
@@ -126,6 +127,15 @@ fn passwords(facts: &Facts) -> Verdict {
     nothing(wrong, format!("{} accounts, all locked", accounts.len()))
 }
 
+/// What limits port 443, as `nft` tells it: an address may open so many connections in a second, and have so many. Their places
+/// are `templates/nftables.conf.hbs`.
+const LIMITS: [&str; 4] = [
+    "tcp dport 443 update @new4 { ip saddr limit rate over 60/second burst 200 packets } drop",
+    "tcp dport 443 update @new6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 60/second burst 200 packets } drop",
+    "tcp dport 443 add @open4 { ip saddr ct count over 256 } drop",
+    "tcp dport 443 add @open6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 256 } drop",
+];
+
 fn firewall(expected: &Expected<'_>, facts: &Facts) -> Verdict {
     const RULES: [&str; 6] = [
         "ct state established,related accept",
@@ -147,7 +157,10 @@ fn firewall(expected: &Expected<'_>, facts: &Facts) -> Verdict {
         wrong.push("what is not allowed is not dropped".to_owned());
     }
     let is_known = |rule: &&String| {
-        RULES.contains(&rule.as_str()) || rule.starts_with("icmp type {") || rule.starts_with("icmpv6 type {")
+        RULES.contains(&rule.as_str())
+            || LIMITS.contains(&rule.as_str())
+            || rule.starts_with("icmp type {")
+            || rule.starts_with("icmpv6 type {")
     };
     wrong.extend(rules.iter().skip(1).filter(|rule| !is_known(rule)).map(|rule| format!("it has {rule:?}")));
     wrong.extend(facts.all("table").iter().filter(|table| *table != "table inet clawberth").cloned());
@@ -161,6 +174,18 @@ fn firewall(expected: &Expected<'_>, facts: &Facts) -> Verdict {
         }
     }
     nothing(wrong, format!("{} rules, all else is dropped", rules.len().saturating_sub(1)))
+}
+
+fn connections(facts: &Facts) -> Verdict {
+    let rules = facts.all("input");
+    // what comes after the rule that lets all in limits nothing
+    let first = rules.iter().take_while(|rule| *rule != "tcp dport 443 accept");
+    let first: Vec<&str> = first.map(String::as_str).collect();
+    let missing = LIMITS.iter().filter(|limit| !first.contains(limit));
+    nothing(
+        missing.map(|limit| format!("the firewall has not got {limit:?}")).collect(),
+        "60 new ones a second and 256 open ones for each address, or IPv6 network of 64 bits",
+    )
 }
 
 fn listeners(facts: &Facts) -> Verdict {

@@ -165,6 +165,19 @@ fn each_change_of_a_host_breaks_its_own_promise_and_no_other() {
             "input=tcp dport 443 accept\ninput=tcp dport 8080 accept",
             "fail host-firewall: it has \"tcp dport 8080 accept\"",
         ),
+        (
+            "input=tcp dport 443 add @open4 { ip saddr ct count over 256 } drop\n",
+            "",
+            "fail connections: the firewall has not got \"tcp dport 443 add @open4 { ip saddr ct count over 256 } drop\"",
+        ),
+        (
+            "input=iif \"lo\" accept",
+            "input=iif \"lo\" accept\ninput=tcp dport 443 accept",
+            "fail connections: the firewall has not got \"tcp dport 443 update @new4 { ip saddr limit rate over 60/second burst 200 packets } drop\"; \
+             the firewall has not got \"tcp dport 443 update @new6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 60/second burst 200 packets } drop\"; \
+             the firewall has not got \"tcp dport 443 add @open4 { ip saddr ct count over 256 } drop\"; \
+             the firewall has not got \"tcp dport 443 add @open6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 256 } drop\"",
+        ),
         ("admin4=203.0.113.7", "admin4=203.0.113.0/24", "fail host-firewall: 203.0.113.0/24 may log in"),
         (
             "listen=tcp *:443",

@@ -52,6 +52,12 @@ const BREAKS: &[Break] = &[
         fails: &["tools"],
     },
     Break {
+        what: "requests may be as long as they like",
+        does: "sed -i 's/^\trespond @long 413$/\t#&/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        mends: "sed -i 's/^\t#\trespond @long/\trespond @long/' /etc/caddy/Caddyfile; systemctl restart caddy",
+        fails: &["body-size"],
+    },
+    Break {
         what: "a second host key",
         does: "ssh-keygen -q -t ecdsa -N '' -f /etc/ssh/ssh_host_ecdsa_key",
         mends: "rm /etc/ssh/ssh_host_ecdsa_key*",
@@ -127,7 +133,13 @@ const BREAKS: &[Break] = &[
         what: "the host's firewall is gone",
         does: "nft delete table inet clawberth",
         mends: "nft -f /etc/nftables.conf",
-        fails: &["host-firewall", "metadata"],
+        fails: &["connections", "host-firewall", "metadata"],
+    },
+    Break {
+        what: "one address may take all connections",
+        does: "nft insert rule inet clawberth input tcp dport 443 accept",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["connections"],
     },
     Break {
         what: "the metadata service is opened",

@@ -1,5 +1,6 @@
 //! A user with a name in a zone and an older release, deployed by an operator whose computer keeps crashing.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -97,6 +98,7 @@ fn a_name_and_an_older_release_in_spite_of_every_crash() {
     one_server_was_made(&bed);
     served_under_its_name(&bed);
     inside::is_as_promised(&bed, "carol");
+    browsers_come_over_https(&bed);
     destroyed_in_spite_of_a_crash(&bed);
 }
 
@@ -195,6 +197,29 @@ fn served_under_its_name(bed: &Bed) {
     let expected = bed.address("carol", "ipv4");
     assert_eq!(resolved(bed, "ahostsv4"), expected);
     assert_eq!(resolved(bed, "ahostsv6"), bed.address("carol", "ipv6"));
+}
+
+/// Where there is a name, browsers are told to come over HTTPS only, and the audit's line is for that alone.
+fn browsers_come_over_https(bed: &Bed) {
+    let before = broken(bed);
+    assert!(!before.contains("hsts"), "{before:?}");
+    let file = "/etc/caddy/Caddyfile";
+    bed.on("carol", &format!("sed -i.kept '/Strict-Transport-Security/d' {file}; systemctl restart caddy"));
+    let without = broken(bed);
+    bed.on("carol", &format!("mv {file}.kept {file}; systemctl restart caddy"));
+    let more: Vec<&String> = without.difference(&before).collect();
+    assert_eq!(more, ["hsts"]);
+    assert_eq!(broken(bed), before);
+}
+
+/// The promises to the only instance that do not hold.
+fn broken(bed: &Bed) -> BTreeSet<String> {
+    let output = bed.run(&["audit", "carol", "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let findings = answer["instances"][0]["promises"].as_array().unwrap().iter();
+    let broken = findings.filter(|finding| finding["verdict"] != "ok");
+    broken.map(|finding| finding["promise"].as_str().unwrap().to_owned()).collect()
 }
 
 fn resolved(bed: &Bed, database: &str) -> String {

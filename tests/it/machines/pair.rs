@@ -1,6 +1,7 @@
 //! Two users get a server each, side by side, and both are removed again.
 
 use std::fs;
+use std::time::Duration;
 
 use clawberth::model::audit::Promise;
 use serde_json::Value;
@@ -14,6 +15,7 @@ fn two_users_from_nothing_to_serving_and_back() {
     deploy(&bed);
     nothing_to_do_twice(&bed);
     exactly_the_ports(&bed);
+    one_address_cannot_take_all(&bed);
     for name in ["alice", "bob"] {
         inside::is_as_promised(&bed, name);
     }
@@ -87,6 +89,23 @@ fn exactly_the_ports(bed: &Bed) {
             format!("timeout 5 bash -c ': </dev/tcp/{address}/22' 2>/dev/null && echo open || echo closed");
         assert_eq!(bed.on("bob", &look), "closed\n", "a neighbour is a stranger");
     }
+}
+
+/// Who opens 300 connections gets 256 of them, and meanwhile others are served.
+fn one_address_cannot_take_all(bed: &Bed) {
+    let address = bed.address("alice", "ipv4");
+    // Caddy ends after 10 s what says nothing
+    let open =
+        format!("for i in $(seq 300); do exec {{fd}}<>/dev/tcp/{address}/443 && echo open; done 2>/dev/null");
+    let opened = std::thread::scope(|scope| {
+        let stranger = scope.spawn(|| bed.seen_from("world", &["timeout", "8", "bash", "-c", &open]));
+        std::thread::sleep(Duration::from_secs(5));
+        let (url, root) = (format!("https://{address}/readyz"), bed.variable("CLAWBERTH_ACME_ROOT"));
+        let other = bed.seen_from("admin", &["curl", "-fsS", "-m", "2", "--cacert", root, &url]);
+        assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stderr));
+        String::from_utf8(stranger.join().unwrap().stdout).unwrap().lines().count()
+    });
+    assert!((200..=256).contains(&opened), "{opened} were let in");
 }
 
 /// Another admin network is let in by the cloud and by every host, also one that was not named, and goes again.
