@@ -67,6 +67,7 @@ impl Audit {
         let (scanner, public_key) = (Scanner::new(breadth, sockets()), bare(&fleet.key.public_text()?));
         let (admin, catalogue) = (settings.admin_networks()?, Catalogue::built_in()?);
         let flaws = catalogue.flaws();
+        let protect_before = settings.protect_before(context.clock.timestamp());
         let looks = instances.iter().map(async |instance| {
             let (outside, inside) = tokio::join!(
                 async {
@@ -79,7 +80,8 @@ impl Audit {
             );
             let named_locations = &settings.named_locations;
             let (fleet, public_key) = (&fleet.id, public_key.as_str());
-            let expected = Expected { fleet, instance, public_key, admin, named_locations, flaws };
+            let expected =
+                Expected { fleet, instance, public_key, admin, named_locations, flaws, protect_before };
             let mut findings = [outside, audit::cloud(&expected, &seen)].concat();
             findings.extend(match &inside {
                 Ok(facts) => audit::host(&expected, facts),

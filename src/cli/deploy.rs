@@ -170,6 +170,7 @@ impl Change for Wished<'_> {
             admin: settings.admin_networks()?,
             public_key: &bare(&fleet.key.public_text()?),
             named_locations: &settings.named_locations,
+            protect_before: settings.protect_before(context.clock.timestamp()),
         };
         let mut plan = provision(wish, &seen)?;
         if settings.policies != Policies::default() {

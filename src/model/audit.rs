@@ -54,6 +54,8 @@ promises! {
     CloudFirewall = "cloud-firewall", "the cloud firewall lets nothing else in";
     /// Seen by the cloud.
     Dedicated = "dedicated", "the server is its own, with the labels of its record";
+    /// Seen by the cloud.
+    Protection = "protection", "its server cannot be deleted by mistake";
     /// Seen on the host.
     HostKey = "host-key", "it shows the pinned host key, and has no other";
     /// Seen on the host.

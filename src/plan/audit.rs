@@ -8,6 +8,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::admin::AdminNetworks;
 use crate::model::audit::{Facts, Finding, Promise, Verdict};
 use crate::model::flaw::Flaw;
@@ -31,6 +33,8 @@ pub struct Expected<'a> {
     pub named_locations: &'a [String],
     /// The holes that are known of releases.
     pub flaws: &'a [Flaw],
+    /// Who was asked for before this time is protected from deletion; none: nobody.
+    pub protect_before: Option<Timestamp>,
 }
 
 /// A promise of which a host can tell, and how what it tells is judged.

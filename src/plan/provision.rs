@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::order::order;
 use super::{FleetStep, InstancePlan, Plan, Step};
 use crate::model::admin::AdminNetworks;
@@ -24,6 +26,8 @@ pub struct Wish<'a> {
     pub public_key: &'a str,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
+    /// Who was asked for before this time is protected from deletion; none: nobody.
+    pub protect_before: Option<Timestamp>,
 }
 
 /// Decides what is to be done so that all wished instances serve.
@@ -38,6 +42,11 @@ pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         let mut steps = steps(&instance, servers, wish.named_locations, seen, &mut prices)?;
         if !plan.after.is_empty() {
             admit(&mut steps);
+        }
+        if let [server] = servers
+            && lacks_protection(&instance, server, wish.protect_before)
+        {
+            steps.push(Step::Protect(server.id));
         }
         plan.instances.push(InstancePlan { instance, steps });
     }
@@ -80,6 +89,13 @@ pub(super) fn common(admin: &AdminNetworks, public_key: &str, seen: &Observed) -
         Some(_) => {}
     }
     plan
+}
+
+/// Whether the server that an instance has is to be protected from deletion, and is not. What is new may be a trial, of which others
+/// may get rid as they like.
+pub(super) fn lacks_protection(instance: &Instance, server: &CloudServer, before: Option<Timestamp>) -> bool {
+    let is_its = instance.stage.server().is_some_and(|known| known.id == server.id);
+    is_its && !server.protected && before.is_some_and(|time| instance.is_older_than(time))
 }
 
 /// From where SSH is allowed.

@@ -118,6 +118,7 @@ impl Mending<'_> {
             named_locations: &settings.named_locations,
             blank: &blank,
             now: &context.clock.now(),
+            protect_before: settings.protect_before(context.clock.timestamp()),
         };
         if case.creates(&seen) {
             let offer = observe::offer(client, context.clock.timestamp()).await;

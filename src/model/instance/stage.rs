@@ -41,6 +41,8 @@ pub enum Outcome {
     Guarded,
     /// Its DNS records are in place.
     Named,
+    /// Its server cannot be deleted by mistake.
+    Protected,
     /// SSH answered with the pinned key.
     Reached,
     /// Logged in to the right server.
@@ -87,6 +89,8 @@ pub enum Outcome {
     Rotated,
     /// Its removal was decided.
     Condemned,
+    /// Its servers can be deleted.
+    Unprotected,
     /// No server of an interrupted create is left.
     Swept,
     /// Its DNS records are gone.
@@ -125,7 +129,7 @@ impl Stage {
 
             (
                 stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
-                O::Labelled | O::Guarded | O::Named,
+                O::Labelled | O::Guarded | O::Named | O::Protected,
             ) => Ok(stage),
 
             (
@@ -180,7 +184,7 @@ impl Stage {
             ) => Ok(S::Destroying(Some(server))),
             (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
 
-            (stage @ (S::Destroying(_) | S::Gone), O::Swept | O::Unnamed) => Ok(stage),
+            (stage @ (S::Destroying(_) | S::Gone), O::Swept | O::Unnamed | O::Unprotected) => Ok(stage),
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
@@ -188,6 +192,7 @@ impl Stage {
                 O::Labelled
                 | O::Guarded
                 | O::Named
+                | O::Protected
                 | O::Reached
                 | O::Trusted
                 | O::HostKeyMade(_)
@@ -196,6 +201,7 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -209,6 +215,7 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -221,18 +228,20 @@ impl Stage {
                 | O::Admitted
                 | O::Installed
                 | O::Served
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
             )
-            | (S::Trusted(_), O::Served | O::Swept | O::Unnamed | O::Deleted)
-            | (S::Installed(_) | S::Serving(_), O::Swept | O::Unnamed | O::Deleted)
+            | (S::Trusted(_), O::Served | O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
             | (
                 S::Destroying(_) | S::Gone,
                 O::Created(_)
                 | O::Labelled
                 | O::Guarded
                 | O::Named
+                | O::Protected
                 | O::Reached
                 | O::Trusted
                 | O::HostKeyMade(_)
@@ -317,6 +326,7 @@ impl Outcome {
             Self::Labelled => "labelled",
             Self::Guarded => "guarded",
             Self::Named => "named",
+            Self::Protected => "protected",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
             Self::HostKeyMade(_) => "with a host key of its own",
@@ -340,6 +350,7 @@ impl Outcome {
             Self::Repealed(_) => "governed as before",
             Self::Rotated => "rotated",
             Self::Condemned => "destroying",
+            Self::Unprotected => "unprotected",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",
             Self::Deleted => "gone",

@@ -75,6 +75,7 @@ fn cloud_server(id: u64) -> CloudServer {
         op: None,
         labels: BTreeMap::new(),
         firewalls: BTreeSet::new(),
+        protected: false,
     }
 }
 
@@ -123,6 +124,7 @@ fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
             admin: &admin,
             public_key: KEY,
             named_locations,
+            protect_before: None,
         },
         seen,
     )
@@ -239,7 +241,15 @@ fn changed_admin_networks_reach_the_instances_that_are_not_named() {
     seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
     let admin = admin();
     let instances = vec![instance(Stage::Planned)];
-    let wish = Wish { instances, others: vec![bob], admin: &admin, public_key: KEY, named_locations: &[] };
+    let (named_locations, protect_before) = (&[], None);
+    let wish = Wish {
+        instances,
+        others: vec![bob],
+        admin: &admin,
+        public_key: KEY,
+        named_locations,
+        protect_before,
+    };
     let plan = provision(wish, &seen).unwrap();
     let steps: Vec<_> =
         plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
@@ -294,8 +304,14 @@ fn outside_the_eu_only_where_the_operator_named_it() {
     alice.spec.locations = vec!["ash".into()];
     let admin = admin();
     let named_locations = &["ash".to_owned()];
-    let wish =
-        Wish { instances: vec![alice], others: Vec::new(), admin: &admin, public_key: KEY, named_locations };
+    let wish = Wish {
+        instances: vec![alice],
+        others: Vec::new(),
+        admin: &admin,
+        public_key: KEY,
+        named_locations,
+        protect_before: None,
+    };
     assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
 }
 
@@ -314,4 +330,28 @@ fn two_servers_of_one_name_and_one_that_is_going_are_refused() {
     assert_eq!(refused(instance(Stage::Destroying(None)), &seen).0, "alice is being removed");
     seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7), cloud_server(8)]);
     assert_eq!(refused(instance(Stage::Planned), &seen).0, "alice has more than one server");
+}
+
+#[test]
+fn the_server_of_who_was_asked_for_before_that_is_protected() {
+    let admin = admin();
+    let mut seen = with_common();
+    seen.healthy.insert("alice".parse().unwrap());
+    let mut steps = |protected: bool, before: &str| {
+        let labels = FleetId::key_labels(&[KEY]).collect();
+        let server_seen = CloudServer { protected, labels, ..cloud_server(7) };
+        seen.servers.insert("alice".parse().unwrap(), vec![server_seen]);
+        let wish = Wish {
+            instances: vec![instance(Stage::Serving(server()))],
+            others: Vec::new(),
+            admin: &admin,
+            public_key: KEY,
+            named_locations: &[],
+            protect_before: Some(before.parse().unwrap()),
+        };
+        provision(wish, &seen).unwrap().instances.remove(0).steps
+    };
+    assert_eq!(steps(false, "2026-11-22T00:00:00Z"), []);
+    assert_eq!(steps(false, "2026-11-22T00:00:01Z"), [Step::Protect(7)]);
+    assert_eq!(steps(true, "2026-11-22T00:00:01Z"), []);
 }
