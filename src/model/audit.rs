@@ -116,6 +116,18 @@ promises! {
     Token = "token", "no other instance has its token";
 }
 
+impl Promise {
+    /// From where it is seen, in the order in which they are told.
+    pub fn seen(self) -> &'static str {
+        match self {
+            to_tools if to_tools <= Self::Tools => "Seen from the internet",
+            to_protection if to_protection <= Self::Protection => "Seen at Hetzner",
+            to_disk if to_disk <= Self::Disk => "Seen on the server",
+            _ => "Seen in the gateway",
+        }
+    }
+}
+
 /// What was found of a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
