@@ -79,5 +79,10 @@ pub fn tokens(hosts: &BTreeMap<&InstanceName, &Facts>) -> BTreeMap<InstanceName,
 
 /// Holds where nothing is wrong; else fails, with all that is.
 fn nothing(wrong: Vec<String>, evidence: impl Into<String>) -> Verdict {
-    if wrong.is_empty() { Verdict::Holds(evidence.into()) } else { Verdict::Fails(wrong.join("; ")) }
+    // what a host says may be nothing at all
+    let told = |one: String| if one.is_empty() { "an empty line".to_owned() } else { one };
+    match wrong.is_empty() {
+        true => Verdict::Holds(evidence.into()),
+        false => Verdict::Fails(wrong.into_iter().map(told).collect::<Vec<_>>().join("; ")),
+    }
 }
