@@ -1,8 +1,10 @@
 //! `clawberth destroy`
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use super::environment::Environment;
+use super::environment::{Environment, LOOK, SOON};
 use super::front::Trick;
 
 #[test]
@@ -123,6 +125,11 @@ fn all_takes_what_the_state_does_not_know() {
 fn what_is_protected_is_freed_first_and_the_plan_says_so() {
     let environment = Environment::with_cloud();
     environment.create_alice();
+    let late = Instant::now() + SOON;
+    while environment.ask("GET", "/servers/101", None)["server"]["locked"] != json!(false) {
+        assert!(Instant::now() < late, "the server is not free in time");
+        std::thread::sleep(LOOK);
+    }
     let protected = json!({ "delete": true, "rebuild": true });
     environment.ask("POST", "/servers/101/actions/change_protection", Some(&protected));
     let outcome = environment.run(&["destroy", "alice"]);

@@ -389,7 +389,8 @@ fn from_its_second_day_on_a_server_is_protected_unless_the_file_says_otherwise()
     environment.write("here/clawberth.toml", "");
     let outcome = environment.run(&["reconcile", "--apply", "--yes"]);
     assert!(outcome.stderr.contains("alice  protected from deletion\n"), "{}", outcome.stderr);
-    until(&environment, |server| server["protection"] == json!({ "delete": true, "rebuild": true }));
+    let protected = json!({ "delete": true, "rebuild": true });
+    until(&environment, |server| is_on(server) && server["protection"] == protected);
     assert_eq!(drift(&environment), Vec::<String>::new());
     // somebody takes it off
     let path = "/servers/101/actions/change_protection";
