@@ -1,7 +1,7 @@
 //! Asks Hetzner by label, and the gateways themselves, and answers with plain facts. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -125,23 +125,35 @@ pub async fn hidden(
         tokio::try_join!(client.primary_ips(&selector), client.snapshots(&selector))?;
     seen.addresses.extend(addresses.into_iter().filter_map(loose));
     seen.snapshots = snapshots.into_iter().map(snapshot).collect();
-    let listed: BTreeSet<u64> =
-        seen.servers.values().flatten().chain(&seen.strays).map(|server| server.id).collect();
-    let recorded = instances.iter().filter_map(|instance| instance.stage.server());
-    for missing in recorded.filter(|server| !listed.contains(&server.id)) {
-        match client.server(missing.id).await? {
-            Some(found) => {
-                seen.by_id.insert(missing.id, server(&found));
-            }
-            None => {
-                let kept = client.primary_ip_by_address(&missing.ipv4.to_string()).await?;
-                seen.addresses.extend(kept.and_then(loose));
-            }
-        }
+    for gone in unlisted(client, instances, seen).await? {
+        let kept = client.primary_ip_by_address(&gone.to_string()).await?;
+        seen.addresses.extend(kept.and_then(loose));
     }
     seen.addresses.sort_by_key(|address| address.id);
     seen.addresses.dedup();
     Ok(())
+}
+
+/// Servers that the state knows by id and that the label does not find. A request for each; the addresses of those that are gone.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn unlisted(
+    client: &Client,
+    instances: &[Instance],
+    seen: &mut Observed,
+) -> Result<Vec<Ipv4Addr>, Error> {
+    let listed: BTreeSet<u64> =
+        seen.servers.values().flatten().chain(&seen.strays).map(|server| server.id).collect();
+    let recorded = instances.iter().filter_map(|instance| instance.stage.server());
+    let mut gone = Vec::new();
+    for missing in recorded.filter(|server| !listed.contains(&server.id)) {
+        match client.server(missing.id).await? {
+            Some(found) => drop(seen.by_id.insert(missing.id, server(&found))),
+            None => gone.push(missing.ipv4),
+        }
+    }
+    Ok(gone)
 }
 
 /// An address that no server has.
@@ -224,6 +236,7 @@ pub fn server(found: &Server) -> CloudServer {
         op: found.labels.get(OP).cloned().map(OpId::stored),
         labels: found.labels.clone(),
         firewalls: found.public_net.firewalls.iter().map(|firewall| firewall.id).collect(),
+        protected: found.protection.delete,
     }
 }
 

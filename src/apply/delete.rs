@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::instance::Done;
-use super::{World, adopt, create};
+use super::{World, adopt, create, guard};
 use crate::hcloud::Action;
 use crate::model::instance::{Instance, Outcome};
 use crate::model::refusal::Refusal;
@@ -28,6 +28,14 @@ pub(super) async fn delete(ids: &[u64], instance: &Instance, world: &World) -> R
     }
     let line = if all.is_empty() { "no server to delete" } else { "server deleted" };
     Ok(Done::new(Outcome::Deleted, line))
+}
+
+/// What is protected cannot be deleted.
+pub(super) async fn unprotect(ids: &[u64], instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "taking the deletion protection off");
+    let what = || format!("cannot take the deletion protection off the server of {}", instance.name);
+    guard::protection(ids, false, world).await.with_context(what)?;
+    Ok(Done::new(Outcome::Unprotected, "deletion protection taken off"))
 }
 
 /// Deletes servers and waits until Hetzner has done it. Those that are gone already are fine.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::adopt::{self, Made};
-use super::{Common, World, delete, dns};
+use super::{Common, World, delete, dns, guard};
 use crate::hcloud::{Firewall, Rule, SshKey};
 use crate::model::fleet::INSTANCE;
 use crate::model::name::InstanceName;
@@ -33,6 +33,11 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
                 .context("cannot change the firewall")?;
             world.cloud.wait_for(actions, FIREWALL).await?;
             Ok("firewall rules changed".into())
+        }
+        FleetStep::UnprotectStrays(ids) => {
+            let what = "cannot take the deletion protection off what belongs to no instance";
+            guard::protection(ids, false, world).await.context(what)?;
+            Ok("deletion protection taken off stray servers".into())
         }
         FleetStep::DeleteStrays(ids) => {
             delete::servers(ids, world).await?;

@@ -1,4 +1,4 @@
-//! What is set on a server from outside: its labels and its firewall.
+//! What is set on a server from outside: its labels, its firewall and its protection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::model::fleet::{FleetId, NEXT_HOST_KEY, OPENCLAW};
 use crate::model::instance::{Instance, Outcome};
 use crate::model::release::OpenClawVersion;
 
-/// Longest wait for a firewall to be applied, and for other work on the server to end.
+/// Longest wait for a firewall or a protection to be applied, and for other work on the server to end.
 const GUARD: Duration = Duration::from_secs(180);
 
 pub(super) async fn label(
@@ -35,6 +35,21 @@ pub(super) async fn guard(id: u64, instance: &Instance, world: &World) -> Result
     let actions = adopt::when_free(GUARD, apply).await.with_context(what)?;
     world.cloud.wait_for(actions, GUARD).await.with_context(what)?;
     Ok(Done::new(Outcome::Guarded, "firewall applied"))
+}
+
+pub(super) async fn protect(id: u64, instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "protecting the server from deletion");
+    protection(&[id], true, world).await.with_context(|| format!("cannot protect server {id}"))?;
+    Ok(Done::new(Outcome::Protected, "protected from deletion"))
+}
+
+/// Sets the protection of servers, or takes it off. Those that are gone are fine.
+pub(super) async fn protection(ids: &[u64], protected: bool, world: &World) -> Result<()> {
+    let mut actions = Vec::new();
+    for id in ids {
+        actions.extend(adopt::when_free(GUARD, || world.cloud.protect_server(*id, protected)).await?);
+    }
+    Ok(world.cloud.wait_for(actions, GUARD).await?)
 }
 
 /// Sets the one label that names the release, and leaves the others as they are.

@@ -156,6 +156,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Label(id, labels) => guard::label(*id, labels, instance, world).await,
         Step::Guard(id) => guard::guard(*id, instance, world).await,
         Step::Name(zone) => dns::name(zone, instance, world).await,
+        Step::Protect(id) => guard::protect(*id, instance, world).await,
         Step::Reach => host::reach(instance, world).await,
         Step::Trust => host::trust(instance, world).await,
         Step::MakeHostKey => identity::make(instance, world).await,
@@ -186,6 +187,7 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::Condemn => Ok(Done::new(Outcome::Condemned, "removal begun")),
         Step::Revoke => revoke::revoke(instance, world).await,
         Step::Unname(zone) => dns::unname(zone, instance, world).await,
+        Step::Unprotect(ids) => delete::unprotect(ids, instance, world).await,
         Step::Sweep(time) => delete::sweep(*time, instance, world).await,
         Step::Delete(ids) => delete::delete(ids, instance, world).await,
     }

@@ -1,6 +1,9 @@
 //! `clawberth audit`
 
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt as _};
@@ -23,7 +26,8 @@ use crate::model::refusal::Refusal;
 use crate::observe;
 use crate::plan::audit::{self, Expected};
 use crate::registry::Catalogue;
-use crate::ui::{counted, table};
+use crate::render::{self, AuditReport};
+use crate::ui::{counted, table, visible};
 
 /// How many instances are looked at side by side.
 const SIDE_BY_SIDE: usize = 32;
@@ -43,6 +47,9 @@ pub(super) struct Audit {
     /// From which verdict on the exit code is 1
     #[arg(long, value_enum, default_value = "fail", value_name = "VERDICT")]
     fail_on: FailOn,
+    /// Write it as a page, too, that can be shown to others
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -57,6 +64,9 @@ type Report = BTreeMap<InstanceName, Vec<Finding>>;
 impl Audit {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
+        let file = self.html.as_ref().map(|file| context.cwd.join(file));
+        // before somebody waits for what cannot be kept
+        file.as_deref().map_or(Ok(()), page::can_be_written)?;
         let client = cloud(&settings, context)?;
         let fleet = Fleet::find(&settings, context).await?;
         let instances = self.chosen(&fleet)?;
@@ -73,6 +83,7 @@ impl Audit {
             // whose roots are the only ones that are trusted
             Some(_) => Authority::Other,
         };
+        let protect_before = settings.protect_before(context.clock.timestamp());
         let looks = instances.iter().map(async |instance| {
             let (outside, inside) = tokio::join!(
                 async {
@@ -85,7 +96,8 @@ impl Audit {
             );
             let named_locations = &settings.named_locations;
             let (fleet, public_key) = (&fleet.id, public_key.as_str());
-            let expected = Expected { fleet, instance, public_key, admin, named_locations, flaws };
+            let expected =
+                Expected { fleet, instance, public_key, admin, named_locations, flaws, protect_before };
             let mut findings = [outside, audit::cloud(&expected, &seen)].concat();
             findings.extend(match &inside {
                 Ok(facts) => audit::host(&expected, facts),
@@ -95,6 +107,11 @@ impl Audit {
         });
         let looked: Vec<_> = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE).collect().await;
         let report = put_together(looked);
+        if let Some(file) = &file {
+            let (fleet, time) = (&fleet.id, context.clock.now());
+            let audited = AuditReport { fleet, instances: &instances, findings: &report, time: &time };
+            page::write(file, &visible(&render::audit(&audited)?))?;
+        }
         answer(&report, context)?;
         Ok(if report.values().flatten().any(|(_, verdict)| self.fails(verdict)) {
             Status::Failed

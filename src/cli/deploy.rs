@@ -178,6 +178,7 @@ impl Change for Wished<'_> {
             named_locations: &settings.named_locations,
             authority,
             budgets,
+            protect_before: settings.protect_before(context.clock.timestamp()),
         };
         let mut plan = provision(wish, &seen)?;
         if settings.policies != Policies::default() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::change::{Change, Changed, change};
@@ -14,6 +15,7 @@ use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
 use crate::model::refusal::Refusal;
+use crate::observe;
 use crate::plan::{self, Plan};
 use crate::registry::Catalogue;
 
@@ -102,6 +104,8 @@ impl Change for Condemned<'_> {
         // by an earlier destroy that was killed before its end, or by somebody else meanwhile
         let gone = fleet.gone(&destroy.names).await?;
         let instances = destroy.instances(fleet, &seen, settings, &gone, context)?;
+        let unlisted = observe::unlisted(client, &instances, &mut seen).await;
+        unlisted.context("cannot see what is in the project")?;
         let stays = |known: &&Instance| instances.iter().all(|going| going.name != known.name);
         let others: Vec<Instance> = fleet.instances.iter().filter(stays).cloned().collect();
         Ok(plan::destroy(instances, &others, destroy.all, &seen))

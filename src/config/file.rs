@@ -11,13 +11,14 @@ use crate::model::refusal::{Refusal, near};
 /// The file's name in the working directory.
 pub const FILE_NAME: &str = "clawberth.toml";
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "admin_networks",
     "locations",
     "server_type",
     "image",
     "version",
     "domain",
+    "deletion_protection",
     "acme_directory",
     "acme_root",
     "node_mirror",
@@ -35,6 +36,7 @@ pub(super) struct File {
     pub(super) image: Option<String>,
     pub(super) version: Option<String>,
     pub(super) domain: Option<String>,
+    pub(super) deletion_protection: Option<bool>,
     pub(super) acme_directory: Option<String>,
     pub(super) acme_root: Option<PathBuf>,
     pub(super) node_mirror: Option<String>,

@@ -6,6 +6,8 @@ mod policy;
 
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
+
 pub use environment::{Environment, VARIABLES};
 pub use file::{FILE_NAME, template};
 
@@ -22,6 +24,8 @@ const HETZNER: &str = "https://api.hetzner.cloud/v1";
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// The official Node distribution.
 const NODE: &str = "https://nodejs.org/dist";
+/// For how long an instance is so new that it may be a trial, of which the Console or a script may get rid.
+const NEW: SignedDuration = SignedDuration::from_hours(24);
 /// Hetzner's EU locations, Germany first.
 const LOCATIONS: [&str; 3] = ["fsn1", "nbg1", "hel1"];
 
@@ -73,6 +77,8 @@ pub struct Settings {
     pub state: Place,
     /// Where files lie that belong to a state in a database.
     pub state_folder: Option<PathBuf>,
+    /// Whether servers are protected from deletion, from their second day on.
+    pub deletion_protection: bool,
     /// What gateways may do, and for whom.
     pub policies: Policies,
     /// The folder of the file, from which the paths of secrets are seen; none: there is no file.
@@ -119,6 +125,7 @@ impl Settings {
             node_mirror: url("node_mirror", mirror.unwrap_or_else(|| NODE.to_owned()))?,
             state: state(flags, env)?,
             state_folder: env.state_folder().ok(),
+            deletion_protection: file.deletion_protection.unwrap_or(true),
             policies,
             folder,
         })
@@ -146,6 +153,11 @@ impl Settings {
             )
             .because("HCLOUD_TOKEN has characters that no token has"))
         }
+    }
+
+    /// Whose servers are protected from deletion: instances that were first asked for before this time.
+    pub fn protect_before(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_sub(NEW).ok().filter(|_| self.deletion_protection)
     }
 
     /// The admin networks.

@@ -33,6 +33,19 @@ pub struct Server {
     /// What its disk was made from; none where that is gone.
     #[serde(default)]
     pub image: Option<ServerImage>,
+    /// What it is protected from.
+    #[serde(default)]
+    pub protection: ServerProtection,
+}
+
+/// What a server is protected from, until somebody takes that off. The API wants both to be the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerProtection {
+    /// To be deleted.
+    pub delete: bool,
+    /// To be rebuilt.
+    pub rebuild: bool,
 }
 
 /// What a server's disk was made from.
@@ -166,6 +179,17 @@ impl Client {
         let path = format!("/servers/{id}");
         match self.delete(&path).await {
             Ok(body) => Ok(read::<OptionalAnswer>(&body, &format!("DELETE {path}"))?.action),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Protects a server from being deleted and rebuilt, or takes that off; the action to wait for, none where the server is gone.
+    pub async fn protect_server(&self, id: u64, protected: bool) -> Result<Option<Action>, Error> {
+        let path = format!("/servers/{id}/actions/change_protection");
+        let body = ServerProtection { delete: protected, rebuild: protected };
+        match self.post_again::<_, Answer>(&path, &body).await {
+            Ok(answer) => Ok(Some(answer.action)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

@@ -58,6 +58,8 @@ promises! {
     CloudFirewall = "cloud-firewall", "the cloud firewall lets nothing else in";
     /// Seen by the cloud.
     Dedicated = "dedicated", "the server is its own, with the labels of its record";
+    /// Seen by the cloud.
+    Protection = "protection", "its server cannot be deleted by mistake";
     /// Seen on the host.
     HostKey = "host-key", "it shows the pinned host key, and has no other";
     /// Seen on the host.
@@ -118,6 +120,18 @@ promises! {
     Release = "release", "it runs the release of its record, which has no known hole";
     /// Of all instances.
     Token = "token", "no other instance has its token";
+}
+
+impl Promise {
+    /// From where it is seen, in the order in which they are told.
+    pub fn seen(self) -> &'static str {
+        match self {
+            to_tools if to_tools <= Self::Tools => "Seen from the internet",
+            to_protection if to_protection <= Self::Protection => "Seen at Hetzner",
+            to_disk if to_disk <= Self::Disk => "Seen on the server",
+            _ => "Seen in the gateway",
+        }
+    }
 }
 
 /// What was found of a promise.

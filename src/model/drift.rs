@@ -36,6 +36,8 @@ pub enum Drift {
     WrongLabels(u64, Vec<String>),
     /// The fleet's firewall is not before the server.
     Unguarded(u64),
+    /// The server is not protected from deletion, and should be.
+    Unprotected(u64),
     /// The fleet has no firewall.
     NoFirewall,
     /// The firewall lets others in than it should.
@@ -71,6 +73,8 @@ pub struct Seen {
     pub server_type: String,
     /// Where it stands.
     pub location: String,
+    /// Whether somebody has protected it from deletion.
+    pub protected: bool,
 }
 
 /// What mends a drift.
@@ -95,6 +99,7 @@ impl Drift {
             Self::InjectedHostKey(_) => "injected host key",
             Self::WrongLabels(..) => "wrong labels",
             Self::Unguarded(_) => "no firewall applied",
+            Self::Unprotected(_) => "not protected",
             Self::NoFirewall => "missing firewall",
             Self::FirewallRules(_) => "changed firewall",
             Self::SecondFirewall(_) => "second firewall",
@@ -127,6 +132,7 @@ impl Drift {
             Self::InjectedHostKey(id) => format!("server {id} has none of its own"),
             Self::WrongLabels(id, keys) => format!("server {id}: {}", keys.join(", ")),
             Self::Unguarded(id) => format!("server {id} is open"),
+            Self::Unprotected(id) => format!("server {id} may be deleted"),
             Self::NoFirewall | Self::NoSshKey => "none".into(),
             Self::FirewallRules(id) => format!("firewall {id} has other rules"),
             Self::SecondFirewall(id) | Self::OrphanFirewall(id) => format!("firewall {id}"),
@@ -153,6 +159,10 @@ impl Drift {
     pub fn repair(&self, subject: &str) -> Repair {
         let done = Repair::Done;
         match self {
+            Self::OrphanServer(seen) | Self::SecondServer(seen) if seen.protected => Repair::Advice(
+                "none: it is protected from deletion; take that off in the Console, if nobody needs it"
+                    .into(),
+            ),
             Self::OrphanServer(_) | Self::SecondServer(_) => done("delete it"),
             Self::HalfWay(_) => done("finish it"),
             Self::HalfRemoved => done("remove it"),
@@ -161,6 +171,7 @@ impl Drift {
             Self::InjectedHostKey(_) => done("let it make one"),
             Self::WrongLabels(..) | Self::FirewallRules(_) => done("set them"),
             Self::Unguarded(_) => done("apply the firewall"),
+            Self::Unprotected(_) => done("protect it"),
             Self::NoFirewall => done("create it"),
             Self::NoSshKey => done("make it known"),
             Self::WrongName(_) => done("point it at the server"),

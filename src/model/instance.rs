@@ -5,6 +5,7 @@ mod stage;
 
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use server::Server;
@@ -99,6 +100,11 @@ impl Instance {
             _ => {}
         }
         Ok(self)
+    }
+
+    /// Whether it was first asked for before this time; not, where its record does not say when.
+    pub fn is_older_than(&self, time: Timestamp) -> bool {
+        self.created.parse::<Timestamp>().is_ok_and(|created| created < time)
     }
 
     /// Where its gateway is reached, once it has an address.

@@ -85,6 +85,8 @@ pub struct CloudServer {
     pub labels: BTreeMap<String, String>,
     /// The ids of the firewalls that are applied to it.
     pub firewalls: BTreeSet<u64>,
+    /// Whether it cannot be deleted before somebody takes its protection off.
+    pub protected: bool,
 }
 
 /// An address that no server has.

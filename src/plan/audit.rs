@@ -8,6 +8,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::admin::AdminNetworks;
 use crate::model::audit::{Facts, Finding, Promise, Verdict};
 use crate::model::flaw::Flaw;
@@ -31,6 +33,8 @@ pub struct Expected<'a> {
     pub named_locations: &'a [String],
     /// The holes that are known of releases.
     pub flaws: &'a [Flaw],
+    /// Who was asked for before this time is protected from deletion; none: nobody.
+    pub protect_before: Option<Timestamp>,
 }
 
 /// A promise of which a host can tell, and how what it tells is judged.
@@ -75,5 +79,10 @@ pub fn tokens(hosts: &BTreeMap<&InstanceName, &Facts>) -> BTreeMap<InstanceName,
 
 /// Holds where nothing is wrong; else fails, with all that is.
 fn nothing(wrong: Vec<String>, evidence: impl Into<String>) -> Verdict {
-    if wrong.is_empty() { Verdict::Holds(evidence.into()) } else { Verdict::Fails(wrong.join("; ")) }
+    // what a host says may be nothing at all
+    let told = |one: String| if one.is_empty() { "an empty line".to_owned() } else { one };
+    match wrong.is_empty() {
+        true => Verdict::Holds(evidence.into()),
+        false => Verdict::Fails(wrong.into_iter().map(told).collect::<Vec<_>>().join("; ")),
+    }
 }

@@ -18,8 +18,13 @@ pub fn destroy(instances: Vec<Instance>, others: &[Instance], everything: bool, 
     let staying = !others.is_empty() || strays_stay || seen.servers.keys().any(|name| !going.contains(name));
     let mut plan = Plan::default();
     if everything && !seen.strays.is_empty() {
-        let strays = seen.strays.iter().map(|server| server.id).filter(|id| !theirs.contains(id));
-        plan.before.push(FleetStep::DeleteStrays(strays.collect()));
+        let strays = || seen.strays.iter().filter(|server| !theirs.contains(&server.id));
+        let protected: Vec<u64> =
+            strays().filter(|server| server.protected).map(|server| server.id).collect();
+        if !protected.is_empty() {
+            plan.before.push(FleetStep::UnprotectStrays(protected));
+        }
+        plan.before.push(FleetStep::DeleteStrays(strays().map(|server| server.id).collect()));
     }
     for instance in instances {
         let servers = seen.servers.get(&instance.name).into_iter().flatten().map(|s| s.id);
@@ -63,6 +68,15 @@ pub(super) fn steps(instance: &Instance, mut servers: Vec<u64>, seen: &Observed)
             steps.push(Step::Unname(zone.clone()));
         }
     }
+    let recorded = instance.stage.server().map(|server| server.id);
+    let listed = seen.servers.values().flatten().chain(&seen.strays).chain(seen.by_id.values());
+    let protected: BTreeSet<u64> = listed
+        .filter(|server| server.protected && (servers.contains(&server.id) || recorded == Some(server.id)))
+        .map(|server| server.id)
+        .collect();
+    if !protected.is_empty() {
+        steps.push(Step::Unprotect(protected.into_iter().collect()));
+    }
     // names are unique: what shows already is what the create made
     if let (true, Some(wait)) = (servers.is_empty(), seen.interrupted.get(&instance.name)) {
         steps.push(Step::Sweep(*wait));
@@ -102,8 +116,8 @@ mod tests {
     fn server(id: u64) -> CloudServer {
         let (name, location, server_type) = (String::new(), String::new(), String::new());
         let (labels, firewalls) = Default::default();
-        let (ipv4, ipv6, off, op) = (None, None, false, None);
-        CloudServer { id, name, ipv4, ipv6, location, server_type, off, op, labels, firewalls }
+        let (ipv4, ipv6, off, op, protected) = (None, None, false, None, false);
+        CloudServer { id, name, ipv4, ipv6, location, server_type, off, op, labels, firewalls, protected }
     }
 
     /// Server 7, as the state knows it.
@@ -187,6 +201,18 @@ mod tests {
         assert_eq!(steps(&is_off), without, "that is off");
         let is_gone = |_: &mut Instance, seen: &mut Observed| drop(alices(seen));
         assert_eq!(steps(&is_gone), [Step::Condemn, Step::Delete(vec![])]);
+    }
+
+    #[test]
+    fn what_is_protected_is_freed_first_as_a_step_of_its_own() {
+        let mut seen = seen(&[("alice", 7), ("alice", 8)]);
+        seen.servers.get_mut(&"alice".parse().unwrap()).unwrap()[1].protected = true;
+        seen.strays = vec![server(9), CloudServer { protected: true, ..server(10) }];
+        let plan = destroy(vec![instance("alice", Stage::Planned)], &[], true, &seen);
+        let steps = [Step::Condemn, Step::Unprotect(vec![8]), Step::Delete(vec![7, 8])];
+        assert_eq!(plan.instances[0].steps, steps);
+        let strays = [FleetStep::UnprotectStrays(vec![10]), FleetStep::DeleteStrays(vec![9, 10])];
+        assert_eq!(plan.before, strays);
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod leftover;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::provision::common;
 use super::{FleetStep, InstancePlan, Plan, Step, destroy};
 use crate::model::admin::AdminNetworks;
@@ -37,6 +39,8 @@ pub struct Case<'a> {
     pub blank: &'a InstanceSpec,
     /// The time, in RFC 3339.
     pub now: &'a str,
+    /// Who was asked for before this time is protected from deletion; none: nobody.
+    pub protect_before: Option<Timestamp>,
 }
 
 /// What differs, and what mends it.
@@ -78,7 +82,9 @@ pub fn reconcile(case: Case<'_>, seen: &Observed) -> Reconciliation {
         left_alone: left_alone.into_iter().map(|instance| instance.name).collect(),
         ..Reconciliation::default()
     };
-    let fleet_stays = !case.busy.is_empty() || instances.iter().any(|known| !is_going(known));
+    let fleet_stays = !case.busy.is_empty()
+        || instances.iter().any(|known| !is_going(known))
+        || servers.protected_orphans(&case).next().is_some();
     if fleet_stays {
         keep_common(&case, seen, &servers, &mut result);
     }
@@ -145,6 +151,13 @@ impl Servers {
         Self { of, strays }
     }
 
+    /// What is protected and belongs to nothing: somebody has wanted it to stay.
+    fn protected_orphans(&self, case: &Case<'_>) -> impl Iterator<Item = &CloudServer> {
+        let is_known = |name: &InstanceName| case.instances.iter().any(|known| known.name == *name);
+        let orphans = self.of.iter().filter(move |(name, _)| !is_known(name)).flat_map(|(_, all)| all);
+        orphans.chain(&self.strays).filter(|server| server.protected)
+    }
+
     /// The servers of an instance, its own first.
     fn of(&self, name: &InstanceName) -> &[CloudServer] {
         self.of.get(name).map(Vec::as_slice).unwrap_or_default()
@@ -157,7 +170,7 @@ fn is_going(instance: &Instance) -> bool {
 
 fn shown(server: &CloudServer) -> Seen {
     let (server_type, location) = (server.server_type.clone(), server.location.clone());
-    Seen { id: server.id, server_type, location }
+    Seen { id: server.id, server_type, location, protected: server.protected }
 }
 
 /// What a server costs in a month with its address.
@@ -253,6 +266,9 @@ fn remove_orphans(
             .iter()
             .map(|server| Finding::of(name, Drift::OrphanServer(shown(server))).costing(month(server, seen)));
         result.findings.extend(findings);
+        if all.iter().any(|server| server.protected) {
+            continue;
+        }
         let (spec, created) = (case.blank.clone(), case.now.to_owned());
         // never as one that is wanted: killed before the next step, the next command would make it serve
         let instance = Instance { name: name.clone(), spec, stage: Stage::Destroying(None), created };

@@ -95,6 +95,8 @@ steps! {
         CreateFirewall(Vec<FirewallRule>) = "create-firewall",
         /// Change the fleet's firewall.
         SetFirewallRules(u64, Vec<FirewallRule>) = "set-firewall-rules",
+        /// Take the deletion protection off servers that belong to no instance.
+        UnprotectStrays(Vec<u64>) = "unprotect-strays",
         /// Delete servers with the fleet's label that belong to no instance.
         DeleteStrays(Vec<u64>) = "delete-strays",
         /// Remove these DNS names (zone, name), which belong to no instance.
@@ -129,6 +131,8 @@ steps! {
         Guard(u64) = "guard",
         /// Point the DNS name at the server.
         Name(String) = "name",
+        /// Protect the server from being deleted or rebuilt by mistake.
+        Protect(u64) = "protect",
         /// Wait for SSH with the pinned host key.
         Reach = "reach",
         /// Log in and see that it is the server that was created.
@@ -189,6 +193,8 @@ steps! {
         Revoke = "revoke",
         /// Remove the DNS records, in this zone.
         Unname(String) = "unname",
+        /// Take the deletion protection off these servers.
+        Unprotect(Vec<u64>) = "unprotect",
         /// Look up, for so long, the name under which an interrupted create may have made a server, and delete that.
         Sweep(Duration) = "sweep",
         /// Delete these servers and their addresses.
@@ -251,6 +257,7 @@ impl FleetStep {
             Self::CreateSshKey
             | Self::CreateFirewall(_)
             | Self::SetFirewallRules(..)
+            | Self::UnprotectStrays(_)
             | Self::DeleteStrays(_)
             | Self::DeleteNames(_)
             | Self::DeleteAddresses(_)

@@ -34,6 +34,8 @@ pub struct Wish<'a> {
     /// What may still be ordered there for the names of new servers, by their domain, and what time it is; none: no more than any
     /// fleet needs.
     pub budgets: Option<(BTreeMap<String, Budget>, Timestamp)>,
+    /// Who was asked for before this time is protected from deletion; none: nobody.
+    pub protect_before: Option<Timestamp>,
 }
 
 /// Decides what is to be done so that all wished instances serve.
@@ -56,6 +58,11 @@ pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         }
         if !plan.after.is_empty() {
             admit(&mut steps);
+        }
+        if let [server] = servers
+            && lacks_protection(&instance, server, wish.protect_before)
+        {
+            steps.push(Step::Protect(server.id));
         }
         plan.instances.push(InstancePlan { instance, steps });
     }
@@ -117,6 +124,13 @@ pub(super) fn common(admin: &AdminNetworks, public_key: &str, seen: &Observed) -
         Some(_) => {}
     }
     plan
+}
+
+/// Whether the server that an instance has is to be protected from deletion, and is not. What is new may be a trial, of which others
+/// may get rid as they like.
+pub(super) fn lacks_protection(instance: &Instance, server: &CloudServer, before: Option<Timestamp>) -> bool {
+    let is_its = instance.stage.server().is_some_and(|known| known.id == server.id);
+    is_its && !server.protected && before.is_some_and(|time| instance.is_older_than(time))
 }
 
 /// From where SSH is allowed.

@@ -1,10 +1,12 @@
 //! Typed contexts to text, by strict handlebars templates.
 
+mod audit;
 mod birth;
 mod files;
 mod templates;
 mod update;
 
+pub use audit::{AuditReport, audit};
 pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
 pub use files::{RemoteFile, admin_networks, files};
 pub use update::{Update, policy, update};

@@ -29,6 +29,7 @@ pub(super) enum Template {
     AdminNetworks,
     AptConf,
     AptPreference,
+    AuditPage,
     Caddyfile,
     CaddyUnit,
     Journal,
@@ -86,6 +87,7 @@ impl Template {
             Self::AdminNetworks => source!("templates/admin.nft.hbs"),
             Self::AptConf => source!("templates/apt.conf.hbs"),
             Self::AptPreference => source!("templates/apt-preference.hbs"),
+            Self::AuditPage => source!("templates/audit.html.hbs"),
             Self::Caddyfile => source!("templates/Caddyfile.hbs"),
             Self::CaddyUnit => source!("templates/caddy.service.hbs"),
             Self::Journal => source!("templates/journald.conf.hbs"),
@@ -108,12 +110,21 @@ impl Template {
     }
 }
 
-/// Renders strictly (an unknown name is an error) and without escaping (nothing here is HTML).
+/// Renders strictly (an unknown name is an error) and without escaping: what is no HTML.
 pub(super) fn render(template: Template, context: &impl Serialize) -> Result<String> {
+    fill(template, context, handlebars::no_escape)
+}
+
+/// Renders a page, strictly: every text in it is escaped for HTML.
+pub(super) fn page(template: Template, context: &impl Serialize) -> Result<String> {
+    fill(template, context, handlebars::html_escape)
+}
+
+fn fill(template: Template, context: &impl Serialize, escape: fn(&str) -> String) -> Result<String> {
     let (name, text) = template.source();
     let mut handlebars = Handlebars::new();
     handlebars.set_strict_mode(true);
-    handlebars.register_escape_fn(handlebars::no_escape);
+    handlebars.register_escape_fn(escape);
     handlebars.register_helper("indent", Box::new(indent));
     for (name, text) in PARTIALS {
         handlebars.register_partial(name, text).with_context(|| format!("reading the partial {name}"))?;

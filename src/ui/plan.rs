@@ -51,6 +51,9 @@ fn fleet_step(step: &FleetStep) -> String {
         FleetStep::CreateSshKey => "make the fleet's SSH key known".into(),
         FleetStep::CreateFirewall(rules) => format!("create the firewall: {}", open(rules)),
         FleetStep::SetFirewallRules(_, rules) => format!("change the firewall: {}", open(rules)),
+        FleetStep::UnprotectStrays(ids) => {
+            format!("take the deletion protection off {}, of no instance", several("server", "s", ids))
+        }
         FleetStep::DeleteStrays(ids) => {
             let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
             format!("delete what belongs to no instance: server {}", ids.join(", "))
@@ -98,6 +101,7 @@ fn step(step: &Step, release: &str) -> String {
         Step::Label(id, _) => format!("set the labels of server {id}"),
         Step::Guard(id) => format!("apply the firewall to server {id}"),
         Step::Name(zone) => format!("point its name in {zone} at the server"),
+        Step::Protect(id) => format!("protect server {id} from deletion"),
         Step::Reach => "wait for SSH with the pinned host key".into(),
         Step::Trust => "log in and see that it is that server".into(),
         Step::MakeHostKey => "let it make a host key of its own".into(),
@@ -128,6 +132,9 @@ fn step(step: &Step, release: &str) -> String {
         Step::Condemn => "write down that it is removed".into(),
         Step::Revoke => "have its certificate revoked, if its server answers".into(),
         Step::Unname(zone) => format!("remove its name from {zone}"),
+        Step::Unprotect(ids) => {
+            format!("take the deletion protection off {}", several("server", "s", ids))
+        }
         Step::Sweep(_) => "look for what an interrupted create left".into(),
         Step::Delete(ids) => match ids.as_slice() {
             [] => "see that it has no server".into(),

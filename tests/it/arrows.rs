@@ -8,8 +8,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "apply", "config", "hcloud", "host", "lab", "model", "observe", "plan", "registry", "ssh",
-            "store", "ui",
+            "apply", "config", "hcloud", "host", "lab", "model", "observe", "plan", "registry", "render",
+            "ssh", "store", "ui",
         ],
     ),
     ("apply", &["hcloud", "host", "model", "observe", "plan", "render", "ssh", "store"]),

@@ -2,6 +2,7 @@
 //! `machines/audit.rs`.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 
 use clawberth::model::audit::Promise;
 use serde_json::{Value, json};
@@ -85,4 +86,49 @@ fn without_instances_there_is_nothing_to_audit() {
     let ended = operator.run(&["audit"], &[]).unwrap();
     assert_eq!(ended.stderr, "error: there are no instances\nhint: `clawberth deploy NAME` makes one\n");
     assert_eq!(ended.code, Some(2), "{ended}");
+}
+
+/// A host that was taken over, and writes what a browser would run and a terminal would do.
+const EVIL: &str = r#"
+[[rule]]
+match = "^sh -c .# Looks at a server"
+stdout = "account=<script>alert(1)</script>\u001b[2J\u202e 0 x\n"
+"#;
+
+#[test]
+fn the_page_has_every_promise_and_nothing_of_a_host_but_text() {
+    let cloud = Cloud::up(1, EVIL).unwrap();
+    let operator = cloud.operator().unwrap();
+    deploy(&operator, &["alice"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.html");
+    std::fs::write(&file, "an earlier one").unwrap();
+    let words = ["audit", "--html", file.to_str().unwrap()];
+    let ended = operator.run(&words, &[("CLAWBERTH_NOW", "2026-11-22T12:00:00Z")]).unwrap();
+    assert_eq!(ended.code, Some(1), "{ended}");
+    let page = std::fs::read_to_string(&file).unwrap();
+    for promise in Promise::ALL {
+        let text = promise.text().replace('\'', "&#x27;");
+        assert!(page.contains(&text) && page.contains(&format!(">{promise}<")), "{promise}");
+    }
+    assert!(page.contains("2026-11-22 12:00:00 UTC · 1 instance of fleet "), "{page}");
+    let shown = "&lt;script&gt;alert(1)&lt;/script&gt;\\u001b[2J\\u202e is root, too";
+    assert!(page.contains(shown), "{page}");
+    assert!(!page.contains("<script") && !page.contains(['\u{1b}', '\u{202e}']), "{page}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_page_that_cannot_be_kept_is_refused_before_the_audit() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    for (file, why) in [("/", "it is a folder"), ("/nowhere/audit.html", "its folder is not there")] {
+        let ended = operator.run(&["audit", "--html", file], &[]).unwrap();
+        let said = format!(
+            "error: cannot write {file}\ncaused by: {why}\nhint: name a file in a folder that is there\n"
+        );
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), said.as_str()), "{ended}");
+    }
 }

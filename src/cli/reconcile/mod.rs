@@ -120,6 +120,7 @@ impl Mending<'_> {
             authority: Authority::of(&settings.acme_directory),
             blank: &blank,
             now: &context.clock.now(),
+            protect_before: settings.protect_before(context.clock.timestamp()),
         };
         if case.creates(&seen) {
             let offer = observe::offer(client, context.clock.timestamp()).await;

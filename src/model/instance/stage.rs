@@ -41,6 +41,8 @@ pub enum Outcome {
     Guarded,
     /// Its DNS records are in place.
     Named,
+    /// Its server cannot be deleted by mistake.
+    Protected,
     /// SSH answered with the pinned key.
     Reached,
     /// Logged in to the right server.
@@ -89,6 +91,8 @@ pub enum Outcome {
     Condemned,
     /// Its certificate was revoked, or could not be.
     Revoked,
+    /// Its servers can be deleted.
+    Unprotected,
     /// No server of an interrupted create is left.
     Swept,
     /// Its DNS records are gone.
@@ -127,7 +131,7 @@ impl Stage {
 
             (
                 stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
-                O::Labelled | O::Guarded | O::Named,
+                O::Labelled | O::Guarded | O::Named | O::Protected,
             ) => Ok(stage),
 
             (
@@ -182,7 +186,7 @@ impl Stage {
             ) => Ok(S::Destroying(Some(server))),
             (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
 
-            (stage @ (S::Destroying(_) | S::Gone), O::Revoked | O::Swept | O::Unnamed) => Ok(stage),
+            (stage @ (S::Destroying(_) | S::Gone), O::Revoked | O::Swept | O::Unnamed | O::Unprotected) => Ok(stage),
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
@@ -190,6 +194,7 @@ impl Stage {
                 O::Labelled
                 | O::Guarded
                 | O::Named
+                | O::Protected
                 | O::Reached
                 | O::Trusted
                 | O::HostKeyMade(_)
@@ -199,6 +204,7 @@ impl Stage {
                 | O::Installed
                 | O::Served
                 | O::Revoked
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -213,6 +219,7 @@ impl Stage {
                 | O::Installed
                 | O::Served
                 | O::Revoked
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
@@ -226,18 +233,20 @@ impl Stage {
                 | O::Installed
                 | O::Served
                 | O::Revoked
+                | O::Unprotected
                 | O::Swept
                 | O::Unnamed
                 | O::Deleted,
             )
-            | (S::Trusted(_), O::Served | O::Revoked | O::Swept | O::Unnamed | O::Deleted)
-            | (S::Installed(_) | S::Serving(_), O::Revoked | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Trusted(_), O::Served | O::Revoked | O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
+            | (S::Installed(_) | S::Serving(_), O::Revoked | O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
             | (
                 S::Destroying(_) | S::Gone,
                 O::Created(_)
                 | O::Labelled
                 | O::Guarded
                 | O::Named
+                | O::Protected
                 | O::Reached
                 | O::Trusted
                 | O::HostKeyMade(_)
@@ -322,6 +331,7 @@ impl Outcome {
             Self::Labelled => "labelled",
             Self::Guarded => "guarded",
             Self::Named => "named",
+            Self::Protected => "protected",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
             Self::HostKeyMade(_) => "with a host key of its own",
@@ -346,6 +356,7 @@ impl Outcome {
             Self::Rotated => "rotated",
             Self::Condemned => "destroying",
             Self::Revoked => "without a certificate",
+            Self::Unprotected => "unprotected",
             Self::Swept => "swept",
             Self::Unnamed => "unnamed",
             Self::Deleted => "gone",

@@ -1,7 +1,7 @@
 //! What Hetzner shows of an instance's server.
 
 use super::{Expected, nothing};
-use crate::model::audit::{Finding, Promise};
+use crate::model::audit::{Finding, Promise, Verdict};
 use crate::model::instance::Server;
 use crate::model::observed::{CloudServer, Observed, firewall_rules};
 
@@ -22,6 +22,7 @@ pub(super) fn judge(expected: &Expected<'_>, seen: &Observed) -> Vec<Finding> {
             Promise::Dedicated,
             nothing(dedicated(expected, server, seen), told(server, |one| format!("server {}", one.id))),
         ),
+        (Promise::Protection, protection(expected, server)),
     ]
 }
 
@@ -78,4 +79,18 @@ fn dedicated(expected: &Expected<'_>, server: Option<&CloudServer>, seen: &Obser
         wrong.push(format!("{several} servers say that they are its"));
     }
     wrong
+}
+
+/// Nothing is open where it is missing, and a fleet without mistakes does without: so it is told, and does not fail.
+fn protection(expected: &Expected<'_>, server: Option<&CloudServer>) -> Verdict {
+    let Some(server) = server else { return nothing(missing(), "") };
+    let id = server.id;
+    match expected.protect_before {
+        _ if server.protected => Verdict::Holds(format!("server {id}")),
+        None => Verdict::Holds("the configuration wants none".to_owned()),
+        Some(time) if expected.instance.is_older_than(time) => {
+            Verdict::Warns(format!("server {id} can be deleted; `clawberth reconcile --apply` protects it"))
+        }
+        Some(_) => Verdict::Holds("from its second day on".to_owned()),
+    }
 }

@@ -19,6 +19,7 @@ struct World {
     admin: AdminNetworks,
     seen: Observed,
     named: Vec<String>,
+    protect_before: Option<Timestamp>,
 }
 
 fn spec() -> InstanceSpec {
@@ -52,7 +53,7 @@ impl World {
             name: name("alice"),
             spec: spec(),
             stage: Stage::Serving(server),
-            created: String::new(),
+            created: "2026-11-22T00:00:00Z".into(),
         };
         let found = CloudServer {
             id: 7,
@@ -65,13 +66,15 @@ impl World {
             op: None,
             labels: fleet.server_labels(&alice.name, &alice.spec, &[HOST_KEY]),
             firewalls: [3].into(),
+            protected: true,
         };
         let mut seen = Observed {
             firewalls: vec![CloudFirewall { id: 3, rules: firewall_rules(&admin) }],
             ..Observed::default()
         };
         seen.servers.insert(alice.name.clone(), vec![found]);
-        Self { fleet, alice, admin, seen, named: Vec::new() }
+        let protect_before = Some(Timestamp::MAX);
+        Self { fleet, alice, admin, seen, named: Vec::new(), protect_before }
     }
 
     fn server(&mut self) -> &mut CloudServer {
@@ -91,6 +94,7 @@ impl World {
                 what: "it leaks".into(),
                 fixed: "2026.4.15".parse().unwrap(),
             }],
+            protect_before: self.protect_before,
         };
         let findings = [cloud(&expected, &self.seen), host(&expected, &Facts::parse(told))].concat();
         let broken = findings.into_iter().filter(|(_, verdict)| verdict.word() != "ok");
@@ -283,7 +287,7 @@ fn a_release_with_a_known_hole_is_named() {
 #[test]
 fn what_the_cloud_shows_breaks_its_own_promise() {
     type Break = fn(&mut World);
-    let breaks: [(Break, &str); 6] = [
+    let breaks: [(Break, &str); 7] = [
         (|world| world.server().location = "ash".into(), "fail location: it stands in ash"),
         (
             |world| world.server().firewalls = [3, 4].into(),
@@ -298,12 +302,26 @@ fn what_the_cloud_shows_breaks_its_own_promise() {
             |world| drop(world.server().labels.remove("instance")),
             "fail dedicated: its label instance is another one",
         ),
+        (
+            |world| world.server().protected = false,
+            "warn protection: server 7 can be deleted; `clawberth reconcile --apply` protects it",
+        ),
         (|world| world.server().ipv4 = None, "fail dedicated: it has another address than its record"),
     ];
     for (break_it, broken) in breaks {
         let mut world = World::new();
         break_it(&mut world);
         assert_eq!(world.broken(HEALTHY), [broken]);
+    }
+}
+
+#[test]
+fn who_is_new_or_whose_operator_wants_none_needs_no_protection() {
+    let mut world = World::new();
+    world.server().protected = false;
+    for no_wish in [None, Some(Timestamp::UNIX_EPOCH)] {
+        world.protect_before = no_wish;
+        assert_eq!(world.broken(HEALTHY), [""; 0]);
     }
 }
 

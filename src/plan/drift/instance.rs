@@ -90,6 +90,9 @@ fn differences(
         if own.off {
             found.push(Drift::ServerOff(own.id));
         }
+        if provision::lacks_protection(instance, own, case.protect_before) {
+            found.push(Drift::Unprotected(own.id));
+        }
     }
     let injected = recorded.filter(|recorded| stands && !recorded.own_host_key);
     let reached = seen.hosts.get(&instance.name).is_some_and(HostState::can_be_reached);
@@ -125,7 +128,9 @@ fn steps(
             steps.retain(|step| *step != Step::LabelHostKey);
         }
         let guard = is_open(own, seen).then_some(Step::Guard(own.id));
-        steps.splice(taken..taken, label.into_iter().chain(guard));
+        let protect = provision::lacks_protection(instance, own, case.protect_before);
+        let protect = protect.then_some(Step::Protect(own.id));
+        steps.splice(taken..taken, label.into_iter().chain(guard).chain(protect));
     }
     Ok(steps)
 }

@@ -38,11 +38,12 @@ fn strays(case: &Case<'_>, servers: &Servers, seen: &Observed, result: &mut Reco
     for server in &servers.strays {
         let finding = Finding::of_fleet(Drift::OrphanServer(shown(server)));
         result.findings.push(finding.costing(month(server, seen)));
-        ids.push(server.id);
+        ids.extend((!server.protected).then_some(server.id));
     }
     for instance in case.instances.iter().filter(|instance| !case.busy.contains(&instance.name)) {
         if !is_going(instance) {
-            ids.extend(servers.of(&instance.name).iter().skip(1).map(|server| server.id));
+            let second = servers.of(&instance.name).iter().skip(1).filter(|server| !server.protected);
+            ids.extend(second.map(|server| server.id));
         }
     }
     if !ids.is_empty() {

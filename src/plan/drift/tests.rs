@@ -18,6 +18,7 @@ struct World {
     instances: Vec<Instance>,
     busy: BTreeSet<InstanceName>,
     seen: Observed,
+    protect_before: Option<Timestamp>,
 }
 
 fn spec() -> InstanceSpec {
@@ -66,7 +67,7 @@ impl World {
             name: name("alice"),
             spec: spec(),
             stage: Stage::Serving(recorded(7)),
-            created: String::new(),
+            created: "2026-11-22T00:00:00Z".into(),
         };
         let mut world = Self {
             fleet: FleetId::from_bytes([0; 8]),
@@ -84,6 +85,7 @@ impl World {
             admin,
             instances: vec![alice],
             busy: BTreeSet::new(),
+            protect_before: None,
         };
         world.host(HostState::Serves);
         world.see("alice", world.server(7, "alice"));
@@ -102,6 +104,7 @@ impl World {
             op: None,
             labels: self.fleet.server_labels(&name(instance), &spec(), &[KEY]),
             firewalls: [3].into(),
+            protected: false,
         }
     }
 
@@ -135,6 +138,7 @@ impl World {
             authority: Authority::Other,
             blank: &spec(),
             now: "",
+            protect_before: self.protect_before,
         };
         reconcile(case, &self.seen)
     }
@@ -191,6 +195,40 @@ fn of_two_servers_the_recorded_one_stays() {
     world.see("alice", second);
     expect(&world, &["alice: second server, server 6 (cx23, fsn1), 5.99"], &["delete-strays"]);
     assert_eq!(world.reconcile().plan.before, [FleetStep::DeleteStrays(vec![6])]);
+}
+
+#[test]
+fn who_is_older_than_a_day_is_protected_and_what_is_protected_is_not_removed_by_the_way() {
+    let mut world = World::new();
+    world.protect_before = Some("2026-11-22T00:00:00Z".parse().unwrap());
+    expect(&world, &[], &[]);
+    world.protect_before = Some("2026-11-22T00:00:01Z".parse().unwrap());
+    // it is nothing that is asked of the host
+    for host in [HostState::Serves, HostState::Unreachable("no".into())] {
+        world.host(host);
+        assert_eq!(world.told().0[0], "alice: not protected, server 7 may be deleted");
+        assert_eq!(world.reconcile().plan.instances[0].steps, [Step::Protect(7)]);
+    }
+    world.host(HostState::Serves);
+    world.alices().protected = true;
+    for (label, id) in [("alice", 6), ("bob", 9)] {
+        let server = CloudServer { protected: true, ..world.server(id, label) };
+        world.see(label, server);
+    }
+    let found = [
+        "alice: second server, server 6 (cx23, fsn1), 5.99",
+        "bob: orphan server, server 9 (cx23, fsn1), 5.99",
+    ];
+    expect(&world, &found, &[]);
+    assert!(world.reconcile().findings.iter().all(Finding::stays));
+    // the removal that somebody has asked for goes on
+    world.stage(Stage::Destroying(Some(recorded(7))));
+    assert_eq!(world.told().1, ["unprotect", "delete", "prove-absence"]);
+    assert_eq!(world.reconcile().plan.instances[0].steps[0], Step::Unprotect(vec![6, 7]));
+    // and what a protected server needs stays, also where there is no instance
+    world.instances.clear();
+    world.seen.servers.remove(&name("alice"));
+    expect(&world, &found[1..], &[]);
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn cloud_server(id: u64) -> CloudServer {
         op: None,
         labels: BTreeMap::new(),
         firewalls: BTreeSet::new(),
+        protected: false,
     }
 }
 
@@ -114,8 +115,8 @@ fn with_common() -> Observed {
 
 fn wish(instances: Vec<Instance>, admin: &AdminNetworks) -> Wish<'_> {
     let authority = Authority::LetsEncrypt;
-    let (others, named_locations, budgets) = (Vec::new(), &[], None);
-    Wish { instances, others, admin, public_key: KEY, named_locations, authority, budgets }
+    let (others, named_locations, budgets, protect_before) = (Vec::new(), &[], None, None);
+    Wish { instances, others, admin, public_key: KEY, named_locations, authority, budgets, protect_before }
 }
 
 fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
@@ -352,4 +353,28 @@ fn two_servers_of_one_name_and_one_that_is_going_are_refused() {
     assert_eq!(refused(instance(Stage::Destroying(None)), &seen).0, "alice is being removed");
     seen.servers.insert("alice".parse().unwrap(), vec![cloud_server(7), cloud_server(8)]);
     assert_eq!(refused(instance(Stage::Planned), &seen).0, "alice has more than one server");
+}
+
+#[test]
+fn the_server_of_who_was_asked_for_before_that_is_protected() {
+    let admin = admin();
+    let mut seen = with_common();
+    seen.healthy.insert("alice".parse().unwrap());
+    let mut steps = |protected: bool, before: &str| {
+        let labels = FleetId::key_labels(&[KEY]).collect();
+        let server_seen = CloudServer { protected, labels, ..cloud_server(7) };
+        seen.servers.insert("alice".parse().unwrap(), vec![server_seen]);
+        let wish = Wish {
+            instances: vec![instance(Stage::Serving(server()))],
+            others: Vec::new(),
+            admin: &admin,
+            public_key: KEY,
+            named_locations: &[],
+            protect_before: Some(before.parse().unwrap()),
+        };
+        provision(wish, &seen).unwrap().instances.remove(0).steps
+    };
+    assert_eq!(steps(false, "2026-11-22T00:00:00Z"), []);
+    assert_eq!(steps(false, "2026-11-22T00:00:01Z"), [Step::Protect(7)]);
+    assert_eq!(steps(true, "2026-11-22T00:00:01Z"), []);
 }

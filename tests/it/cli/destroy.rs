@@ -1,8 +1,10 @@
 //! `clawberth destroy`
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use super::environment::Environment;
+use super::environment::{Environment, LOOK, SOON};
 use super::front::Trick;
 
 #[test]
@@ -117,6 +119,32 @@ fn all_takes_what_the_state_does_not_know() {
     let left = environment.ask("GET", "/servers", None);
     assert_eq!(left["servers"].as_array().unwrap().len(), 1);
     assert_eq!(left["servers"][0]["name"], json!("foreign"));
+}
+
+#[test]
+fn what_is_protected_is_freed_first_and_the_plan_says_so() {
+    let environment = Environment::with_cloud();
+    environment.create_alice();
+    let late = Instant::now() + SOON;
+    while environment.ask("GET", "/servers/101", None)["server"]["locked"] != json!(false) {
+        assert!(Instant::now() < late, "the server is not free in time");
+        std::thread::sleep(LOOK);
+    }
+    let protected = json!({ "delete": true, "rebuild": true });
+    environment.ask("POST", "/servers/101/actions/change_protection", Some(&protected));
+    let outcome = environment.run(&["destroy", "alice"]);
+    let plan = "plan:
+  alice  write down that it is removed
+  alice  take the deletion protection off server 101
+  alice  delete server 101 with its addresses
+";
+    assert!(outcome.code == Some(2) && outcome.stderr.starts_with(plan), "{}", outcome.stderr);
+    // who has no label any more is known by its id
+    environment.ask("PUT", "/servers/101", Some(&json!({ "labels": {} })));
+    let outcome = environment.run(&["destroy", "alice", "--yes"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "alice destroyed\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("alice  deletion protection taken off\n"), "{}", outcome.stderr);
+    environment.nothing_is_left();
 }
 
 #[test]

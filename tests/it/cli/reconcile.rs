@@ -374,3 +374,42 @@ fn a_server_that_is_off_is_switched_on() {
     apply.until_says("alice  server switched on");
     apply.kill();
 }
+
+#[test]
+fn from_its_second_day_on_a_server_is_protected_unless_the_file_says_otherwise() {
+    let mut environment = with_alice();
+    until(&environment, is_on);
+    environment.set("CLAWBERTH_NOW", "2026-11-23T12:00:00Z");
+    assert_eq!(drift(&environment), Vec::<String>::new(), "a day, and not more");
+    environment.set("CLAWBERTH_NOW", "2026-11-23T12:00:01Z");
+    let found = ["alice | not protected | server 101 may be deleted | - | protect it"];
+    assert_eq!(drift(&environment), found);
+    environment.write("here/clawberth.toml", "deletion_protection = false\n");
+    assert_eq!(drift(&environment), Vec::<String>::new());
+    environment.write("here/clawberth.toml", "");
+    let outcome = environment.run(&["reconcile", "--apply", "--yes"]);
+    assert!(outcome.stderr.contains("alice  protected from deletion\n"), "{}", outcome.stderr);
+    let protected = json!({ "delete": true, "rebuild": true });
+    until(&environment, |server| is_on(server) && server["protection"] == protected);
+    assert_eq!(drift(&environment), Vec::<String>::new());
+    // somebody takes it off
+    let path = "/servers/101/actions/change_protection";
+    environment.ask("POST", path, Some(&json!({ "delete": false, "rebuild": false })));
+    assert_eq!(drift(&environment), found);
+}
+
+#[test]
+fn an_orphan_that_somebody_has_protected_is_only_reported() {
+    let environment = with_alice();
+    let bob = server(&environment, "cb-bekf44vz-bob", &labels("bob"));
+    until(&environment, is_on);
+    let path = format!("/servers/{bob}/actions/change_protection");
+    environment.ask("POST", &path, Some(&json!({ "delete": true, "rebuild": true })));
+    let found = drift(&environment);
+    assert!(
+        found.len() == 1 && found[0].ends_with("take that off in the Console, if nobody needs it"),
+        "{found:?}"
+    );
+    environment.run(&["reconcile", "--apply", "--yes"]);
+    assert_eq!(environment.servers(), [101, bob]);
+}

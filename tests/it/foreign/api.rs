@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use clawberth::hcloud::{Client, Error, RecordType};
+use clawberth::hcloud::{Client, Error, RecordType, WaitError};
 use clawberth::secret::Secret;
 use proptest::prelude::*;
 
@@ -16,6 +16,7 @@ const SAMPLES: [&str; 2] = [
     r#"{"servers":[SERVER],"server":SERVER,
 "firewalls":[{"id":9,"name":"cb","labels":{"fleet":"f"},"applied_to":[{"type":"server","server":{"id":42}}],
 "rules":[{"direction":"in","protocol":"tcp","port":"443","source_ips":["0.0.0.0/0","::/0"],"destination_ips":[],"description":null}]}],
+"action":ACTION,"actions":[ACTION],
 "ssh_keys":[{"id":3,"name":"cb","fingerprint":"b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f","public_key":"ssh-ed25519 AAAA","labels":{},"created":"2026-01-01T00:00:00Z"}],
 "locations":[{"id":1,"name":"fsn1","country":"DE","city":"Falkenstein","network_zone":"eu-central"}],
 "images":[{"id":7,"name":"debian-13","type":"system","status":"available","architecture":"x86","description":"Debian 13","labels":{},"deprecated":null}],
@@ -34,6 +35,14 @@ const SERVER: &str = r#"{"id":42,"name":"cb-a","status":"running","created":"202
 "public_net":{"ipv4":{"id":5,"ip":"192.0.2.1","blocked":false},"ipv6":{"id":6,"ip":"2001:db8::/64"},"firewalls":[{"id":9,"status":"applied"}]},
 "server_type":{"id":1,"name":"cx23"},"location":{"id":1,"name":"fsn1"},"image":{"id":7,"name":"debian-13"}}"#;
 
+const ACTION: &str = r#"{"id":1,"command":"change_protection","status":"success","progress":100,"started":"2026-01-01T00:00:00+00:00",
+"finished":"2026-01-01T00:00:01+00:00","resources":[{"id":42,"type":"server"}],"error":null}"#;
+
+/// A sample with what it repeats.
+fn filled(text: &str) -> Vec<u8> {
+    text.replace("SERVER", SERVER).replace("ACTION", ACTION).into_bytes()
+}
+
 /// What is answered next.
 type Answer = Arc<Mutex<(u16, Vec<u8>)>>;
 
@@ -49,7 +58,7 @@ async fn serve(answer: Answer) -> String {
     url
 }
 
-/// How each request ended, those that read.
+/// How each request ended: those that read, and those that are the same twice as once.
 async fn ask(client: &Client) -> Vec<Result<(), Error>> {
     vec![
         client.servers("fleet=f").await.map(drop),
@@ -66,8 +75,23 @@ async fn ask(client: &Client) -> Vec<Result<(), Error>> {
         client.zones().await.map(drop),
         client.rrsets("example.org").await.map(drop),
         client.rrset("example.org", "a", RecordType::A).await.map(drop),
+        client.snapshots("fleet=f").await.map(drop),
         client.set_server_labels(42, &[].into()).await,
+        client.protect_server(42, true).await.map(drop),
+        client.set_firewall_rules(9, &[]).await.map(drop),
+        client.apply_firewall(9, 42).await.map(drop),
+        client.delete_server(42).await.map(drop),
+        begun(client).await,
     ]
+}
+
+/// An action to its end, as far as one look shows it.
+async fn begun(client: &Client) -> Result<(), Error> {
+    let action = client.power_on(42).await?;
+    match client.wait_for(vec![action], Duration::ZERO).await {
+        Err(WaitError::Asking(error)) => Err(error),
+        Err(WaitError::Failed { .. } | WaitError::TooLong { .. }) | Ok(()) => Ok(()),
+    }
 }
 
 /// An answer is what was promised, or an error that says of which request.
@@ -78,13 +102,12 @@ fn answers_of_the_api() {
     let answer = Answer::default();
     let url = runtime.block_on(serve(Arc::clone(&answer)));
     let client = Client::new(reqwest::Client::new(), &format!("{url}/v1"), Secret::new("t".to_owned()));
-    let whole = SAMPLES[0].replace("SERVER", SERVER).into_bytes();
-    *answer.lock().unwrap() = (200, whole);
+    *answer.lock().unwrap() = (200, filled(SAMPLES[0]));
     for (number, ended) in runtime.block_on(ask(&client)).into_iter().enumerate() {
         assert!(ended.is_ok(), "the sample is no good for request {number}: {ended:?}");
     }
     proptest!(config(), |(body in damaged(&SAMPLES), status in proptest::sample::select(&[200_u16, 201, 403, 404, 422][..]))| {
-        let body = String::from_utf8_lossy(&body).replace("SERVER", SERVER).into_bytes();
+        let body = filled(&String::from_utf8_lossy(&body));
         *answer.lock().unwrap() = (status, body);
         let limit = Duration::from_secs(10);
         let ended = runtime.block_on(async { tokio::time::timeout(limit, ask(&client)).await });

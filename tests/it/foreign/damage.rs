@@ -7,7 +7,7 @@ use proptest::test_runner::Config;
 const CASES: u32 = 256;
 
 /// What parsers trip over.
-const NASTY: [&str; 24] = [
+const NASTY: [&str; 25] = [
     "",
     "\0",
     "\u{1b}[2J",
@@ -32,6 +32,7 @@ const NASTY: [&str; 24] = [
     "💥",
     "..",
     "%s",
+    "</p><script>",
 ];
 
 /// One thing that happens to a sample; places are shares of its length, in 65,536ths.

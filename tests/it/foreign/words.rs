@@ -3,8 +3,10 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use clawberth::model::host_key;
 use clawberth::model::name::InstanceName;
 use clawberth::model::place::Place;
+use clawberth::model::policy::{ModelName, Sender, Source, Whose};
 use clawberth::model::price::Price;
 use clawberth::model::release::{Engines, Integrity, NodeVersion, OpenClawVersion};
 use clawberth::model::rollout::{Bake, Budget, OnFailure, Waves, Window};
@@ -12,7 +14,7 @@ use proptest::prelude::*;
 
 use super::damage::{config, damaged};
 
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 22] = [
     "alice",
     "2026.9.5",
     "2026.7.1-2",
@@ -29,6 +31,12 @@ const WORDS: [&str; 16] = [
     "Tue 03:00-05:00",
     "postgres://u:p@h:5432/d?sslmode=require",
     "3.5600000000",
+    "aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq",
+    "telegram:111",
+    "*",
+    "anthropic/claude-sonnet-4-5",
+    "cmd:op read op://office/claw/bot",
+    "file:bot.token",
 ];
 
 /// Taken, written, and taken again: the same.
@@ -55,6 +63,13 @@ fn words() {
         stays::<Bake>(&text)?;
         stays::<OnFailure>(&text)?;
         stays::<Window>(&text)?;
+        stays::<Sender>(&text)?;
+        stays::<Whose>(&text)?;
+        stays::<ModelName>(&text)?;
+        stays::<Source>(&text)?;
+        // on a label
+        let key = host_key::from_label(&text);
+        prop_assert!(key.is_none() || key.as_deref().and_then(host_key::to_label).as_deref() == Some(&*text));
         let _ = (Place::parse(&text), Price::parse(&text));
     });
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::bed::Bed;
 
 const NAME: &str = "alice";
@@ -304,6 +306,7 @@ fn each_break_fails_exactly_its_own_line() {
         }
     }
     seen += at_hetzner(&bed, &mut wrong);
+    seen += unprotected(&bed, &mut wrong);
     assert_eq!(broken(&bed), BTreeSet::new(), "all is mended");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     eprintln!(
@@ -348,9 +351,33 @@ fn at_hetzner(bed: &Bed, wrong: &mut Vec<String>) -> usize {
     seen
 }
 
+/// Two days later both are to be protected, and somebody takes that off.
+fn unprotected(bed: &Bed, wrong: &mut Vec<String>) -> usize {
+    let later = Timestamp::now() + SignedDuration::from_hours(48);
+    let server = |name: &str| bed.json(&["show", name]).pointer("/server/id").unwrap().to_string();
+    let change = |does: &str, name: &str| bed.hcloud(&["server", does, &server(name), "delete", "rebuild"]);
+    change("enable-protection", OTHER);
+    let without = broken_at(bed, Some(later));
+    change("enable-protection", NAME);
+    let with = broken_at(bed, Some(later));
+    eprintln!("not protected: {without:?}, and then {with:?}");
+    if without == BTreeSet::from(["protection".to_owned()]) && with.is_empty() {
+        return 1;
+    }
+    wrong.push(format!("not protected: {without:?}, and then {with:?}"));
+    0
+}
+
 /// The promises of the broken one that do not hold. A token that two have is told of both, and the fleet has one firewall.
 fn broken(bed: &Bed) -> BTreeSet<String> {
-    let output = bed.run(&["audit", NAME, OTHER, "--json"]);
+    broken_at(bed, None)
+}
+
+/// The same at another time.
+fn broken_at(bed: &Bed, time: Option<Timestamp>) -> BTreeSet<String> {
+    let mut command = bed.command(&["audit", NAME, OTHER, "--json"]);
+    command.envs(time.map(|time| ("CLAWBERTH_NOW", time.to_string())));
+    let output = command.output().unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     let mut broken = BTreeSet::new();

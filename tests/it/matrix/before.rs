@@ -73,6 +73,38 @@ pub(super) fn switched_off(operator: &Operator<'_>) -> Result<()> {
     Ok(())
 }
 
+/// One who is so old that her server is to be protected.
+pub(super) fn alice_of_old(operator: &Operator<'_>) -> Result<()> {
+    let ended = operator.run(&["deploy", "alice", "--yes"], &[("CLAWBERTH_NOW", "2026-01-01T00:00:00Z")])?;
+    ensure!(ended.code == Some(0), "{ended}");
+    Ok(())
+}
+
+/// Her server is protected from deletion.
+pub(super) fn protected(operator: &Operator<'_>) -> Result<()> {
+    alice(operator)?;
+    protect(server(operator)?.0, operator)
+}
+
+/// And so is one that belongs to no instance.
+pub(super) fn protected_stray(operator: &Operator<'_>) -> Result<()> {
+    alice_and_a_stray(operator)?;
+    let servers = operator.all("/servers", "servers")?;
+    servers.iter().filter_map(|server| server.get("id")?.as_u64()).try_for_each(|id| protect(id, operator))
+}
+
+/// Protects a server, as soon as nothing else is done to it.
+fn protect(id: u64, operator: &Operator<'_>) -> Result<()> {
+    let path = format!("/servers/{id}/actions/change_protection");
+    let late = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = operator.api.ask("POST", &path, Some(&json!({ "delete": true, "rebuild": true })))
+    {
+        ensure!(Instant::now() < late, "the server cannot be protected: {error:#}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// A server with the fleet's label that belongs to no instance.
 pub(super) fn alice_and_a_stray(operator: &Operator<'_>) -> Result<()> {
     alice(operator)?;

@@ -50,10 +50,11 @@ const STATUSES: [u16; 9] = [403, 409, 412, 423, 429, 500, 502, 503, 504];
 type Begins = fn(&str) -> bool;
 
 /// Actions that can fail or be slow, and the requests that begin them.
-const ACTIONS: [(&str, Begins); 6] = [
+const ACTIONS: [(&str, Begins); 7] = [
     ("create_server", |what| what == "POST /servers"),
     ("start_server", |what| what == "POST /servers" || what.ends_with("/poweron")),
     ("delete_server", |what| what == "DELETE /servers/{id}"),
+    ("change_protection", |what| what.ends_with("/change_protection")),
     ("set_firewall_rules", |what| what.ends_with("/set_rules")),
     ("create_rrset", |what| what.starts_with("POST /zones") && what.ends_with("/rrsets")),
     ("delete_rrset", |what| what.starts_with("DELETE /zones")),

@@ -25,6 +25,8 @@ enum Goal {
     Serve(&'static [&'static str]),
     /// These are gone.
     Gone(&'static [&'static str]),
+    /// Nothing is left, also of what no `reconcile` removes.
+    Nothing,
     /// Nothing differs.
     NoDrift,
     /// An update to its end: it serves this release, to which its server went once, by this.
@@ -117,6 +119,20 @@ pub(super) const SCENES: &[Scene] = &[
         goal: Goal::Gone(&["alice"]),
     },
     Scene {
+        name: "destroy-what-is-protected",
+        before: before::protected,
+        command: &["destroy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Gone(&["alice"]),
+    },
+    Scene {
+        name: "destroy-all-with-a-protected-stray",
+        before: before::protected_stray,
+        command: &["destroy", "--all", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Nothing,
+    },
+    Scene {
         name: "deploy-two",
         before: before::nothing,
         command: &["deploy", "alice", "bob", "--yes"],
@@ -190,6 +206,7 @@ pub(super) const SCENES: &[Scene] = &[
     Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),
     Scene::reconcile("missing-server", before::missing_server),
+    Scene::reconcile("not-protected", before::alice_of_old),
     Scene::reconcile("wrong-labels", before::wrong_labels),
     Scene::reconcile("firewall-taken-off", before::firewall_taken_off),
     Scene::reconcile("second-firewall", before::second_firewall),
@@ -205,9 +222,9 @@ impl Scene {
         Self { name, before, command: RECONCILE, variables: NO_VARIABLES, goal: Goal::NoDrift }
     }
 
-    /// All ways to go on; after a `reconcile` both are the same.
+    /// All ways to go on; after a `reconcile` both are the same, and what it leaves alone it does not remove.
     pub(super) fn sequels(&self) -> &'static [Sequel] {
-        if let Goal::NoDrift = self.goal { &SEQUELS[..1] } else { SEQUELS }
+        if let Goal::NoDrift | Goal::Nothing = self.goal { &SEQUELS[..1] } else { SEQUELS }
     }
 
     /// Sets it up afresh.
@@ -223,7 +240,9 @@ impl Scene {
     /// The same once more; a rollout that is not over is gone on with.
     fn again(&self, operator: &Operator<'_>) -> Result<Ended> {
         match self.goal {
-            Goal::Serve(_) | Goal::Gone(_) | Goal::NoDrift => operator.run(self.command, self.variables),
+            Goal::Serve(_) | Goal::Gone(_) | Goal::Nothing | Goal::NoDrift => {
+                operator.run(self.command, self.variables)
+            }
             Goal::Governed(_) if self.command.first() == Some(&"deploy") => {
                 operator.run(self.command, self.variables)
             }
@@ -251,6 +270,11 @@ impl Scene {
                 ensure!(names.iter().all(|name| stage(name).is_none()), "{after:?} after {ended}");
                 let left = operator.in_the_cloud()?;
                 ensure!(!after.is_empty() || left.is_empty(), "{left:?} after {ended}");
+            }
+            (Goal::Nothing, None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                let left = operator.in_the_cloud()?;
+                ensure!(after.is_empty() && left.is_empty(), "{after:?} and {left:?} after {ended}");
             }
             (Goal::Runs(release, how), None) => {
                 ensure!(ended.code == Some(0), "{ended}");
