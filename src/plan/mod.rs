@@ -4,6 +4,7 @@
 pub mod audit;
 mod destroy;
 mod drift;
+mod host_key;
 mod order;
 pub mod policy;
 mod provision;
@@ -25,7 +26,7 @@ use crate::model::release::{OpenClawVersion, Release};
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
 pub use provision::{Wish, provision};
-pub use rotate::rotate;
+pub use rotate::{Secret, rotate};
 
 /// What is going to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,11 +118,11 @@ steps! {
         Reach = "reach",
         /// Log in and see that it is the server that was created.
         Trust = "trust",
-        /// Let the server make a host key of its own, beside the one that was injected.
+        /// Let the server make a host key of its own, beside the one that it shows.
         MakeHostKey = "make-host-key",
         /// Say on the server's labels which host keys it may show, so that a lost state can be written anew.
         LabelHostKey = "label-host-key",
-        /// Let the server show its own host key and forget the injected one, and see that it does.
+        /// Let the server show the host key that it has made and forget the one before, and see that it does.
         SwitchHostKey = "switch-host-key",
         /// Let the admin networks through the host's own firewall.
         Admit = "admit",

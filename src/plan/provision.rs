@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::order::order;
-use super::{FleetStep, InstancePlan, Plan, Step};
+use super::{FleetStep, InstancePlan, Plan, Step, host_key};
 use crate::model::admin::AdminNetworks;
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
@@ -166,8 +166,11 @@ pub(super) fn steps(
 fn own_key(known: Option<&Server>, server: Option<&CloudServer>) -> &'static [Step] {
     let own = known.filter(|known| known.own_host_key);
     let Some((known, server)) = own.zip(server) else {
-        return &[Step::MakeHostKey, Step::LabelHostKey, Step::SwitchHostKey, Step::LabelHostKey];
+        return host_key::first();
     };
+    if host_key::is_begun(known) {
+        return host_key::replace(known);
+    }
     let named: BTreeMap<_, _> = FleetId::key_labels(&known.host_keys()).collect();
     if server.relabelled(&named).1.is_empty() { &[] } else { &[Step::LabelHostKey] }
 }

@@ -109,7 +109,9 @@ pub(super) enum Deed {
     Restart,
     /// Make a host key, unless it has, and do not show it yet.
     MakeHostKey,
-    /// Show the host key that it has made, and no other.
+    /// Make one to take the place of its own, unless it has.
+    MakeNextHostKey,
+    /// Show the host key that it has made and the command names, and no other.
     SwitchHostKey,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,

@@ -37,9 +37,14 @@ const LISTS_LAST: u64 = 3 * 24 * 3600;
 const FULL: u64 = 90;
 
 fn host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
-    let pinned = expected.instance.stage.server().map(|server| bare(&server.host_key)).unwrap_or_default();
+    let server = expected.instance.stage.server();
+    let pinned = server.map(|server| bare(&server.host_key)).unwrap_or_default();
+    let next = server.and_then(|server| server.next_host_key.as_deref());
     let shown = facts.all("host_key");
-    let wrong = shown.iter().filter(|key| **key != pinned).map(|key| format!("it has {key}"));
+    let wrong = shown.iter().filter(|key| **key != pinned).map(|key| match next == Some(key) {
+        true => format!("it is to show {key}; `clawberth rotate {} hostkey` goes on", expected.instance.name),
+        false => format!("it has {key}"),
+    });
     let mut wrong: Vec<String> = wrong.collect();
     if !shown.contains(&pinned) {
         wrong.push("it has not got the pinned one".to_owned());

@@ -6,7 +6,7 @@ use crate::model::instance::{Instance, Stage};
 use crate::model::observed::{CloudServer, HostState, Observed};
 use crate::model::price::Price;
 use crate::model::refusal::Refusal;
-use crate::plan::{InstancePlan, Step, destroy, provision};
+use crate::plan::{InstancePlan, Step, destroy, host_key, provision};
 
 /// One instance: what was found, and what is done about it.
 pub(super) struct Part {
@@ -91,9 +91,12 @@ fn differences(
             found.push(Drift::ServerOff(own.id));
         }
     }
-    let injected = recorded.filter(|recorded| stands && !recorded.own_host_key);
     let reached = seen.hosts.get(&instance.name).is_some_and(HostState::can_be_reached);
-    found.extend(injected.filter(|_| reached).map(|recorded| Drift::InjectedHostKey(recorded.id)));
+    let asked = recorded.filter(|_| stands && reached);
+    found.extend(asked.and_then(|recorded| match recorded.own_host_key {
+        false => Some(Drift::InjectedHostKey(recorded.id)),
+        true => host_key::is_begun(recorded).then_some(Drift::NextHostKey(recorded.id)),
+    }));
     let host = seen.hosts.get(&instance.name).filter(|host| stands && **host != HostState::Serves);
     found.extend(host.map(|host| Drift::Host(host.clone())));
     found.into_iter().map(|drift| Finding::of(&instance.name, drift)).collect()

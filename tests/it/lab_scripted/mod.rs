@@ -2,6 +2,7 @@
 
 mod bed;
 mod drift;
+mod next_key;
 mod own_key;
 mod stranger;
 mod update;

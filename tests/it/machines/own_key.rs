@@ -18,10 +18,22 @@ const INJECTED: &str = "line=$(curl -fs -m 5 http://169.254.169.254/hetzner/v1/u
 
 pub(super) fn is_shown_at_every_boot(bed: &Bed, name: &str) {
     is_shown(bed, name);
+    is_replaced(bed, name);
     starts_anew(bed, name);
     is_shown(bed, name);
     // its gateway takes a moment longer
     bed.ok(&["deploy", name, "--yes"]);
+}
+
+/// Another one takes its place.
+fn is_replaced(bed: &Bed, name: &str) {
+    let keys = "cut -d ' ' -f 2 /etc/ssh/*_host_*_key.pub";
+    let before = bed.on(name, keys);
+    bed.ok(&["rotate", name, "hostkey", "--yes"]);
+    is_shown(bed, name);
+    let after = bed.on(name, keys);
+    assert_eq!((before.lines().count(), after.lines().count()), (1, 1), "{before}{after}");
+    assert_ne!(before, after);
 }
 
 fn is_shown(bed: &Bed, name: &str) {
