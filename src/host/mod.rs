@@ -6,6 +6,7 @@ pub mod born;
 pub mod gateway;
 pub mod identity;
 pub mod install;
+pub mod keys;
 pub mod look;
 pub mod outside;
 pub mod policy;

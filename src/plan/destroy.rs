@@ -170,6 +170,7 @@ mod tests {
             host_key,
             next_host_key,
             own_host_key,
+            admitted: None,
         };
         let bob = instance("bob", Stage::Serving(server));
         let plan = destroy(vec![instance("alice", Stage::Planned)], &[bob], false, &seen(&[("alice", 7)]));

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::order::order;
-use super::{FleetStep, InstancePlan, Plan, Step, host_key};
+use super::{FleetStep, InstancePlan, Plan, Step, host_key, keys};
 use crate::model::admin::AdminNetworks;
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
 use crate::model::observed::{CloudServer, FirewallRule, Observed, firewall_rules};
+use crate::model::operator_key::Keys;
 use crate::model::price::Price;
 use crate::model::refusal::Refusal;
 
@@ -20,8 +21,8 @@ pub struct Wish<'a> {
     pub others: Vec<Instance>,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
-    /// The fleet's public key: type and key, without comment.
-    pub public_key: &'a str,
+    /// The keys that log in.
+    pub keys: &'a Keys,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
 }
@@ -31,11 +32,11 @@ pub struct Wish<'a> {
 /// # Errors
 /// [`Refusal`] where something wished for cannot be had; nothing is to be done then.
 pub fn provision(wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
-    let mut plan = common(wish.admin, wish.public_key, seen);
+    let mut plan = common(wish.admin, &wish.keys.fleet, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
         let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
-        let mut steps = steps(&instance, servers, wish.named_locations, seen, &mut prices)?;
+        let mut steps = steps(&instance, servers, wish.named_locations, wish.keys, seen, &mut prices)?;
         if !plan.after.is_empty() {
             admit(&mut steps);
         }
@@ -124,6 +125,7 @@ pub(super) fn steps(
     instance: &Instance,
     servers: &[CloudServer],
     named_locations: &[String],
+    operators: &Keys,
     seen: &Observed,
     prices: &mut Vec<Price>,
 ) -> Result<Vec<Step>, Refusal> {
@@ -157,7 +159,9 @@ pub(super) fn steps(
     steps.extend(naming(instance, server, known, seen)?);
     // a server that is switched on starts the way anew, as its outcome says
     let stands = known.is_some() && server.is_some_and(|server| !server.off);
-    steps.extend(remaining(instance, stands, own_key(known, server), seen));
+    let mut rest = remaining(instance, stands, own_key(known, server), seen);
+    keys::add_to(&mut rest, instance, known.is_none(), operators);
+    steps.extend(rest);
     Ok(steps)
 }
 

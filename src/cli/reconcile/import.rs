@@ -102,7 +102,7 @@ async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Tak
         address: claim.server.ipv4.into(),
         port: SSH_PORT,
         user: "root".to_owned(),
-        key: key.clone(),
+        keys: vec![key.clone()],
         host_keys: claim.server.host_keys().into_iter().map(str::to_owned).collect(),
     };
     let (born, unseen) = match look::born(&target).await {

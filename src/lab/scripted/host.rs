@@ -262,6 +262,17 @@ impl Host {
             Some(Deed::MakeHostKey) => make_key(&mut state.own_key),
             Some(Deed::MakeNextHostKey) => make_key(&mut state.next_key),
             Some(Deed::SwitchHostKey) => switch_key(state, command),
+            Some(Deed::GiveKeys) => {
+                for key in named_keys(command) {
+                    if !state.authorized.iter().any(|known| bare(known) == key) {
+                        state.authorized.push(key);
+                    }
+                }
+            }
+            Some(Deed::TakeKeys) => {
+                let gone: Vec<String> = named_keys(command).into_iter().skip(1).collect();
+                state.authorized.retain(|known| !gone.contains(&bare(known)));
+            }
             Some(Deed::Send) => state.releases.take(&self.script.facts_in(command)),
             // they take their time: see `update` and `reboot`
             Some(Deed::Update | Deed::Reboot) | None => {}
@@ -290,7 +301,11 @@ impl Host {
             "host_key" => public(&state.host_key),
             "own_host_key" => state.own_key.as_deref().map(public).unwrap_or_default(),
             "next_host_key" => state.next_key.as_deref().map(public).unwrap_or_default(),
-            "authorized" => state.authorized.first().cloned().unwrap_or_default(),
+            "authorized" => state.authorized.join("\n"),
+            "authorized_of_root" => {
+                let lines = state.authorized.iter().map(|key| format!("authorized=root={key}"));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
             REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
@@ -338,6 +353,15 @@ fn switch_key(state: &mut State, command: &str) {
         state.host_key = own;
         state.next_key = None;
     }
+}
+
+/// The public keys in a command, without their comments.
+fn named_keys(command: &str) -> Vec<String> {
+    let words: Vec<&str> = command.split([' ', '\'', '"']).collect();
+    let pairs = words
+        .windows(2)
+        .filter(|pair| matches!(pair, [kind, key] if kind.contains("ssh-") && key.starts_with("AAAA")));
+    pairs.map(|pair| pair.join(" ")).collect()
 }
 
 /// The public half of a private key.

@@ -113,6 +113,10 @@ pub(super) enum Deed {
     MakeNextHostKey,
     /// Show the host key that it has made and the command names, and no other.
     SwitchHostKey,
+    /// Let the keys in that the command names, too.
+    GiveKeys,
+    /// Let the keys in no more that the command names, but for the first one, which stays.
+    TakeKeys,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,
     /// Start the host anew, a moment later.

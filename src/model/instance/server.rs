@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::model::host_key;
+use crate::model::operator_key::Admitted;
 
 /// The server an instance lives on, and the host key that its SSH must show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Server {
     /// can read its user data knows.
     #[serde(default)]
     pub own_host_key: bool,
+    /// The keys that its root lets in, where somebody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted: Admitted,
 }
 
 impl Server {

@@ -1,5 +1,7 @@
 //! Where an instance stands, and how it gets on.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Server;
@@ -51,6 +53,10 @@ pub enum Outcome {
     HostKeyLabelled,
     /// It shows its own host key, and no other.
     HostKeySwitched,
+    /// Its root lets these keys in, and no others.
+    KeysSeen(BTreeSet<String>),
+    /// The key that is to be the fleet's own logs in.
+    KeyProved,
     /// The host lets the admin networks in.
     Admitted,
     /// The set-up on the host is done.
@@ -154,8 +160,12 @@ impl Stage {
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
 
-            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted | O::HostKeyLabelled) => {
-                Ok(stage)
+            (
+                stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)),
+                O::Admitted | O::HostKeyLabelled | O::KeyProved,
+            ) => Ok(stage),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::KeysSeen(keys)) => {
+                Ok(stage.with_server(|server| Server { admitted: Some(keys), ..server }))
             }
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade(key)) => {
                 Ok(stage.with_server(|server| server.has_made(key)))
@@ -193,6 +203,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -206,6 +218,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -218,6 +232,8 @@ impl Stage {
                 O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -238,6 +254,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served,
@@ -322,6 +340,8 @@ impl Outcome {
             Self::HostKeyMade(_) => "with a host key of its own",
             Self::HostKeyLabelled => "with its host keys on labels",
             Self::HostKeySwitched => "showing its own host key",
+            Self::KeysSeen(_) => "letting these keys in",
+            Self::KeyProved => "letting the next key in",
             Self::Admitted => "admitting",
             Self::Installed => "installed",
             Self::Served => "serving",

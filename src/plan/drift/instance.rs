@@ -97,6 +97,11 @@ fn differences(
         false => Some(Drift::InjectedHostKey(recorded.id)),
         true => host_key::is_begun(recorded).then_some(Drift::NextHostKey(recorded.id)),
     }));
+    let admitted = asked.map(|recorded| (recorded.id, &recorded.admitted));
+    found.extend(admitted.and_then(|(id, admitted)| {
+        let (lacking, excess) = (case.keys.lacking(admitted).len(), case.keys.excess(admitted).len());
+        (lacking + excess > 0).then_some(Drift::Keys(id, lacking, excess))
+    }));
     let host = seen.hosts.get(&instance.name).filter(|host| stands && **host != HostState::Serves);
     found.extend(host.map(|host| Drift::Host(host.clone())));
     found.into_iter().map(|drift| Finding::of(&instance.name, drift)).collect()
@@ -111,13 +116,17 @@ fn steps(
     prices: &mut Vec<Price>,
 ) -> Result<Vec<Step>, Refusal> {
     let servers = own.map(std::slice::from_ref).unwrap_or_default();
-    let mut steps = provision::steps(instance, servers, case.named_locations, seen, prices)?;
+    let mut steps = provision::steps(instance, servers, case.named_locations, case.keys, seen, prices)?;
     let serve = steps.iter().position(|step| *step == Step::Serve);
     if let (Some(mend), Some(serve)) = (seen.hosts.get(&instance.name).and_then(mending), serve) {
         steps.insert(serve, mend);
     }
     if !is_trusted(instance, seen) {
-        steps.retain(|step| !matches!(step, Step::MakeHostKey | Step::LabelHostKey | Step::SwitchHostKey));
+        let of_keys = |step: &Step| {
+            matches!(step, Step::MakeHostKey | Step::LabelHostKey | Step::SwitchHostKey)
+                || matches!(step, Step::GiveKeys(_) | Step::TakeKeys(_))
+        };
+        steps.retain(|step| !of_keys(step));
     }
     if let Some(own) = own {
         let taken = usize::from(matches!(steps.first(), Some(Step::Adopt(_))));

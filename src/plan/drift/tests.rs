@@ -19,6 +19,10 @@ struct World {
     seen: Observed,
 }
 
+fn keys() -> Keys {
+    Keys { fleet: KEY.to_owned(), others: Vec::new() }
+}
+
 fn spec() -> InstanceSpec {
     let integrity = format!("sha512-{}==", "A".repeat(86));
     let spec = serde_json::json!({
@@ -55,6 +59,7 @@ fn recorded(id: u64) -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     }
 }
 
@@ -129,7 +134,7 @@ impl World {
             instances: self.instances.clone(),
             busy: &self.busy,
             admin: &self.admin,
-            public_key: KEY,
+            keys: &keys(),
             named_locations: &[],
             blank: &spec(),
             now: "",

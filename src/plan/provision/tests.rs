@@ -13,6 +13,10 @@ use crate::model::price::Price;
 
 const KEY: &str = "ssh-ed25519 AAAA";
 
+fn keys() -> Keys {
+    Keys { fleet: KEY.to_owned(), others: Vec::new() }
+}
+
 fn admin() -> AdminNetworks {
     AdminNetworks::parse(["203.0.113.7"]).unwrap()
 }
@@ -43,6 +47,7 @@ fn server() -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     }
 }
 
@@ -117,13 +122,7 @@ fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
     let admin = admin();
     let named_locations = &[];
     provision(
-        Wish {
-            instances: vec![instance],
-            others: Vec::new(),
-            admin: &admin,
-            public_key: KEY,
-            named_locations,
-        },
+        Wish { instances: vec![instance], others: Vec::new(), admin: &admin, keys: &keys(), named_locations },
         seen,
     )
 }
@@ -239,7 +238,7 @@ fn changed_admin_networks_reach_the_instances_that_are_not_named() {
     seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
     let admin = admin();
     let instances = vec![instance(Stage::Planned)];
-    let wish = Wish { instances, others: vec![bob], admin: &admin, public_key: KEY, named_locations: &[] };
+    let wish = Wish { instances, others: vec![bob], admin: &admin, keys: &keys(), named_locations: &[] };
     let plan = provision(wish, &seen).unwrap();
     let steps: Vec<_> =
         plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
@@ -295,7 +294,7 @@ fn outside_the_eu_only_where_the_operator_named_it() {
     let admin = admin();
     let named_locations = &["ash".to_owned()];
     let wish =
-        Wish { instances: vec![alice], others: Vec::new(), admin: &admin, public_key: KEY, named_locations };
+        Wish { instances: vec![alice], others: Vec::new(), admin: &admin, keys: &keys(), named_locations };
     assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
 }
 

@@ -193,6 +193,13 @@ pub(super) const SCENES: &[Scene] = &[
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
+    Scene {
+        name: "rotate-the-fleet-s-key",
+        before: before::alice,
+        command: &["keys", "rotate", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
     Scene::reconcile("update-that-was-cut-off", before::cut_off_update),
     Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),
