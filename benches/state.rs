@@ -103,6 +103,7 @@ fn instance(number: usize) -> Instance {
         host_key,
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     };
     Instance {
         name: format!("user-{number:05}").parse().unwrap(),

@@ -5,19 +5,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::adopt::{self, Made};
-use super::{Common, World, delete, dns, guard};
+use super::{Common, World, delete, dns, guard, keys};
 use crate::hcloud::{Firewall, Rule, SshKey};
 use crate::model::fleet::INSTANCE;
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
 use crate::model::refusal::Refusal;
 use crate::plan::FleetStep;
+use crate::store::Lease;
 
 /// Longest wait for a firewall to change or to become free.
 const FIREWALL: Duration = Duration::from_secs(120);
 
 /// Takes one step; the line that says what was done.
-pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
+pub(super) async fn take(step: &FleetStep, lease: &Lease, world: &World) -> Result<String> {
     match step {
         FleetStep::CreateSshKey => {
             create_ssh_key(world).await.context("cannot make the fleet's SSH key known")
@@ -62,6 +63,9 @@ pub(super) async fn take(step: &FleetStep, world: &World) -> Result<String> {
             world.cloud.delete_ssh_key(*id).await.context("cannot delete the fleet's SSH key")?;
             Ok("SSH key deleted".into())
         }
+        FleetStep::NoteKey(key) => keys::note(key, lease, world).await,
+        FleetStep::UseKey(public) => keys::succeed(public, lease, world).await,
+        FleetStep::SettleKeys => keys::settle(lease, world).await,
         FleetStep::ProveAbsence(names) => prove_absence(names, world).await,
     }
 }
@@ -88,7 +92,7 @@ pub(super) async fn common(world: &World) -> Result<Option<Common>> {
 
 async fn create_ssh_key(world: &World) -> Result<String> {
     let fleet = world.store.fleet();
-    let public = &world.key.public_text()?;
+    let public = &world.keys.key.public_text()?;
     let send =
         || async move { Ok(world.cloud.create_ssh_key(&fleet.common_name(), public, &fleet.labels()).await) };
     match adopt::once(send, || find_ssh_key(public, world)).await? {

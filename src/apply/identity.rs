@@ -1,4 +1,4 @@
-//! Steps that give a server a host key of its own, in place of the one that was injected at its birth.
+//! Steps that give a server a host key of its own, in place of the one that was injected at its birth, or of another of its own.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -12,8 +12,8 @@ use crate::ssh::{Session, SshError, Target};
 pub(super) async fn make(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "letting it make a host key of its own");
     let target = target(instance, world)?;
-    let output =
-        world.stop.or(Line::new(&target).run(&identity::make_host_key(), &mut polling(COMMAND))).await?;
+    let command = identity::make_host_key(server(instance)?.place_of_next_key());
+    let output = world.stop.or(Line::new(&target).run(&command, &mut polling(COMMAND))).await?;
     let key = identity::parse_host_key(&output)?;
     Ok(Done::new(Outcome::HostKeyMade(key), "host key made"))
 }
@@ -23,7 +23,7 @@ pub(super) async fn switch(instance: &Instance, world: &World) -> Result<Done> {
     let target = target(instance, world)?;
     let own = server(instance)?.own_key_to_come();
     let mut pauses = polling(COMMAND);
-    let output = world.stop.or(Line::new(&target).run(&identity::switch_host_key(), &mut pauses)).await?;
+    let output = world.stop.or(Line::new(&target).run(&identity::switch_host_key(own), &mut pauses)).await?;
     let shows = identity::parse_host_key(&output)?;
     ensure!(shows == own, "the server is to show {own}, and would show {shows}");
     world.stop.or(until_shown(own, &target)).await?;
@@ -41,7 +41,7 @@ async fn until_shown(own: &str, target: &Target) -> Result<()> {
                 if is_shown {
                     return Ok(());
                 }
-                "it shows the injected one".to_owned()
+                "it shows the one before".to_owned()
             }
             Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
             Err(error) => error.to_string(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, policy, revoke, rotate,
-    system, update,
+    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, keys, policy, revoke,
+    rotate, system, update,
 };
 use crate::clock::tenths;
 use crate::model::event::What;
@@ -162,6 +162,9 @@ async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
         Step::MakeHostKey => identity::make(instance, world).await,
         Step::LabelHostKey => guard::label_host_key(instance, world).await,
         Step::SwitchHostKey => identity::switch(instance, world).await,
+        Step::GiveKeys(lines) => keys::give(lines, instance, world).await,
+        Step::ProveKey(public) => keys::prove(public, instance, world).await,
+        Step::TakeKeys(gone) => keys::take(gone, instance, world).await,
         Step::Admit => host::admit(instance, world).await,
         Step::Install => host::install(instance, world).await,
         Step::SetUp => host::set_up(instance, world).await,

@@ -107,7 +107,7 @@ pub(super) fn target(instance: &Instance, world: &World) -> Result<Target> {
         address: server.ipv4.into(),
         port: SSH_PORT,
         user: "root".to_owned(),
-        key: world.key.clone(),
+        keys: world.keys.all(),
         host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
     })
 }

@@ -12,6 +12,7 @@ mod halt;
 mod host;
 mod identity;
 mod instance;
+mod keys;
 mod line;
 mod policy;
 mod revoke;
@@ -48,7 +49,7 @@ use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::firewall_rules;
 use crate::plan::{FleetStep, Plan};
-use crate::ssh::KeyPair;
+use crate::ssh::KeyRing;
 use crate::store::{FLEET, Held, Lease, Store, StoreError};
 
 /// How many instances are worked on at the same time.
@@ -63,8 +64,8 @@ pub struct World {
     pub leases: Arc<BTreeMap<String, Lease>>,
     /// The Hetzner API.
     pub cloud: Client,
-    /// The operator's key for this fleet.
-    pub key: KeyPair,
+    /// The operator's keys for this fleet.
+    pub keys: KeyRing,
     /// What new servers are told, beyond their release and name.
     pub birth: Birth,
     /// What policies need that is written down nowhere.
@@ -236,7 +237,7 @@ async fn under_lease(steps: Vec<FleetStep>, lease: &Lease, world: &World) -> Res
         world.halt.here(step.word(), Point::BeforeIntent);
         let intent = lease.begin(step.word(), &world.clock.now()).await?;
         world.halt.here(step.word(), Point::AfterIntent);
-        match fleet::take(&step, world).await {
+        match fleet::take(&step, lease, world).await {
             Ok(done) => {
                 world.halt.here(step.word(), Point::AfterAct);
                 lease.end(intent, "done", &world.clock.now()).await?;

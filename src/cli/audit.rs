@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::fleet::{Fleet, bare, cloud, look};
+use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status};
 use crate::config::{Flags, Settings};
 use crate::host::audit::ask;
@@ -75,7 +75,7 @@ impl Audit {
         hidden.context("cannot see what is in the project")?;
         let breadth = if instances.len() > MANY { Breadth::Usual } else { Breadth::All };
         let gates = Gate::of_all(&instances, settings.acme_root.as_deref())?;
-        let (scanner, public_key) = (Scanner::new(breadth, sockets()), bare(&fleet.key.public_text()?));
+        let scanner = Scanner::new(breadth, sockets());
         let (admin, catalogue) = (settings.admin_networks()?, Catalogue::built_in()?);
         let flaws = catalogue.flaws();
         let authority = match &settings.acme_root {
@@ -95,9 +95,8 @@ impl Audit {
                 on_host(instance, &fleet)
             );
             let named_locations = &settings.named_locations;
-            let (fleet, public_key) = (&fleet.id, public_key.as_str());
-            let expected =
-                Expected { fleet, instance, public_key, admin, named_locations, flaws, protect_before };
+            let (fleet, keys) = (&fleet.id, &fleet.keys);
+            let expected = Expected { fleet, instance, keys, admin, named_locations, flaws, protect_before };
             let mut findings = [outside, audit::cloud(&expected, &seen)].concat();
             findings.extend(match &inside {
                 Ok(facts) => audit::host(&expected, facts),

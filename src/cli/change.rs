@@ -105,9 +105,9 @@ async fn take(
     }
     let fences: BTreeMap<String, i64> =
         plan.subjects().map(|name| (name.to_string(), fleet.fence(name.as_str()))).collect();
-    let (store, key) = fleet.open(settings, context).await?;
-    let secrets = Secrets::new(context.secrets.clone(), &key)?;
-    let hold = hold.insert(Hold { store, key, leases: BTreeMap::new(), secrets });
+    let (store, keys) = fleet.open(settings, context).await?;
+    let secrets = Secrets::new(context.secrets.clone(), &keys.key)?;
+    let hold = hold.insert(Hold { store, keys, leases: BTreeMap::new(), secrets });
     let mut untouched = true;
     for (subject, fence) in fences {
         let now = context.clock.now();

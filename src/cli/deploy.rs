@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, bare, cloud, look};
+use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status, record, secrets, walk};
 use crate::apply::Report;
 use crate::clock::human;
@@ -174,7 +174,7 @@ impl Change for Wished<'_> {
             instances,
             others: others.cloned().collect(),
             admin: settings.admin_networks()?,
-            public_key: &bare(&fleet.key.public_text()?),
+            keys: &fleet.keys,
             named_locations: &settings.named_locations,
             authority,
             budgets,

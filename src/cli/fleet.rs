@@ -17,11 +17,12 @@ use crate::model::fleet::FleetId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
+use crate::model::operator_key::Keys;
 use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
 use crate::plan::Budget;
-use crate::ssh::{KeyPair, Target};
+use crate::ssh::{KeyPair, KeyRing, Target};
 use crate::store::Store;
 
 /// How long lists may not show a server whose create was cut off. Hetzner says nothing of it; what shows later than this is an
@@ -35,8 +36,12 @@ pub(super) struct Fleet {
     store: Option<Store>,
     /// Its id.
     pub(super) id: FleetId,
-    /// The operator's key.
-    pub(super) key: KeyPair,
+    /// The keys that log in.
+    pub(super) keys: Keys,
+    /// The private halves that are here.
+    pub(super) ring: KeyRing,
+    /// Where the fleet's own lies.
+    pub(super) key_file: PathBuf,
     /// The instances that the state knows.
     pub(super) instances: Vec<Instance>,
     /// How often the right to change each instance had changed hands before they were read.
@@ -60,15 +65,23 @@ impl Fleet {
             Some(store) => store.instances().await?,
             None => Vec::new(),
         };
+        let mut keys = match &store {
+            Some(store) => store.keys().await?,
+            None => Keys { fleet: String::new(), others: Vec::new() },
+        };
         let path = key_path(settings, &id)?;
-        let key = match read_key(&path)? {
-            Some(key) => key,
+        let (ring, key_file) = match ring(&path, &keys)? {
+            Some(found) => found,
             None if instances.iter().all(|instance| instance.stage.server().is_none()) => {
-                context.entropy.with(|rng| KeyPair::generate(rng, &id.common_name()))?
+                let key = context.entropy.with(|rng| KeyPair::generate(rng, &id.common_name()))?;
+                (KeyRing { key, other: None }, path)
             }
             None => return Err(lost_key(&path).into()),
         };
-        Ok(Self { store, id, key, instances, fences })
+        if keys.fleet.is_empty() {
+            keys.fleet = ring.key.bare_public()?;
+        }
+        Ok(Self { store, id, keys, ring, key_file, instances, fences })
     }
 
     /// The instances of which an interrupted create may have made a server that no list shows yet, and for how much longer
@@ -151,24 +164,24 @@ impl Fleet {
         self,
         settings: &Settings,
         context: &Context,
-    ) -> Result<(Store, KeyPair), Failure> {
+    ) -> Result<(Store, KeyRing), Failure> {
         if let Some(store) = self.store {
             store.close().await?;
         }
         let store = Store::open(&settings.state, &self.id, context.session()).await?;
         let path = key_path(settings, store.fleet())?;
-        let known = store.fleet_row().await?.public_key;
-        let key = match known {
+        let known = store.keys().await?;
+        let ring = match known.fleet.is_empty() {
             // another controller has begun the fleet: what this one made up for itself is no use
-            Some(_) => read_key(&path)?.unwrap_or(self.key),
-            None => keep_key(&path, self.key)?,
+            false => ring(&path, &known)?.map_or(self.ring, |(ring, _)| ring),
+            true => KeyRing { key: keep_key(&path, self.ring.key)?, other: None },
         };
-        let ours = bare(&key.public_text()?);
+        let ours = ring.key.bare_public()?;
         if store.keep_public_key(&ours).await? != ours {
             store.close().await?;
             return Err(other_key(&path).into());
         }
-        Ok((store, key))
+        Ok((store, ring))
     }
 
     /// One instance.
@@ -193,7 +206,7 @@ impl Fleet {
             address: server.ipv4.into(),
             port: SSH_PORT,
             user: "root".to_owned(),
-            key: self.key.clone(),
+            keys: self.ring.all(),
             host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
         })
     }
@@ -241,11 +254,6 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// A public key without its comment.
-pub(super) fn bare(public_key: &str) -> String {
-    public_key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
-}
-
 fn lost_key(path: &Path) -> Refusal {
     let hint = format!("put {} back; without it nobody can log in to the servers", path.display());
     Refusal::new("the fleet's SSH key is gone", hint).because(format!("{} does not exist", path.display()))
@@ -265,6 +273,75 @@ pub(super) fn read_key(path: &Path) -> Result<Option<KeyPair>, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
     }
+}
+
+/// The keys that are here: the one that the state says is the fleet's own, in the file for it or in that for the next one, and
+/// what is in the other of the two. None: there is none. One that is not the fleet's own is told by [`Fleet::open`].
+fn ring(path: &Path, keys: &Keys) -> Result<Option<(KeyRing, PathBuf)>, Failure> {
+    let next = next_path(path);
+    let (first, second) = (read_key(path)?, read_key(&next)?);
+    let is_own = |pair: &Option<KeyPair>| match pair {
+        Some(pair) => pair.bare_public().map(|public| public == keys.fleet),
+        None => Ok(false),
+    };
+    if is_own(&second)? && !is_own(&first)? {
+        return Ok(second.map(|key| (KeyRing { key, other: first }, next)));
+    }
+    Ok(first.map(|key| (KeyRing { key, other: second }, path.to_owned())))
+}
+
+/// Where the key lies that is to follow the fleet's own.
+fn next_path(path: &Path) -> PathBuf {
+    with_ending(path, "next")
+}
+
+/// The key that is to follow the fleet's own, where one was made.
+pub(super) fn read_next(settings: &Settings, fleet: &FleetId) -> Result<Option<KeyPair>, Failure> {
+    read_key(&next_path(&key_path(settings, fleet)?))
+}
+
+/// Writes down the key that is to follow the fleet's own beside another place; the one that is kept there.
+pub(super) fn keep_next_beside(
+    settings: &Settings,
+    fleet: &FleetId,
+    pair: KeyPair,
+) -> Result<KeyPair, Failure> {
+    keep_key(&next_path(&key_path(settings, fleet)?), pair)
+}
+
+/// Writes down the key that is to follow the fleet's own.
+pub(super) async fn keep_next(settings: &Settings, pair: KeyPair, context: &Context) -> Result<(), Failure> {
+    let fleet = Fleet::find(settings, context).await?;
+    let public = pair.bare_public()?;
+    let kept = keep_next_beside(settings, &fleet.id, pair)?;
+    if kept.bare_public()? == public {
+        return Ok(());
+    }
+    let what = "another process has begun to replace the fleet's key";
+    Err(Refusal::new(what, "run the command again when it is done").into())
+}
+
+/// Puts the fleet's own key into the file for it, in place of the one before, once no server may know that one any more.
+pub(super) async fn finish_keys(settings: &Settings, context: &Context) -> Result<(), Failure> {
+    let fleet = Fleet::find(settings, context).await?;
+    let path = key_path(settings, &fleet.id)?;
+    if fleet.key_file == path || fleet.keys.others.iter().any(|key| key.is_fleets) {
+        return Ok(());
+    }
+    let what = || format!("cannot write the fleet's SSH key {}", path.display());
+    std::fs::rename(&fleet.key_file, &path).with_context(what)?;
+    Ok(())
+}
+
+/// Removes the key that was to follow the fleet's own, if it is this one and was given up.
+pub(super) async fn forget_next(settings: &Settings, public: &str, context: &Context) -> Result<(), Failure> {
+    let fleet = Fleet::find(settings, context).await?;
+    let path = next_path(&key_path(settings, &fleet.id)?);
+    let is_it = read_key(&path)?.map(|pair| pair.bare_public()).transpose()?.is_some_and(|key| key == public);
+    if is_it && fleet.key_file != path && !fleet.keys.others.iter().any(|key| key.public == public) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes the key once, whole or not at all, and gives the one that is kept: of two commands that begin a fleet at the

@@ -10,6 +10,7 @@ mod destroy;
 mod error;
 mod fleet;
 mod init;
+mod keys;
 mod lab;
 mod list;
 mod open;
@@ -84,6 +85,7 @@ enum Command {
     Apply(apply::Apply),
     Access(access::Access),
     Rotate(rotate::Rotate),
+    Keys(keys::Keys),
     Audit(audit::Audit),
     Destroy(destroy::Destroy),
     State(state::State),
@@ -161,6 +163,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,
         Command::Rotate(command) => command.run(&flags, context).await,
+        Command::Keys(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,

@@ -16,8 +16,9 @@ use crate::plan::{self, Plan};
 
 /// Replace a secret of instances by a new one, and prove that the old one is dead
 ///
-/// The new one is made on the server; it is not shown, and neither this computer nor the state sees it. The gateway is restarted,
-/// which cuts every open connection; browsers have to sign in anew, with a link of `clawberth open`.
+/// The new one is made on the server, and stays there. For a new token the gateway is restarted, which cuts every open connection;
+/// browsers have to sign in anew, with a link of `clawberth open`. A new host key is pinned before it is shown, and nobody is
+/// cut off. The key that lets you in is the whole fleet's, and none of these.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rotate {
     /// Names of the instances
@@ -36,22 +37,58 @@ pub(super) struct Rotate {
 enum Secret {
     /// The gateway's shared token
     Token,
+    /// The key by which SSH knows the server
+    Hostkey,
+    /// Both
+    All,
+}
+
+impl Secret {
+    fn parts(self) -> &'static [plan::Secret] {
+        match self {
+            Self::Token => &[plan::Secret::Token],
+            Self::Hostkey => &[plan::Secret::HostKey],
+            // the gateway is restarted last, so that what can fail before it does
+            Self::All => &[plan::Secret::HostKey, plan::Secret::Token],
+        }
+    }
+
+    /// For programs.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Hostkey => "hostkey",
+            Self::All => "all",
+        }
+    }
+
+    /// In words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Hostkey => "host key",
+            Self::All => "host key and token",
+        }
+    }
+
+    fn restarts(self) -> bool {
+        self.parts().contains(&plan::Secret::Token)
+    }
 }
 
 impl Rotate {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
-        let Self { names, secret: Secret::Token, yes: _ } = &self;
-        deploy::each_once(names)?;
+        deploy::each_once(&self.names)?;
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let client = cloud(&settings, context)?;
         match change(&self, &client, &settings, context).await? {
             Changed::Nothing(_) | Changed::Declined => Ok(Status::Failed),
             Changed::Walked(_, report) => {
-                answer(&report, context)?;
+                answer(self.secret, &report, context)?;
                 let first = report.instances.iter().find(|finish| finish.result.is_ok());
                 let first = first.map(|finish| finish.instance.name.clone());
                 let status = walk::conclude(report, context);
-                if let (Status::Success, Some(name)) = (status, first) {
+                if let (Status::Success, Some(name), true) = (status, first, self.secret.restarts()) {
                     context.ui.note(&format!(
                         "browsers are signed out; `clawberth open {name}` signs one in again"
                     ));
@@ -66,7 +103,7 @@ impl Change for Rotate {
     async fn plan(&self, fleet: &Fleet, _again: bool, _context: &mut Context) -> Result<Plan, Failure> {
         let instances = self.names.iter().map(|name| fleet.instance(name).cloned());
         let instances = instances.collect::<Result<Vec<Instance>, Refusal>>()?;
-        Ok(plan::rotate(instances)?)
+        Ok(plan::rotate(instances, self.secret.parts())?)
     }
 
     async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
@@ -74,29 +111,36 @@ impl Change for Rotate {
             return Ok(true);
         }
         let list = plan.subjects().map(InstanceName::as_str).collect::<Vec<_>>().join(", ");
-        match context.ui.confirm(&format!("replace the token of {list}, and restart the gateway?"))? {
+        let words = self.secret.words();
+        let (question, would) = match self.secret.restarts() {
+            true => {
+                (format!("replace the {words} of {list}, and restart the gateway?"), "restart the gateway")
+            }
+            false => (format!("replace the {words} of {list}?"), "replace the host key"),
+        };
+        match context.ui.confirm(&question)? {
             Some(true) => Ok(true),
             Some(false) => {
                 context.ui.note("nothing was done");
                 Ok(false)
             }
             None => {
-                let what = format!("this would restart the gateway of {list}, and nobody can be asked");
+                let what = format!("this would {would} of {list}, and nobody can be asked");
                 Err(Refusal::new(what, "say --yes").into())
             }
         }
     }
 }
 
-/// Whose token is another one now.
-fn answer(report: &Report, context: &mut Context) -> Result<(), Failure> {
+/// Whose secrets are others now.
+fn answer(secret: Secret, report: &Report, context: &mut Context) -> Result<(), Failure> {
     let done = report.instances.iter().filter(|finish| finish.result.is_ok());
     let names: Vec<&InstanceName> = done.map(|finish| &finish.instance.name).collect();
     if context.ui.style().json {
-        context.ui.json(&json!({ "rotated": names, "secret": "token" }))?;
+        context.ui.json(&json!({ "rotated": names, "secret": secret.word() }))?;
     } else {
         for name in names {
-            context.ui.answer(&format!("{name} has a new token"))?;
+            context.ui.answer(&format!("{name} has a new {}", secret.words()))?;
         }
     }
     Ok(())

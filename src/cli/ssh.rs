@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
-use super::fleet::{Fleet, beside, key_path};
+use super::fleet::{Fleet, beside};
 use super::{Failure, Status};
 use crate::config::{Flags, Settings};
 use crate::model::instance::{Instance, Server};
@@ -41,7 +41,7 @@ impl Ssh {
         client
             .arg("-F/dev/null")
             .arg("-i")
-            .arg(key_path(&settings, &fleet.id)?)
+            .arg(&fleet.key_file)
             .arg(option("IdentitiesOnly", &"yes"))
             .arg(option("UserKnownHostsFile", &format!("\"{}\"", known_hosts.display())))
             .arg(option("GlobalKnownHostsFile", &"/dev/null"))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::context::Context;
-use super::fleet::{Fleet, beside, key_path};
+use super::fleet::{Fleet, beside};
 use super::ssh::{alias, known_hosts, write};
 use super::{Failure, Status};
 use crate::config::{Flags, Settings};
@@ -26,7 +26,7 @@ impl SshConfig {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let fleet = Fleet::find(&settings, context).await?;
-        let key = key_path(&settings, &fleet.id)?;
+        let key = fleet.key_file.clone();
         let known = match &self.write {
             Some(folder) => context.cwd.join(folder).join("known_hosts"),
             None => beside(&settings, &fleet.id, "known_hosts")?,

@@ -11,14 +11,14 @@ use super::{Failure, Status};
 use crate::apply::{Birth, Finish, Halt, Interrupted, Report, Secrets, Stopper, World};
 use crate::config::Settings;
 use crate::hcloud::Client;
-use crate::ssh::{Command, KeyPair};
+use crate::ssh::{Command, KeyRing};
 use crate::store::{Lease, Store};
 use crate::ui::Ui;
 
 /// The state for writing, and what of it is ours to change.
 pub(super) struct Hold {
     pub(super) store: Store,
-    pub(super) key: KeyPair,
+    pub(super) keys: KeyRing,
     pub(super) leases: BTreeMap<String, Lease>,
     pub(super) secrets: Secrets,
 }
@@ -33,7 +33,7 @@ pub(super) async fn watched<T>(
     context: &mut Context,
     work: impl AsyncFnOnce(&World) -> T,
 ) -> T {
-    let Hold { store, key, leases, secrets } = hold;
+    let Hold { store, keys, leases, secrets } = hold;
     let (events, seen) = mpsc::unbounded_channel();
     let (stopper, stop) = Stopper::new();
     // from here on a ^C is heard, also before the listener runs for the first time
@@ -43,7 +43,7 @@ pub(super) async fn watched<T>(
         store,
         leases: Arc::new(leases),
         cloud: client.clone(),
-        key,
+        keys,
         birth: Birth {
             admin: settings.admin_networks.clone(),
             acme_directory: settings.acme_directory.clone(),

@@ -41,10 +41,16 @@ const MAKE: &str = r#"set -eu
 }
 "#;
 
-/// The injected key goes when sshd has been told of the other one, for good: it is never without a key, at no boot either.
-/// What cloud-init still needs the set-up removes at its end.
+/// A key that waits beside takes the place of the one before as a whole; nothing is left of that. The injected key goes when
+/// sshd has been told of the other one, for good: it is never without a key, at no boot either. What cloud-init still needs the
+/// set-up removes at its end.
 const SWITCH: &str = r#"set -eu
-[ -s "$1" ] || { echo "it has not made one" >&2; exit 1; }
+is() { [ -s "$1" ] && [ "$(ssh-keygen -y -f "$1" | cut -d " " -f 1,2)" = "$2" ]; }
+! is "$3" "$4" || mv "$3" "$1"
+is "$1" "$4" || { echo "it has not made that one" >&2; exit 1; }
+ssh-keygen -y -f "$1" >"$1.pub.new"
+mv "$1.pub.new" "$1.pub"
+rm -f "$3" "$3.pub"
 [ "$(grep "^HostKey " "$2")" = "HostKey $1" ] || {
 	{ grep -v "^HostKey " "$2"; echo "HostKey $1"; } >"$2.new"
 	chmod 0644 "$2.new"
@@ -60,23 +66,23 @@ rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 /// Ends what cloud-init knows of the injected key.
 const FORGET: &str = include_str!("../../templates/forget.sh");
 
-/// Lets the server make a host key, unless it has, and tell its public half. Nobody is shown it yet.
-pub fn make_host_key() -> Command {
-    command(&format!("{MAKE}{TELL}"))
+/// Lets the server make a host key in this place, unless it has, and tell its public half. Nobody is shown it yet.
+pub fn make_host_key(place: &str) -> Command {
+    command(&format!("{MAKE}{TELL}"), &[place])
 }
 
-/// Lets the server show the key that it has made, and forget the injected one. Sessions that are open stay so.
-pub fn switch_host_key() -> Command {
-    command(&format!("{SWITCH}{FORGET}}}\n{TELL}"))
+/// Lets the server show this key, which it has made, and forget the one before. Sessions that are open stay so.
+pub fn switch_host_key(own: &str) -> Command {
+    command(&format!("{SWITCH}{FORGET}}}\n{TELL}"), &[host_key::PLACE, CONFIGURATION, host_key::NEXT, own])
 }
 
 /// Asks for the public half of the key that the server has made, where it has.
 pub fn own_host_key() -> Command {
-    command(TELL)
+    command(TELL, &[host_key::PLACE])
 }
 
-fn command(script: &str) -> Command {
-    Command::new("sh").args(["-c", script, "sh", host_key::PLACE, CONFIGURATION])
+fn command(script: &str, arguments: &[&str]) -> Command {
+    Command::new("sh").args(["-c", script, "sh"].iter().chain(arguments).copied())
 }
 
 /// Reads the key in the answer to [`make_host_key`], [`switch_host_key`] or [`own_host_key`].

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod gateway;
 pub mod identity;
 pub mod install;
+pub mod keys;
 pub mod look;
 pub mod outside;
 pub mod policy;

@@ -67,7 +67,7 @@ promises! {
     /// Seen on the host.
     Sshd = "sshd", "sshd takes keys only, and forwards nothing for others";
     /// Seen on the host.
-    Keys = "keys", "only the fleet's key logs in, and only as root";
+    Keys = "keys", "only the fleet's keys log in, and only as root";
     /// Seen on the host.
     Passwords = "passwords", "no account has a password, and only root is root";
     /// Seen on the host.

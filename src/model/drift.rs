@@ -32,6 +32,10 @@ pub enum Drift {
     ServerOff(u64),
     /// The server shows the host key that was injected at its birth.
     InjectedHostKey(u64),
+    /// The server has made another host key in place of its own, and was not seen to show it.
+    NextHostKey(u64),
+    /// The server is to let in other keys: so many more, and so many no more.
+    Keys(u64, usize, usize),
     /// The server's labels are not what they should be; these.
     WrongLabels(u64, Vec<String>),
     /// The fleet's firewall is not before the server.
@@ -97,6 +101,8 @@ impl Drift {
             Self::MissingServer(_) => "missing server",
             Self::ServerOff(_) => "server off",
             Self::InjectedHostKey(_) => "injected host key",
+            Self::NextHostKey(_) => "unfinished host key",
+            Self::Keys(..) => "operator keys",
             Self::WrongLabels(..) => "wrong labels",
             Self::Unguarded(_) => "no firewall applied",
             Self::Unprotected(_) => "not protected",
@@ -130,6 +136,10 @@ impl Drift {
             Self::MissingServer(id) => format!("server {id} is gone"),
             Self::ServerOff(id) => format!("server {id} is off"),
             Self::InjectedHostKey(id) => format!("server {id} has none of its own"),
+            Self::Keys(id, lacking, excess) => {
+                format!("server {id}: {lacking} to be let in, {excess} to be let in no more")
+            }
+            Self::NextHostKey(id) => format!("server {id} has made one to show next"),
             Self::WrongLabels(id, keys) => format!("server {id}: {}", keys.join(", ")),
             Self::Unguarded(id) => format!("server {id} is open"),
             Self::Unprotected(id) => format!("server {id} may be deleted"),
@@ -169,6 +179,8 @@ impl Drift {
             Self::MissingServer(_) => done("create it anew"),
             Self::ServerOff(_) => done("switch it on"),
             Self::InjectedHostKey(_) => done("let it make one"),
+            Self::NextHostKey(_) => done("let it show that"),
+            Self::Keys(..) => done("bring and take them"),
             Self::WrongLabels(..) | Self::FirewallRules(_) => done("set them"),
             Self::Unguarded(_) => done("apply the firewall"),
             Self::Unprotected(_) => done("protect it"),

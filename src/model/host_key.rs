@@ -5,6 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 
 /// Where a server's own host key lies: not where cloud-init and Debian would put one, so that neither brings back another.
 pub const PLACE: &str = "/etc/ssh/clawberth_host_ed25519_key";
+/// Where the one lies that is to take its place.
+pub const NEXT: &str = "/etc/ssh/clawberth_next_host_ed25519_key";
 
 /// The type of the keys that are injected.
 const TYPE: &str = "ssh-ed25519";

@@ -14,6 +14,7 @@ pub mod instance;
 mod invalid;
 pub mod name;
 pub mod observed;
+pub mod operator_key;
 pub mod place;
 pub mod policy;
 pub mod price;

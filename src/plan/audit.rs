@@ -17,6 +17,7 @@ use crate::model::fleet::FleetId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::Observed;
+use crate::model::operator_key::Keys;
 
 /// An instance, and what is known of how it should be.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,8 @@ pub struct Expected<'a> {
     pub fleet: &'a FleetId,
     /// Its record.
     pub instance: &'a Instance,
-    /// The fleet's public key, without its comment.
-    pub public_key: &'a str,
+    /// The keys that log in.
+    pub keys: &'a Keys,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
     /// The locations that the operator names, also outside the EU.

@@ -16,6 +16,7 @@ use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::{CloudServer, Observed};
+use crate::model::operator_key::Keys;
 use crate::model::price::Price;
 
 /// What is compared with what was seen.
@@ -29,8 +30,8 @@ pub struct Case<'a> {
     pub busy: &'a BTreeSet<InstanceName>,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
-    /// The fleet's public key: type and key, without comment.
-    pub public_key: &'a str,
+    /// The keys that log in.
+    pub keys: &'a Keys,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
     /// Who certifies what is deployed.
@@ -184,11 +185,11 @@ fn month(server: &CloudServer, seen: &Observed) -> Option<Price> {
 /// Firewall and key: one of each, as they should be.
 fn keep_common(case: &Case<'_>, seen: &Observed, servers: &Servers, result: &mut Reconciliation) {
     let mut find = |drift| result.findings.push(Finding::of_fleet(drift));
-    for key in seen.ssh_keys.iter().filter(|key| key.public_key != case.public_key) {
+    for key in seen.ssh_keys.iter().filter(|key| key.public_key != case.keys.fleet) {
         find(Drift::OrphanSshKey(key.id));
         result.plan.before.push(FleetStep::DeleteSshKey(key.id));
     }
-    let plan = common(case.admin, case.public_key, seen);
+    let plan = common(case.admin, &case.keys.fleet, seen);
     for step in &plan.before {
         match step {
             FleetStep::CreateSshKey => find(Drift::NoSshKey),

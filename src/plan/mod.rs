@@ -5,6 +5,8 @@ pub mod audit;
 mod budget;
 mod destroy;
 mod drift;
+mod host_key;
+mod keys;
 mod naming;
 mod order;
 pub mod policy;
@@ -22,6 +24,7 @@ use crate::model::fleet::OpId;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
+use crate::model::operator_key::OperatorKey;
 use crate::model::policy::Enactment;
 use crate::model::price::Price;
 use crate::model::release::{OpenClawVersion, Release};
@@ -29,8 +32,9 @@ use crate::model::release::{OpenClawVersion, Release};
 pub use budget::Budget;
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
+pub use keys::{bring, hand_over, succeed};
 pub use provision::{Wish, provision};
-pub use rotate::rotate;
+pub use rotate::{Secret, rotate};
 
 /// What is going to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +115,12 @@ steps! {
         DeleteFirewall(u64) = "delete-firewall",
         /// Remove a key of the fleet.
         DeleteSshKey(u64) = "delete-ssh-key",
+        /// Write down how far a key has got that logs in beside the fleet's own.
+        NoteKey(OperatorKey) = "note-key",
+        /// Make this key the fleet's own, which every server lets in; the one before is leaving from then on.
+        UseKey(String) = "use-key",
+        /// Write down which keys every server lets in now, and forget those that none does.
+        SettleKeys = "settle-keys",
         /// List what bears the fleet's label (and, of these instances, the name): nothing may be left.
         ProveAbsence(Vec<InstanceName>) = "prove-absence",
     }
@@ -137,12 +147,18 @@ steps! {
         Reach = "reach",
         /// Log in and see that it is the server that was created.
         Trust = "trust",
-        /// Let the server make a host key of its own, beside the one that was injected.
+        /// Let the server make a host key of its own, beside the one that it shows.
         MakeHostKey = "make-host-key",
         /// Say on the server's labels which host keys it may show, so that a lost state can be written anew.
         LabelHostKey = "label-host-key",
-        /// Let the server show its own host key and forget the injected one, and see that it does.
+        /// Let the server show the host key that it has made and forget the one before, and see that it does.
         SwitchHostKey = "switch-host-key",
+        /// Let the server's root let these keys in, too.
+        GiveKeys(Vec<String>) = "give-keys",
+        /// Log in with this key, which is to be the fleet's own.
+        ProveKey(String) = "prove-key",
+        /// Let the server's root let these keys in no more, cut off who came with them, and see that they are refused.
+        TakeKeys(Vec<String>) = "take-keys",
         /// Let the admin networks through the host's own firewall.
         Admit = "admit",
         /// Wait for the set-up on the host.
@@ -262,7 +278,10 @@ impl FleetStep {
             | Self::DeleteNames(_)
             | Self::DeleteAddresses(_)
             | Self::DeleteSnapshots(_)
-            | Self::DropFirewall(..) => false,
+            | Self::DropFirewall(..)
+            | Self::NoteKey(_)
+            | Self::UseKey(_)
+            | Self::SettleKeys => false,
         }
     }
 }

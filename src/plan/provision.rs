@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use super::budget::Budget;
 use super::naming::naming;
 use super::order::order;
-use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, minute};
+use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, host_key, keys, minute};
 use crate::model::admin::AdminNetworks;
 use crate::model::authority::Authority;
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
 use crate::model::observed::{CloudServer, FirewallRule, Observed, firewall_rules};
+use crate::model::operator_key::Keys;
 use crate::model::price::Price;
 use crate::model::refusal::Refusal;
 
@@ -25,8 +26,8 @@ pub struct Wish<'a> {
     pub others: Vec<Instance>,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
-    /// The fleet's public key: type and key, without comment.
-    pub public_key: &'a str,
+    /// The keys that log in.
+    pub keys: &'a Keys,
     /// Locations that the operator named in the configuration; others must be in the EU.
     pub named_locations: &'a [String],
     /// Who certifies what is deployed.
@@ -43,12 +44,13 @@ pub struct Wish<'a> {
 /// # Errors
 /// [`Refusal`] where something wished for cannot be had, or nothing of it yet; nothing is to be done then.
 pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
-    let mut plan = common(wish.admin, wish.public_key, seen);
+    let mut plan = common(wish.admin, &wish.keys.fleet, seen);
     let mut prices = Vec::new();
     for instance in wish.instances {
         let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
         let before = prices.len();
-        let mut steps = steps(&instance, servers, (wish.named_locations, wish.authority), seen, &mut prices)?;
+        let terms = (wish.named_locations, wish.authority);
+        let mut steps = steps(&instance, servers, terms, wish.keys, seen, &mut prices)?;
         if let Some(Step::Create(_)) = steps.first()
             && let Some(until) = wait(&instance, &mut wish.budgets)
         {
@@ -175,6 +177,7 @@ pub(super) fn steps(
     instance: &Instance,
     servers: &[CloudServer],
     (named_locations, authority): (&[String], Authority),
+    operators: &Keys,
     seen: &Observed,
     prices: &mut Vec<Price>,
 ) -> Result<Vec<Step>, Refusal> {
@@ -208,7 +211,9 @@ pub(super) fn steps(
     steps.extend(naming(instance, server, known, authority, seen)?);
     // a server that is switched on starts the way anew, as its outcome says
     let stands = known.is_some() && server.is_some_and(|server| !server.off);
-    steps.extend(remaining(instance, stands, own_key(known, server), seen));
+    let mut rest = remaining(instance, stands, own_key(known, server), seen);
+    keys::add_to(&mut rest, instance, known.is_none(), operators);
+    steps.extend(rest);
     Ok(steps)
 }
 
@@ -217,8 +222,11 @@ pub(super) fn steps(
 fn own_key(known: Option<&Server>, server: Option<&CloudServer>) -> &'static [Step] {
     let own = known.filter(|known| known.own_host_key);
     let Some((known, server)) = own.zip(server) else {
-        return &[Step::MakeHostKey, Step::LabelHostKey, Step::SwitchHostKey, Step::LabelHostKey];
+        return host_key::first();
     };
+    if host_key::is_begun(known) {
+        return host_key::replace(known);
+    }
     let named: BTreeMap<_, _> = FleetId::key_labels(&known.host_keys()).collect();
     if server.relabelled(&named).1.is_empty() { &[] } else { &[Step::LabelHostKey] }
 }

@@ -1,16 +1,32 @@
-//! The plan that replaces the tokens of gateways.
+//! The plan that replaces what an instance proves itself with, or lets others in with.
 
-use super::{InstancePlan, Plan, Step};
+use super::{InstancePlan, Plan, Step, host_key};
 use crate::model::instance::{Instance, Stage};
 use crate::model::refusal::Refusal;
 
-/// Decides how these instances get new tokens: each by itself, and then it has to serve as before.
+/// What is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The gateway's token.
+    Token,
+    /// The server's host key.
+    HostKey,
+}
+
+/// Decides how these instances get new secrets: each by itself. After a new token it has to serve as before.
 ///
 /// # Errors
-/// One that does not serve yet: its set-up makes its token.
-pub fn rotate(instances: Vec<Instance>) -> Result<Plan, Refusal> {
-    let part = |instance: Instance| match instance.stage {
-        Stage::Serving(_) => Ok(InstancePlan { instance, steps: vec![Step::Rotate, Step::Serve] }),
+/// One that does not serve yet: its set-up makes them.
+pub fn rotate(instances: Vec<Instance>, secrets: &[Secret]) -> Result<Plan, Refusal> {
+    let part = |instance: Instance| match &instance.stage {
+        Stage::Serving(server) => {
+            let of_one = |secret: &Secret| match secret {
+                Secret::Token => vec![Step::Rotate, Step::Serve],
+                Secret::HostKey => host_key::replace(server).to_vec(),
+            };
+            let steps = secrets.iter().flat_map(of_one).collect();
+            Ok(InstancePlan { instance, steps })
+        }
         Stage::Planned
         | Stage::Created(_)
         | Stage::Reachable(_)
@@ -59,14 +75,29 @@ mod tests {
             host_key: "ssh-ed25519 AAAA".into(),
             next_host_key: None,
             own_host_key: true,
+            admitted: None,
         }
     }
 
     #[test]
     fn a_new_token_has_to_serve() {
-        let plan = rotate(vec![alice(Stage::Serving(server()))]).unwrap();
+        let plan = rotate(vec![alice(Stage::Serving(server()))], &[Secret::Token]).unwrap();
         assert_eq!(plan.instances[0].steps, [Step::Rotate, Step::Serve]);
         assert!(plan.before.is_empty() && plan.after.is_empty() && plan.cost.is_none());
+    }
+
+    #[test]
+    fn a_host_key_that_was_made_is_not_made_again() {
+        let steps = |server| {
+            let all = [Secret::HostKey, Secret::Token];
+            rotate(vec![alice(Stage::Serving(server))], &all).unwrap().instances.remove(0).steps
+        };
+        let whole = [Step::MakeHostKey, Step::LabelHostKey, Step::SwitchHostKey, Step::LabelHostKey];
+        let token = [Step::Rotate, Step::Serve];
+        assert_eq!(steps(server()), [&whole[..], &token[..]].concat());
+        // it may show that key already, and another one would be accepted by nobody
+        let begun = Server { next_host_key: Some("ssh-ed25519 BBBB".into()), ..server() };
+        assert_eq!(steps(begun), [&whole[1..], &token[..]].concat());
     }
 
     #[test]
@@ -77,7 +108,8 @@ mod tests {
             (Stage::Destroying(Some(server())), "run `clawberth destroy alice` to finish that"),
         ] {
             let said = format!("alice does not serve, it is {}", stage.word());
-            let refusal = rotate(vec![alice(Stage::Serving(server())), alice(stage)]).unwrap_err();
+            let all = vec![alice(Stage::Serving(server())), alice(stage)];
+            let refusal = rotate(all, &[Secret::Token]).unwrap_err();
             assert_eq!((refusal.to_string(), refusal.hint()), (said, hint));
         }
     }

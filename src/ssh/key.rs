@@ -2,11 +2,58 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ssh_key::rand_core::CryptoRng;
-use ssh_key::{Algorithm, LineEnding, PrivateKey};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
 
 use crate::secret::Secret;
+
+/// The keys that commands log in with.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    /// The fleet's own.
+    pub key: KeyPair,
+    /// While that is replaced: the one that is to follow it, or the one before, which a server may still be the only one to know.
+    pub other: Option<KeyPair>,
+}
+
+impl KeyRing {
+    /// All of them, in the order in which they are tried.
+    pub fn all(&self) -> Vec<KeyPair> {
+        [&self.key].into_iter().chain(&self.other).cloned().collect()
+    }
+}
+
+/// Somebody's public key, as a line of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicLine {
+    /// Type and key.
+    pub public: String,
+    /// What its owner wrote behind it, without what a terminal would act on.
+    pub comment: String,
+    /// SHA256 in base64, as OpenSSH shows it.
+    pub fingerprint: String,
+}
+
+impl PublicLine {
+    /// Reads a line in OpenSSH's format.
+    ///
+    /// # Errors
+    /// What is no public key, or one of another kind than Ed25519, also on a security key.
+    pub fn parse(text: &str) -> Result<Self> {
+        let key = PublicKey::from_openssh(text.trim()).context("not an OpenSSH public key")?;
+        let kind = key.algorithm();
+        ensure!(
+            matches!(kind, Algorithm::Ed25519 | Algorithm::SkEd25519),
+            "a key of the type {kind}, and only Ed25519 is taken"
+        );
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (public, comment) = words.split_at(words.len().min(2));
+        let comment: String = comment.join(" ").chars().filter(|c| !c.is_control()).collect();
+        let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+        Ok(Self { public: public.join(" "), comment, fingerprint })
+    }
+}
 
 /// An Ed25519 key pair. `Debug` shows the public half only.
 #[derive(Clone)]
@@ -46,6 +93,14 @@ impl KeyPair {
     /// Never in practice; encoding is fallible by type.
     pub fn public_text(&self) -> Result<String> {
         self.0.public_key().to_openssh().context("cannot encode an SSH key")
+    }
+
+    /// The public half without its comment: type and key.
+    ///
+    /// # Errors
+    /// Never in practice; encoding is fallible by type.
+    pub fn bare_public(&self) -> Result<String> {
+        Ok(self.public_text()?.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
     }
 
     pub(super) fn inner(&self) -> Arc<PrivateKey> {

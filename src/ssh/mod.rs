@@ -5,5 +5,5 @@ mod key;
 mod session;
 
 pub use command::{Command, Output};
-pub use key::KeyPair;
+pub use key::{KeyPair, KeyRing, PublicLine};
 pub use session::{Session, SshError, Target};

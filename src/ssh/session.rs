@@ -30,8 +30,8 @@ pub struct Target {
     pub port: u16,
     /// The user to log in as.
     pub user: String,
-    /// The operator's key.
-    pub key: KeyPair,
+    /// The operator's keys: the first one that is accepted logs in.
+    pub keys: Vec<KeyPair>,
     /// The only host keys that are accepted, as OpenSSH public keys: one, or two while a server changes its key.
     pub host_keys: Vec<String>,
 }
@@ -167,17 +167,18 @@ impl Session {
 
     async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
         let mut session = Self::exchange(target, address).await?;
-        let key = PrivateKeyWithHashAlg::new(target.key.inner(), None);
-        let answer = session
-            .handle
-            .authenticate_publickey(&target.user, key)
-            .await
-            .map_err(|source| SshError::Broken { address, source })?;
-        if answer.success() {
-            Ok(session)
-        } else {
-            Err(SshError::Refused { address, user: target.user.clone() })
+        for key in &target.keys {
+            let key = PrivateKeyWithHashAlg::new(key.inner(), None);
+            let answer = session
+                .handle
+                .authenticate_publickey(&target.user, key)
+                .await
+                .map_err(|source| SshError::Broken { address, source })?;
+            if answer.success() {
+                return Ok(session);
+            }
         }
+        Err(SshError::Refused { address, user: target.user.clone() })
     }
 
     /// All that comes before anybody logs in.

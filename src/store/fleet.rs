@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::database::{Database, Statement, Written};
 use super::{Lease, Store, StoreError, seal};
 use crate::model::fleet::FleetId;
+use crate::model::operator_key::{Keys, OperatorKey};
 
 /// The fleet, as the state knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct FleetRow {
     pub created: String,
     /// The public half of its SSH key: type and key, without comment. None until a command has one.
     pub public_key: Option<String>,
+    /// The keys that log in beside it; left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<OperatorKey>,
     /// Where its state was moved to; this one is history then.
     #[serde(skip)]
     pub moved_to: Option<String>,
@@ -23,27 +27,36 @@ pub struct FleetRow {
 
 impl FleetRow {
     pub(super) fn hash(&self) -> i64 {
-        let Self { id, created, public_key, moved_to } = self;
-        seal::hash([Some(id.as_str()), Some(created), public_key.as_deref(), moved_to.as_deref()])
+        let Self { id, created, public_key, moved_to, keys: _ } = self;
+        let columns = [Some(id.as_str()), Some(created), public_key.as_deref(), moved_to.as_deref()];
+        // rows of before there were other keys keep their hashes
+        let keys = self.keys_text();
+        seal::hash(columns.into_iter().chain(keys.as_deref().map(Some)))
+    }
+
+    fn keys_text(&self) -> Option<String> {
+        (!self.keys.is_empty()).then(|| serde_json::to_string(&self.keys).unwrap_or_default())
     }
 
     /// Changes nothing where there is a fleet.
     pub(super) fn insert(&self) -> Statement {
         Statement::new(
-            "INSERT INTO fleet (id, created, public_key, hash) SELECT $1, $2, $3, $4
+            "INSERT INTO fleet (id, created, public_key, keys, hash) SELECT $1, $2, $3, $4, $5
              WHERE NOT EXISTS (SELECT 1 FROM fleet) ON CONFLICT DO NOTHING",
         )
         .bind(self.id.as_str())
         .bind(self.created.as_str())
         .bind(self.public_key.clone())
+        .bind(self.keys_text())
         .bind(self.hash())
     }
 
     fn update(&self) -> Statement {
-        Statement::new("UPDATE fleet SET public_key = $2, moved_to = $3, hash = $4 WHERE id = $1")
+        Statement::new("UPDATE fleet SET public_key = $2, moved_to = $3, keys = $4, hash = $5 WHERE id = $1")
             .bind(self.id.as_str())
             .bind(self.public_key.clone())
             .bind(self.moved_to.clone())
+            .bind(self.keys_text())
             .bind(self.hash())
     }
 }
@@ -52,24 +65,30 @@ impl FleetRow {
 pub(super) async fn begin(database: &Database, fresh: &FleetId, now: &str) -> Result<(), StoreError> {
     if read(database).await?.is_none() {
         let (id, created) = (fresh.to_string(), now.to_owned());
-        let row = FleetRow { id, created, public_key: None, moved_to: None };
+        let row = FleetRow { id, created, public_key: None, keys: Vec::new(), moved_to: None };
         let _ = database.write(&[row.insert()]).await?;
     }
     Ok(())
 }
 
 pub(super) async fn read(database: &Database) -> Result<Option<FleetRow>, StoreError> {
-    let statement = Statement::new("SELECT id, created, public_key, moved_to, hash FROM fleet");
+    let statement = Statement::new("SELECT id, created, public_key, moved_to, keys, hash FROM fleet");
     let Some(row) = database.row(statement).await? else { return Ok(None) };
+    let damaged =
+        || StoreError::Damaged { place: database.place.clone(), what: "the entry for the fleet".to_owned() };
+    let keys = match database.get::<Option<String>>(&row, "keys")? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| damaged())?,
+        None => Vec::new(),
+    };
     let fleet = FleetRow {
         id: database.get(&row, "id")?,
         created: database.get(&row, "created")?,
         public_key: database.get(&row, "public_key")?,
         moved_to: database.get(&row, "moved_to")?,
+        keys,
     };
     if fleet.hash() != database.get::<i64>(&row, "hash")? {
-        let what = "the entry for the fleet".to_owned();
-        return Err(StoreError::Damaged { place: database.place.clone(), what });
+        return Err(damaged());
     }
     Ok(Some(fleet))
 }
@@ -82,6 +101,15 @@ impl Store {
     pub async fn fleet_row(&self) -> Result<FleetRow, StoreError> {
         let ours = || StoreError::NotOurs { place: self.place().clone() };
         read(self.database()).await?.ok_or_else(ours)
+    }
+
+    /// The keys that log in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keys(&self) -> Result<Keys, StoreError> {
+        let row = self.fleet_row().await?;
+        Ok(Keys { fleet: row.public_key.unwrap_or_default(), others: row.keys })
     }
 
     /// Writes down the public half of the fleet's key, if none is written down yet; the one that counts.
@@ -106,6 +134,18 @@ impl Store {
 }
 
 impl Lease {
+    /// Writes down which keys log in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_keys(&self, keys: &Keys) -> Result<(), StoreError> {
+        let mut row = self.store.fleet_row().await?;
+        row.public_key = Some(keys.fleet.clone());
+        row.keys = keys.others.clone();
+        self.write([row.update()]).await?;
+        Ok(())
+    }
+
     /// Writes down where the fleet's state was moved to: nobody uses this one any more.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::{counted, visible};
 use crate::model::observed::FirewallRule;
+use crate::model::operator_key::KeyStatus;
 use crate::plan::{FleetStep, Later, Plan, Step, minute};
 
 /// The plan for machines. Stable: fields are added, not changed.
@@ -67,6 +69,13 @@ fn fleet_step(step: &FleetStep) -> String {
         FleetStep::DropFirewall(id, _) => format!("delete firewall {id}, which is one too many"),
         FleetStep::DeleteFirewall(_) => "delete the firewall".into(),
         FleetStep::DeleteSshKey(_) => "delete the SSH key".into(),
+        FleetStep::NoteKey(key) => match key.status {
+            KeyStatus::Joining => format!("write down that a key is joining: {}", visible(&key.line())),
+            KeyStatus::InForce => format!("write down that a key is in force: {}", visible(&key.line())),
+            KeyStatus::Leaving => format!("write down that a key is leaving: {}", visible(&key.line())),
+        },
+        FleetStep::UseKey(_) => "use the new key from here on, as every server lets it in".into(),
+        FleetStep::SettleKeys => "write down what every server lets in now".into(),
         FleetStep::ProveAbsence(_) => "see that nothing is left".into(),
     }
 }
@@ -107,6 +116,11 @@ fn step(step: &Step, release: &str) -> String {
         Step::MakeHostKey => "let it make a host key of its own".into(),
         Step::LabelHostKey => "set the label of its host key".into(),
         Step::SwitchHostKey => "let it show that key and no other".into(),
+        Step::GiveKeys(keys) => format!("let in {} more", counted(keys.len(), "key")),
+        Step::ProveKey(_) => "log in with the new key".into(),
+        Step::TakeKeys(keys) => {
+            format!("let in {} no more, cut off who came with it", counted(keys.len(), "key"))
+        }
         Step::Admit => "let the admin networks through the host's own firewall".into(),
         Step::Install => format!("wait for the set-up: {release}"),
         Step::SetUp => format!("run the set-up again: {release}"),

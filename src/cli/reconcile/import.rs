@@ -102,7 +102,7 @@ async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Tak
         address: claim.server.ipv4.into(),
         port: SSH_PORT,
         user: "root".to_owned(),
-        key: key.clone(),
+        keys: vec![key.clone()],
         host_keys: claim.server.host_keys().into_iter().map(str::to_owned).collect(),
     };
     let (born, unseen) = match look::born(&target).await {
@@ -119,7 +119,9 @@ async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Tak
     if unseen.is_none()
         && let Ok(Some(own)) = look::own_host_key(&target).await
     {
+        let to_come = server.next_host_key.take().filter(|next| *next != own);
         server.shows_its_own(own);
+        server.next_host_key = to_come;
     }
     let stage = if unseen.is_some() { Stage::Created(server) } else { Stage::Trusted(server) };
     let mut instance = Instance { name, spec, stage, created: found.created };

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, bare, cloud, look};
+use super::fleet::{Fleet, cloud, look};
 use super::{Failure, Status, deploy, walk};
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
@@ -115,7 +115,7 @@ impl Mending<'_> {
             instances: fleet.instances.clone(),
             busy: &busy,
             admin: settings.admin_networks()?,
-            public_key: &bare(&fleet.key.public_text()?),
+            keys: &fleet.keys,
             named_locations: &settings.named_locations,
             authority: Authority::of(&settings.acme_directory),
             blank: &blank,

@@ -166,7 +166,7 @@ async fn policies(
     let wanted = &settings.policies;
     let named: Vec<&Policy> = seen.iter().map(|one| wanted.of(&one.instance.name)).collect();
     context.secrets = secrets::read(named.into_iter(), settings, context).await?;
-    let secrets = Secrets::new(context.secrets.clone(), &fleet.key)?;
+    let secrets = Secrets::new(context.secrets.clone(), &fleet.ring.key)?;
     let mut left = Vec::new();
     for one in seen.drain(..) {
         let Instance { name, spec, .. } = &one.instance;

@@ -28,7 +28,7 @@ pub(super) async fn drive(
     settings: &Settings,
     context: &mut Context,
 ) -> Result<Status, Failure> {
-    let (store, key) = fleet.open(settings, context).await?;
+    let (store, keys) = fleet.open(settings, context).await?;
     let lease = store.lease(ROLLOUT, &context.clock.now(), |held| context.ui.note(&waiting(held))).await?;
     let begun = match start.under(rollout, &store, &lease, context).await {
         Ok(begun) => begun,
@@ -38,8 +38,8 @@ pub(super) async fn drive(
             return Err(failure);
         }
     };
-    let secrets = Secrets::new(context.secrets.clone(), &key)?;
-    let hold = Hold { store: store.clone(), key, leases: BTreeMap::new(), secrets };
+    let secrets = Secrets::new(context.secrets.clone(), &keys.key)?;
+    let hold = Hold { store: store.clone(), keys, leases: BTreeMap::new(), secrets };
     let subjects: Vec<String> = begun.hosts.iter().map(|host| host.name.to_string()).collect();
     let work = async |world: &World| apply::drive(begun, &lease, world).await;
     let driven = walk::watched(&subjects, hold, client, settings, context, work).await;

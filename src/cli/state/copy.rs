@@ -1,7 +1,7 @@
 //! `clawberth state copy`
 
 use super::super::context::Context;
-use super::super::fleet::{keep_key, key_path, read_key};
+use super::super::fleet::{keep_key, keep_next_beside, key_path, read_key, read_next};
 use super::super::{Failure, Status};
 use crate::config::{Settings, place};
 use crate::model::fleet::FleetId;
@@ -80,6 +80,9 @@ async fn copy(
 
 fn copy_key(settings: &Settings, target: &Settings, fleet: &FleetId) -> Result<(), Failure> {
     let (from, to) = (key_path(settings, fleet)?, key_path(target, fleet)?);
+    if let Some(next) = read_next(settings, fleet)? {
+        keep_next_beside(target, fleet, next)?;
+    }
     let Some(key) = read_key(&from)? else { return Ok(()) };
     let public = key.public_text()?;
     if keep_key(&to, key)?.public_text()? == public {

@@ -259,9 +259,19 @@ impl Host {
         match deed {
             Some(Deed::SetUp) => self.begin_set_up(state, now, now),
             Some(Deed::Restart) => state.restart(&self.script, now),
-            Some(Deed::MakeHostKey) => make_key(state),
-            Some(Deed::SwitchHostKey) => {
-                state.host_key = state.own_key.clone().unwrap_or_else(|| state.host_key.clone());
+            Some(Deed::MakeHostKey) => make_key(&mut state.own_key),
+            Some(Deed::MakeNextHostKey) => make_key(&mut state.next_key),
+            Some(Deed::SwitchHostKey) => switch_key(state, command),
+            Some(Deed::GiveKeys) => {
+                for key in named_keys(command) {
+                    if !state.authorized.iter().any(|known| bare(known) == key) {
+                        state.authorized.push(key);
+                    }
+                }
+            }
+            Some(Deed::TakeKeys) => {
+                let gone: Vec<String> = named_keys(command).into_iter().skip(1).collect();
+                state.authorized.retain(|known| !gone.contains(&bare(known)));
             }
             Some(Deed::Send) => state.releases.take(&self.script.facts_in(command)),
             // they take their time: see `update` and `reboot`
@@ -290,7 +300,12 @@ impl Host {
             "updates" => state.releases.journal(),
             "host_key" => public(&state.host_key),
             "own_host_key" => state.own_key.as_deref().map(public).unwrap_or_default(),
-            "authorized" => state.authorized.first().cloned().unwrap_or_default(),
+            "next_host_key" => state.next_key.as_deref().map(public).unwrap_or_default(),
+            "authorized" => state.authorized.join("\n"),
+            "authorized_of_root" => {
+                let lines = state.authorized.iter().map(|key| format!("authorized=root={key}"));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
             REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
@@ -318,14 +333,35 @@ impl Host {
 }
 
 /// Makes a host key, unless there is one.
-fn make_key(state: &mut State) {
+fn make_key(place: &mut Option<String>) {
     let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
         .and_then(|key| key.to_openssh(LineEnding::LF));
     match key {
-        Ok(key) if state.own_key.is_none() => state.own_key = Some(key.to_string()),
+        Ok(key) if place.is_none() => *place = Some(key.to_string()),
         Ok(_) => {}
         Err(error) => tracing::error!("cannot make a host key: {error}"),
     }
+}
+
+/// Shows the key that the command names, if it was made.
+fn switch_key(state: &mut State, command: &str) {
+    let named = |key: &String| command.contains(&public(key));
+    if let Some(next) = state.next_key.take_if(|next| named(next)) {
+        state.own_key = Some(next);
+    }
+    if let Some(own) = state.own_key.clone().filter(named) {
+        state.host_key = own;
+        state.next_key = None;
+    }
+}
+
+/// The public keys in a command, without their comments.
+fn named_keys(command: &str) -> Vec<String> {
+    let words: Vec<&str> = command.split([' ', '\'', '"']).collect();
+    let pairs = words
+        .windows(2)
+        .filter(|pair| matches!(pair, [kind, key] if kind.contains("ssh-") && key.starts_with("AAAA")));
+    pairs.map(|pair| pair.join(" ")).collect()
 }
 
 /// The public half of a private key.
@@ -361,6 +397,7 @@ fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
         address: spec.ipv4,
         host_key: key.to_openssh(LineEnding::LF).context("cannot write a host key")?.to_string(),
         own_key: None,
+        next_key: None,
         authorized: spec.ssh_keys.clone(),
         values: script.facts_in(&text),
         on: None,

@@ -109,8 +109,14 @@ pub(super) enum Deed {
     Restart,
     /// Make a host key, unless it has, and do not show it yet.
     MakeHostKey,
-    /// Show the host key that it has made, and no other.
+    /// Make one to take the place of its own, unless it has.
+    MakeNextHostKey,
+    /// Show the host key that it has made and the command names, and no other.
     SwitchHostKey,
+    /// Let the keys in that the command names, too.
+    GiveKeys,
+    /// Let the keys in no more that the command names, but for the first one, which stays.
+    TakeKeys,
     /// Take an update: facts of the release that is next are found in the command line.
     Send,
     /// Start the host anew, a moment later.

@@ -25,6 +25,9 @@ pub(super) struct State {
     /// The one that it has made for itself.
     #[serde(default)]
     pub(super) own_key: Option<String>,
+    /// The one that it has made to take the place of its own.
+    #[serde(default)]
+    pub(super) next_key: Option<String>,
     /// The public keys that root may log in with.
     pub(super) authorized: Vec<String>,
     /// The facts of the user data, and what rules have set since.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 16] = [
+pub(super) const BUILT_IN: [&str; 18] = [
     "id",
     "name",
     "address",
@@ -20,7 +20,9 @@ pub(super) const BUILT_IN: [&str; 16] = [
     "boot_id",
     "host_key",
     "own_host_key",
+    "next_host_key",
     "authorized",
+    "authorized_of_root",
     REBOOT_REQUIRED,
 ];
 /// Whether the host asks for a new start: what rules `set`, else no; after a start it does not.

@@ -4,6 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::host_key;
+use crate::model::operator_key::Admitted;
+
 /// The server an instance lives on, and the host key that its SSH must show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
@@ -24,6 +27,9 @@ pub struct Server {
     /// can read its user data knows.
     #[serde(default)]
     pub own_host_key: bool,
+    /// The keys that its root lets in, where somebody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted: Admitted,
 }
 
 impl Server {
@@ -35,6 +41,11 @@ impl Server {
     /// The key that it is to show when it shows its own.
     pub fn own_key_to_come(&self) -> &str {
         self.next_host_key.as_ref().unwrap_or(&self.host_key)
+    }
+
+    /// Where it makes the next key: in its place, while that is free; else beside it, so that what it shows stays.
+    pub fn place_of_next_key(&self) -> &'static str {
+        if self.own_host_key { host_key::NEXT } else { host_key::PLACE }
     }
 
     /// The server, once it has made this key for itself.

@@ -1,5 +1,7 @@
 //! Where an instance stands, and how it gets on.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Server;
@@ -53,6 +55,10 @@ pub enum Outcome {
     HostKeyLabelled,
     /// It shows its own host key, and no other.
     HostKeySwitched,
+    /// Its root lets these keys in, and no others.
+    KeysSeen(BTreeSet<String>),
+    /// The key that is to be the fleet's own logs in.
+    KeyProved,
     /// The host lets the admin networks in.
     Admitted,
     /// The set-up on the host is done.
@@ -160,8 +166,12 @@ impl Stage {
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
 
-            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted | O::HostKeyLabelled) => {
-                Ok(stage)
+            (
+                stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)),
+                O::Admitted | O::HostKeyLabelled | O::KeyProved,
+            ) => Ok(stage),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::KeysSeen(keys)) => {
+                Ok(stage.with_server(|server| Server { admitted: Some(keys), ..server }))
             }
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade(key)) => {
                 Ok(stage.with_server(|server| server.has_made(key)))
@@ -186,7 +196,9 @@ impl Stage {
             ) => Ok(S::Destroying(Some(server))),
             (stage @ (S::Destroying(_) | S::Gone), O::Condemned) => Ok(stage),
 
-            (stage @ (S::Destroying(_) | S::Gone), O::Revoked | O::Swept | O::Unnamed | O::Unprotected) => Ok(stage),
+            (stage @ (S::Destroying(_) | S::Gone), O::Revoked | O::Swept | O::Unnamed | O::Unprotected) => {
+                Ok(stage)
+            }
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
@@ -200,6 +212,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -215,6 +229,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -229,6 +245,8 @@ impl Stage {
                 O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served
@@ -239,7 +257,10 @@ impl Stage {
                 | O::Deleted,
             )
             | (S::Trusted(_), O::Served | O::Revoked | O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
-            | (S::Installed(_) | S::Serving(_), O::Revoked | O::Unprotected | O::Swept | O::Unnamed | O::Deleted)
+            | (
+                S::Installed(_) | S::Serving(_),
+                O::Revoked | O::Unprotected | O::Swept | O::Unnamed | O::Deleted,
+            )
             | (
                 S::Destroying(_) | S::Gone,
                 O::Created(_)
@@ -252,6 +273,8 @@ impl Stage {
                 | O::HostKeyMade(_)
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
+                | O::KeysSeen(_)
+                | O::KeyProved
                 | O::Admitted
                 | O::Installed
                 | O::Served,
@@ -337,6 +360,8 @@ impl Outcome {
             Self::HostKeyMade(_) => "with a host key of its own",
             Self::HostKeyLabelled => "with its host keys on labels",
             Self::HostKeySwitched => "showing its own host key",
+            Self::KeysSeen(_) => "letting these keys in",
+            Self::KeyProved => "letting the next key in",
             Self::Admitted => "admitting",
             Self::Installed => "installed",
             Self::Served => "serving",

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::{Expected, Judge, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
 use crate::model::host_key::PLACE;
+use crate::model::operator_key::{KeyStatus, Keys};
 
 /// What is judged here, and how.
 pub(super) const JUDGES: &[Judge] = &[
@@ -38,9 +39,14 @@ const LISTS_LAST: u64 = 3 * 24 * 3600;
 const FULL: u64 = 90;
 
 fn host_key(expected: &Expected<'_>, facts: &Facts) -> Verdict {
-    let pinned = expected.instance.stage.server().map(|server| bare(&server.host_key)).unwrap_or_default();
+    let server = expected.instance.stage.server();
+    let pinned = server.map(|server| bare(&server.host_key)).unwrap_or_default();
+    let next = server.and_then(|server| server.next_host_key.as_deref());
     let shown = facts.all("host_key");
-    let wrong = shown.iter().filter(|key| **key != pinned).map(|key| format!("it has {key}"));
+    let wrong = shown.iter().filter(|key| **key != pinned).map(|key| match next == Some(key) {
+        true => format!("it is to show {key}; `clawberth rotate {} hostkey` goes on", expected.instance.name),
+        false => format!("it has {key}"),
+    });
     let mut wrong: Vec<String> = wrong.collect();
     if !shown.contains(&pinned) {
         wrong.push("it has not got the pinned one".to_owned());
@@ -92,20 +98,37 @@ fn sshd(facts: &Facts) -> Verdict {
     nothing(wrong.collect(), "keys only, root only")
 }
 
+/// A key that is joining may be there, or not yet.
 fn keys(expected: &Expected<'_>, facts: &Facts) -> Verdict {
+    let Keys { fleet, others } = expected.keys;
     let mut wrong = Vec::new();
-    let mut ours = 0;
+    let mut admitted = Vec::new();
     for line in facts.all("authorized") {
         match line.split_once('=') {
-            Some(("root", key)) if bare(key) == expected.public_key => ours += 1,
+            Some(("root", key)) if bare(key) == *fleet => admitted.push(fleet.as_str()),
+            Some(("root", key)) => match others.iter().find(|known| known.public == bare(key)) {
+                Some(known) if known.status == KeyStatus::Leaving => wrong.push(format!(
+                    "root still lets in {}, which is to go; `clawberth keys {}` goes on",
+                    known.line(),
+                    if known.is_fleets { "rotate" } else { "remove" }
+                )),
+                Some(known) => admitted.push(&known.public),
+                None => wrong.push(format!("root lets in {}", bare(key))),
+            },
             Some((user, key)) => wrong.push(format!("{user} lets in {}", bare(key))),
             None => wrong.push(line.clone()),
         }
     }
-    if ours == 0 {
+    if !admitted.contains(&fleet.as_str()) {
         wrong.push("the fleet's key is not there".to_owned());
     }
-    nothing(wrong, expected.public_key)
+    let missing = others.iter().filter(|key| key.is_in_force() && !admitted.contains(&key.public.as_str()));
+    wrong.extend(missing.map(|key| format!("{} is not let in", key.line())));
+    let evidence = match admitted.len() {
+        0 | 1 => fleet.clone(),
+        more => format!("{fleet}, and {} beside it that `clawberth keys list` tells", more - 1),
+    };
+    nothing(wrong, evidence)
 }
 
 fn passwords(facts: &Facts) -> Verdict {

@@ -7,6 +7,7 @@ use crate::model::flaw::Flaw;
 use crate::model::fleet::OpId;
 use crate::model::instance::{InstanceSpec, Server, Stage};
 use crate::model::observed::{CloudFirewall, CloudServer, firewall_rules};
+use crate::model::operator_key::{KeyStatus, OperatorKey};
 use crate::model::policy::Enacted;
 
 /// As a server told it.
@@ -20,6 +21,7 @@ struct World {
     seen: Observed,
     named: Vec<String>,
     protect_before: Option<Timestamp>,
+    keys: Keys,
 }
 
 fn spec() -> InstanceSpec {
@@ -48,6 +50,7 @@ impl World {
             host_key: HOST_KEY.into(),
             next_host_key: None,
             own_host_key: true,
+            admitted: None,
         };
         let alice = Instance {
             name: name("alice"),
@@ -74,7 +77,8 @@ impl World {
         };
         seen.servers.insert(alice.name.clone(), vec![found]);
         let protect_before = Some(Timestamp::MAX);
-        Self { fleet, alice, admin, seen, named: Vec::new(), protect_before }
+        let keys = Keys { fleet: "ssh-ed25519 AAAAfleet".to_owned(), others: Vec::new() };
+        Self { fleet, alice, admin, seen, named: Vec::new(), protect_before, keys }
     }
 
     fn server(&mut self) -> &mut CloudServer {
@@ -86,7 +90,7 @@ impl World {
         let expected = Expected {
             fleet: &self.fleet,
             instance: &self.alice,
-            public_key: "ssh-ed25519 AAAAfleet",
+            keys: &self.keys,
             admin: &self.admin,
             named_locations: &self.named,
             flaws: &[Flaw {
@@ -113,6 +117,40 @@ fn told(from: &str, to: &str) -> String {
 #[test]
 fn on_a_healthy_host_all_holds() {
     assert_eq!(World::new().broken(HEALTHY), [""; 0]);
+}
+
+#[test]
+fn who_logs_in_is_held_against_what_is_written_down() {
+    let mut world = World::new();
+    let key = |status, is_fleets| OperatorKey {
+        public: "ssh-ed25519 AAAAcarol".to_owned(),
+        comment: "carol@desk".to_owned(),
+        status,
+        is_fleets,
+    };
+    let with =
+        told("AAAAfleet cb-fleet", "AAAAfleet cb-fleet\nauthorized=root=ssh-ed25519 AAAAcarol carol@desk");
+    assert_eq!(world.broken(&with), ["fail keys: root lets in ssh-ed25519 AAAAcarol"]);
+    let gone = |how: &str| {
+        format!(
+            "fail keys: root still lets in ssh-ed25519 AAAAcarol carol@desk, which is to go; `clawberth keys {how}` goes on"
+        )
+    };
+    for (status, is_fleets, without, also) in [
+        (KeyStatus::Joining, false, vec![], vec![]),
+        (
+            KeyStatus::InForce,
+            false,
+            vec!["fail keys: ssh-ed25519 AAAAcarol carol@desk is not let in".to_owned()],
+            vec![],
+        ),
+        (KeyStatus::Leaving, false, vec![], vec![gone("remove")]),
+        (KeyStatus::Leaving, true, vec![], vec![gone("rotate")]),
+    ] {
+        world.keys.others = vec![key(status, is_fleets)];
+        assert_eq!(world.broken(HEALTHY), without, "{status:?}");
+        assert_eq!(world.broken(&with), also, "{status:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::model::instance::{Instance, Stage};
 use crate::model::observed::{CloudServer, HostState, Observed};
 use crate::model::price::Price;
 use crate::model::refusal::Refusal;
-use crate::plan::{InstancePlan, Step, destroy, provision};
+use crate::plan::{InstancePlan, Step, destroy, host_key, provision};
 
 /// One instance: what was found, and what is done about it.
 pub(super) struct Part {
@@ -94,9 +94,17 @@ fn differences(
             found.push(Drift::Unprotected(own.id));
         }
     }
-    let injected = recorded.filter(|recorded| stands && !recorded.own_host_key);
     let reached = seen.hosts.get(&instance.name).is_some_and(HostState::can_be_reached);
-    found.extend(injected.filter(|_| reached).map(|recorded| Drift::InjectedHostKey(recorded.id)));
+    let asked = recorded.filter(|_| stands && reached);
+    found.extend(asked.and_then(|recorded| match recorded.own_host_key {
+        false => Some(Drift::InjectedHostKey(recorded.id)),
+        true => host_key::is_begun(recorded).then_some(Drift::NextHostKey(recorded.id)),
+    }));
+    let admitted = asked.map(|recorded| (recorded.id, &recorded.admitted));
+    found.extend(admitted.and_then(|(id, admitted)| {
+        let (lacking, excess) = (case.keys.lacking(admitted).len(), case.keys.excess(admitted).len());
+        (lacking + excess > 0).then_some(Drift::Keys(id, lacking, excess))
+    }));
     let host = seen.hosts.get(&instance.name).filter(|host| stands && **host != HostState::Serves);
     found.extend(host.map(|host| Drift::Host(host.clone())));
     found.into_iter().map(|drift| Finding::of(&instance.name, drift)).collect()
@@ -112,13 +120,17 @@ fn steps(
 ) -> Result<Vec<Step>, Refusal> {
     let servers = own.map(std::slice::from_ref).unwrap_or_default();
     let terms = (case.named_locations, case.authority);
-    let mut steps = provision::steps(instance, servers, terms, seen, prices)?;
+    let mut steps = provision::steps(instance, servers, terms, case.keys, seen, prices)?;
     let serve = steps.iter().position(|step| *step == Step::Serve);
     if let (Some(mend), Some(serve)) = (seen.hosts.get(&instance.name).and_then(mending), serve) {
         steps.insert(serve, mend);
     }
     if !is_trusted(instance, seen) {
-        steps.retain(|step| !matches!(step, Step::MakeHostKey | Step::LabelHostKey | Step::SwitchHostKey));
+        let of_keys = |step: &Step| {
+            matches!(step, Step::MakeHostKey | Step::LabelHostKey | Step::SwitchHostKey)
+                || matches!(step, Step::GiveKeys(_) | Step::TakeKeys(_))
+        };
+        steps.retain(|step| !of_keys(step));
     }
     if let Some(own) = own {
         let taken = usize::from(matches!(steps.first(), Some(Step::Adopt(_))));

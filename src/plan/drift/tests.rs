@@ -21,6 +21,10 @@ struct World {
     protect_before: Option<Timestamp>,
 }
 
+fn keys() -> Keys {
+    Keys { fleet: KEY.to_owned(), others: Vec::new() }
+}
+
 fn spec() -> InstanceSpec {
     let integrity = format!("sha512-{}==", "A".repeat(86));
     let spec = serde_json::json!({
@@ -57,6 +61,7 @@ fn recorded(id: u64) -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     }
 }
 
@@ -133,7 +138,7 @@ impl World {
             instances: self.instances.clone(),
             busy: &self.busy,
             admin: &self.admin,
-            public_key: KEY,
+            keys: &keys(),
             named_locations: &[],
             authority: Authority::Other,
             blank: &spec(),

@@ -12,6 +12,10 @@ use crate::model::zone::{CloudZone, Delegation};
 
 const KEY: &str = "ssh-ed25519 AAAA";
 
+fn keys() -> Keys {
+    Keys { fleet: KEY.to_owned(), others: Vec::new() }
+}
+
 fn admin() -> AdminNetworks {
     AdminNetworks::parse(["203.0.113.7"]).unwrap()
 }
@@ -42,6 +46,7 @@ fn server() -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     }
 }
 
@@ -113,14 +118,14 @@ fn with_common() -> Observed {
     }
 }
 
-fn wish(instances: Vec<Instance>, admin: &AdminNetworks) -> Wish<'_> {
+fn wish<'a>(instances: Vec<Instance>, admin: &'a AdminNetworks, keys: &'a Keys) -> Wish<'a> {
     let authority = Authority::LetsEncrypt;
     let (others, named_locations, budgets, protect_before) = (Vec::new(), &[], None, None);
-    Wish { instances, others, admin, public_key: KEY, named_locations, authority, budgets, protect_before }
+    Wish { instances, others, admin, keys, named_locations, authority, budgets, protect_before }
 }
 
 fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {
-    provision(wish(vec![instance], &admin()), seen)
+    provision(wish(vec![instance], &admin(), &keys()), seen)
 }
 
 fn words(plan: &Plan) -> Vec<&'static str> {
@@ -234,7 +239,8 @@ fn changed_admin_networks_reach_the_instances_that_are_not_named() {
     seen.servers.insert(bob.name.clone(), vec![cloud_server(7)]);
     let admin = admin();
     let instances = vec![instance(Stage::Planned)];
-    let wish = Wish { others: vec![bob], ..wish(instances, &admin) };
+    let keys = keys();
+    let wish = Wish { others: vec![bob], ..wish(instances, &admin, &keys) };
     let plan = provision(wish, &seen).unwrap();
     let steps: Vec<_> =
         plan.instances.iter().map(|part| part.steps.iter().map(Step::word).collect::<Vec<_>>()).collect();
@@ -289,7 +295,7 @@ fn who_would_get_no_certificate_yet_is_told_when_and_has_no_server_until_then() 
         let orders = (0..ordered).map(|number| (format!("n{number}").parse().unwrap(), now));
         let budgets = [("example.org".to_owned(), Budget::after(orders))].into();
         let (instances, admin) = (names.iter().map(|name| named(name)).collect(), admin());
-        provision(Wish { budgets: Some((budgets, now)), ..wish(instances, &admin) }, &seen)
+        provision(Wish { budgets: Some((budgets, now)), ..wish(instances, &admin, &keys()) }, &seen)
     };
     let both = plan(&["alice", "bob"], 49).unwrap();
     assert_eq!((both.creates(), both.instances.len()), (1, 1));
@@ -334,7 +340,8 @@ fn outside_the_eu_only_where_the_operator_named_it() {
     alice.spec.locations = vec!["ash".into()];
     let admin = admin();
     let named_locations = &["ash".to_owned()];
-    let wish = Wish { named_locations, ..wish(vec![alice], &admin) };
+    let keys = keys();
+    let wish = Wish { named_locations, ..wish(vec![alice], &admin, &keys) };
     assert_eq!(provision(wish, &with_common()).unwrap().creates(), 1);
 }
 
@@ -364,14 +371,9 @@ fn the_server_of_who_was_asked_for_before_that_is_protected() {
         let labels = FleetId::key_labels(&[KEY]).collect();
         let server_seen = CloudServer { protected, labels, ..cloud_server(7) };
         seen.servers.insert("alice".parse().unwrap(), vec![server_seen]);
-        let wish = Wish {
-            instances: vec![instance(Stage::Serving(server()))],
-            others: Vec::new(),
-            admin: &admin,
-            public_key: KEY,
-            named_locations: &[],
-            protect_before: Some(before.parse().unwrap()),
-        };
+        let (protect_before, keys) = (Some(before.parse().unwrap()), keys());
+        let instances = vec![instance(Stage::Serving(server()))];
+        let wish = Wish { protect_before, ..wish(instances, &admin, &keys) };
         provision(wish, &seen).unwrap().instances.remove(0).steps
     };
     assert_eq!(steps(false, "2026-11-22T00:00:00Z"), []);

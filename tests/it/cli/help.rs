@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 36] = [
     "",
     "init",
     "deploy",
@@ -20,6 +20,11 @@ const COMMANDS: [&str; 31] = [
     "access",
     "audit",
     "rotate",
+    "keys",
+    "keys list",
+    "keys add",
+    "keys remove",
+    "keys rotate",
     "destroy",
     "reconcile",
     "state",

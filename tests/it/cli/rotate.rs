@@ -31,6 +31,17 @@ hint: say --yes
 ",
         ),
         (
+            &["rotate", "alice", "hostkey"],
+            "plan:
+  alice  let it make a host key of its own
+  alice  set the label of its host key
+  alice  let it show that key and no other
+  alice  set the label of its host key
+error: this would replace the host key of alice, and nobody can be asked
+hint: say --yes
+",
+        ),
+        (
             &["rotate", "alice", "alice", "token", "--yes"],
             "error: alice is named twice
 hint: name each instance once
@@ -45,7 +56,7 @@ hint: `clawberth list` shows the instances
         (
             &["rotate", "alice", "bob", "--yes"],
             "error: invalid value 'bob' for '<SECRET>'
-  [possible values: token]
+  [possible values: token, hostkey, all]
 
 For more information, try '--help'.
 ",

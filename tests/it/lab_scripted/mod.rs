@@ -2,6 +2,8 @@
 
 mod bed;
 mod drift;
+mod keys;
+mod next_key;
 mod own_key;
 mod stranger;
 mod update;

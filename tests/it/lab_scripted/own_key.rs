@@ -15,13 +15,13 @@ const POINTS: [&str; 6] = [
     "switch-host-key:after-outcome",
 ];
 
-fn server(bed: &Bed) -> Value {
+pub(super) fn server(bed: &Bed) -> Value {
     let list: Value = serde_json::from_str(&bed.ok(&["list", "--json"])).unwrap();
     list[0]["server"].clone()
 }
 
 /// What the host shows, by the lab's own record; without a comment.
-fn shown(bed: &Bed) -> String {
+pub(super) fn shown(bed: &Bed) -> String {
     let host = std::fs::read(bed.path("lab/machines/101/host.json")).unwrap();
     let host: Value = serde_json::from_slice(&host).unwrap();
     let key = ssh_key::PrivateKey::from_openssh(host["host_key"].as_str().unwrap()).unwrap();
@@ -30,16 +30,20 @@ fn shown(bed: &Bed) -> String {
     public.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// Starts a command and kills it at a point of a step.
+pub(super) fn killed_at(bed: &Bed, words: &[&str], point: &str) {
+    let mut command = bed.start_with(words, "story", &[("CLAWBERTH_STOP_AT", point)]);
+    let stat = format!("/proc/{}/stat", command.id());
+    until(point, || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
+    command.kill().unwrap();
+    command.wait().unwrap();
+}
+
 #[test]
 fn a_state_that_is_lost_half_way_is_written_anew_and_finished() {
     for point in POINTS {
         let bed = Bed::new("");
-        let mut deploy =
-            bed.start_with(&["deploy", "alice", "--yes"], "story", &[("CLAWBERTH_STOP_AT", point)]);
-        let stat = format!("/proc/{}/stat", deploy.id());
-        until(point, || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
-        deploy.kill().unwrap();
-        deploy.wait().unwrap();
+        killed_at(&bed, &["deploy", "alice", "--yes"], point);
         lose_state(&bed);
         bed.ok(&["reconcile", "--import", "--yes"]);
         bed.ok(&["reconcile", "--apply", "--yes"]);

@@ -21,6 +21,7 @@ fn two_users_from_nothing_to_serving_and_back() {
     }
     all_that_is_promised_holds(&bed);
     own_key::is_shown_at_every_boot(&bed, "alice");
+    own_key::of_the_fleet_is_replaced(&bed, "alice");
     no_secret_anywhere(&bed);
     changed_admin_networks_reach_every_host(&bed);
     the_owner_gets_in(&bed);

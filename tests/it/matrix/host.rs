@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// Longest wait for the end of a command: one that hangs is given up after a minute.
 const END: Duration = Duration::from_secs(150);
 
-/// The steps that talk to a host, and the command by which a fault finds each. `reach` sends none.
-const STEPS: [(&str, &str); 25] = [
+/// The steps that talk to a host, and the command by which a fault finds each. `reach` and `prove-key` send none.
+const STEPS: [(&str, &str); 27] = [
     ("trust", "instance-id"),
     ("make-host-key", "ssh-keygen -q -t ed25519"),
     ("switch-host-key", "systemctl reload ssh"),
@@ -48,6 +48,8 @@ const STEPS: [(&str, &str); 25] = [
     ("reboot", "boot_id"),
     ("rotate", "^sh -c .# Replaces"),
     ("revoke", "^sh -c .# Revokes"),
+    ("give-keys", "mkdir -p .\\$\\{file"),
+    ("take-keys", "grep -vF -e .\\$\\{key"),
 ];
 
 /// The kinds that strike a command, with what they need.
@@ -168,6 +170,10 @@ impl HostCell {
                 before::zone(operator)?;
                 operator.ok(&["deploy", name, "--domain", "example.org", "--yes"])?;
                 vec!["destroy", name, "--yes"]
+            }
+            Some("give-keys" | "take-keys") => {
+                operator.ok(&deploy)?;
+                vec!["keys", "rotate", "--yes"]
             }
             Some("upgrade" | "reboot") => vec!["update", name, "--os", "--bake", "0s", "--yes"],
             Some(step) if update::has(step) => to_new,
@@ -296,5 +302,5 @@ pub(super) fn nothing_is_missing() -> Result<()> {
 
 /// Every step that neither asks the API for anything nor is only written down has to be here.
 pub(super) fn steps() -> impl Iterator<Item = &'static str> {
-    STEPS.iter().map(|(step, _)| *step).chain(["reach"])
+    STEPS.iter().map(|(step, _)| *step).chain(["reach", "prove-key"])
 }

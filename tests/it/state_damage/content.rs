@@ -95,6 +95,7 @@ async fn deploy(store: &Store, number: usize, name: &str, contents: &mut Vec<Con
         host_key,
         next_host_key: None,
         own_host_key: true,
+        admitted: None,
     };
     let outcomes = [Outcome::Created(server), Outcome::Reached, Outcome::Trusted, Outcome::Installed];
     for (outcome, step) in outcomes.into_iter().zip(["create", "reach", "trust", "set-up"]) {
