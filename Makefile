@@ -25,7 +25,7 @@ test-policy: setup-tests ## who may write and what with, and a rotated token, in
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::policy machines::rotate
 
-audit-matrix: setup-tests ## breaks each promise on a real machine, and sees the audit say so; twenty minutes, not in CI
+audit-matrix: setup-tests ## breaks each promise on a real machine, and sees the audit say so; half an hour, not in CI
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture machines::audit
 

@@ -71,7 +71,7 @@ counts nodes nodes list &
 configuration &
 metadata | tell metadata &
 
-/usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw|hostkey )" | tell sshd
+/usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw|kexalg|hostkey )" | tell sshd
 for key in /etc/ssh/*_host_*_key.pub; do
 	cut -d ' ' -f 1,2 "$key" | tell host_key
 done

@@ -77,8 +77,11 @@ fn bare(key: &str) -> String {
     key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// What Debian 13's sshd has of key exchange that a recorded session cannot be read with later: the rest, ssh-audit warns of.
+const POST_QUANTUM: &str = "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com";
+
 fn sshd(facts: &Facts) -> Verdict {
-    let wanted: [(&str, &[&str]); 7] = [
+    let wanted: [(&str, &[&str]); 8] = [
         ("passwordauthentication", &["no"]),
         ("kbdinteractiveauthentication", &["no"]),
         ("permitemptypasswords", &["no"]),
@@ -86,6 +89,7 @@ fn sshd(facts: &Facts) -> Verdict {
         ("allowusers", &["root"]),
         ("allowagentforwarding", &["no"]),
         ("x11forwarding", &["no"]),
+        ("kexalgorithms", &[POST_QUANTUM]),
     ];
     let settings = facts.all("sshd");
     let is =
@@ -95,7 +99,7 @@ fn sshd(facts: &Facts) -> Verdict {
         Some((_, value)) => Some(format!("{key} is {value}")),
         None => Some(format!("{key} is not set")),
     });
-    nothing(wrong.collect(), "keys only, root only")
+    nothing(wrong.collect(), "keys only, root only, post-quantum")
 }
 
 /// A key that is joining may be there, or not yet.

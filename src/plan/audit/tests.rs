@@ -184,6 +184,11 @@ fn each_change_of_a_host_breaks_its_own_promise_and_no_other() {
         ),
         ("sshd=allowusers root\n", "", "fail sshd: allowusers is not set"),
         (
+            ",sntrup761x25519-sha512@openssh.com",
+            ",curve25519-sha256",
+            "fail sshd: kexalgorithms is mlkem768x25519-sha256,sntrup761x25519-sha512,curve25519-sha256",
+        ),
+        (
             "AAAAfleet cb-fleet",
             "AAAAfleet\nauthorized=root=ssh-rsa B ssh-ed25519 AAAAfleet",
             "fail keys: root lets in ssh-rsa B",

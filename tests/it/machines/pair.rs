@@ -7,7 +7,7 @@ use clawberth::model::audit::Promise;
 use serde_json::Value;
 
 use super::bed::Bed;
-use super::{browser, inside, own_key, ports};
+use super::{browser, inside, openssh, own_key, ports, stranger};
 
 #[test]
 fn two_users_from_nothing_to_serving_and_back() {
@@ -25,7 +25,9 @@ fn two_users_from_nothing_to_serving_and_back() {
     no_secret_anywhere(&bed);
     changed_admin_networks_reach_every_host(&bed);
     the_owner_gets_in(&bed);
-    a_wrong_host_key_is_not_talked_to(&bed);
+    stranger::is_not_talked_to(&bed, "bob", "alice");
+    openssh::gets_on_with_the_pinned_keys(&bed, "bob");
+    openssh::has_nothing_against_our_sshd(&bed, "bob");
     serving_after_a_reboot(&mut bed);
     hetzners_own_client(&bed);
     destroy(&bed);
@@ -168,62 +170,6 @@ fn the_owner_gets_in(bed: &Bed) {
     let profile = format!("https://{}/settings/profile", bed.address("alice", "ipv4"));
     browser::visit(bed, &[(link, "Gateway Connected"), (&profile, "Owner OpenClaw")]);
     browser::visit(bed, &[(link, "setup code invalid, expired, revoked, or already used")]);
-}
-
-/// A server that shows another host key than the one pinned to it is not talked to: nobody even tries to log in.
-fn a_wrong_host_key_is_not_talked_to(bed: &Bed) {
-    let swapped = bed.on(
-        "bob",
-        "set -e; mkdir -p /root/kept; cp -p /etc/ssh/clawberth_host_ed25519_key* /root/kept/
-        echo LogLevel DEBUG1 >/etc/ssh/sshd_config.d/05-debug.conf
-        systemd-run --quiet --collect --on-active=90s --timer-property=AccuracySec=1s sh -c 'cp -p /root/kept/* /etc/ssh/; systemctl reload ssh'
-        rm /etc/ssh/clawberth_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/clawberth_host_ed25519_key
-        systemctl reload ssh; sleep 1; date +%s",
-    );
-    for words in [&["open", "bob"][..], &["ssh", "bob", "--", "true"], &["audit", "bob"]] {
-        let output = bed.run(words);
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        let told = said.contains("another host key than the one pinned") && said.contains("nobody logged in");
-        assert!(!output.status.success() && told, "{words:?}: {said}");
-    }
-    // one of several is left out
-    let update = bed.run(&["update", "bob", "--os", "--bake", "0s", "--yes"]);
-    let said = String::from_utf8_lossy(&update.stdout);
-    assert!(said.contains("skipped") && said.contains("nobody logged in there"), "{said}");
-    let mut deploy = bed.command(&["deploy", "bob", "--yes"]);
-    let output = deploy.env("CLAWBERTH_ADMIN_NETWORKS", "198.18.0.0/15,203.0.113.0/24").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("another host key than the one pinned"), "{said}");
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(120);
-    while !bed.run(&["ssh", "bob", "--", "true"]).status.success() {
-        assert!(std::time::Instant::now() < until, "the right host key did not come back");
-        std::thread::sleep(std::time::Duration::from_millis(500));
-    }
-    let since = swapped.trim();
-    let log = bed.on("bob", &format!("journalctl --no-pager -u ssh --since @{since}"));
-    let accepted = log.lines().position(|line| line.contains("Accepted")).unwrap();
-    let reloaded = log.lines().position(|line| line.contains("SIGHUP")).unwrap();
-    assert!(reloaded < accepted && log.contains("preauth"), "a login before the right key was back:\n{log}");
-    let tried = log.lines().position(|line| line.contains("userauth-request")).unwrap();
-    assert!(reloaded < tried, "somebody tried to log in before the right key was back:\n{log}");
-    bed.on("bob", "rm /etc/ssh/sshd_config.d/05-debug.conf; systemctl reload ssh");
-    // the admin networks are to be as they were
-    bed.ok(&["deploy", "bob", "--yes"]);
-    plain_openssh(bed);
-}
-
-/// By `ssh-config`, OpenSSH's own tools get on with the pinned keys.
-fn plain_openssh(bed: &Bed) {
-    let folder = bed.scratch("ssh");
-    bed.ok(&["ssh-config", "--write", folder.to_str().unwrap()]);
-    let config = folder.join("config");
-    let copy = bed.scratch("id");
-    let from = "bob:/var/lib/cloud/data/instance-id";
-    let mut scp = std::process::Command::new("scp");
-    scp.arg("-q").arg("-F").arg(&config).args(["-oBatchMode=yes", from]).arg(&copy);
-    assert!(scp.status().unwrap().success());
-    let id = bed.json(&["show", "bob"]).pointer("/server/id").unwrap().to_string();
-    assert_eq!(fs::read_to_string(copy).unwrap().trim(), id);
 }
 
 /// The lab goes down and up: every server boots, and its gateway is back by itself.
