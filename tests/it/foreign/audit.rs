@@ -6,6 +6,7 @@ use clawberth::model::admin::AdminNetworks;
 use clawberth::model::audit::{Facts, Finding};
 use clawberth::model::fleet::FleetId;
 use clawberth::model::instance::Instance;
+use clawberth::model::operator_key::Keys;
 use clawberth::plan::audit::{self, Expected};
 use clawberth::render::{self, AuditReport};
 use proptest::prelude::*;
@@ -41,10 +42,11 @@ fn alice(is_governed: bool) -> Instance {
 fn judged(told: &str, is_governed: bool) -> Vec<Finding> {
     let (fleet, instance) = (FleetId::from_bytes([0; 8]), alice(is_governed));
     let admin = AdminNetworks::parse(["203.0.113.7"]).unwrap();
+    let keys = Keys { fleet: "ssh-ed25519 AAAAfleet".to_owned(), others: Vec::new() };
     let expected = Expected {
         fleet: &fleet,
         instance: &instance,
-        public_key: "ssh-ed25519 AAAAfleet",
+        keys: &keys,
         admin: &admin,
         named_locations: &[],
         flaws: &[],
