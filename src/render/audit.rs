@@ -174,7 +174,7 @@ mod tests {
             let Sum { word, sentence } = sum(&findings);
             format!("{word}: {sentence}")
         };
-        assert_eq!(told(&[ok.clone()]), "ok: All 1 promises hold.");
+        assert_eq!(told(std::slice::from_ref(&ok)), "ok: All 1 promises hold.");
         assert_eq!(
             told(&[ok.clone(), warn.clone()]),
             "warn: All 2 promises hold; somebody should have a look at 1 of them."
