@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::tenths;
 use crate::model::event::What;
-use crate::model::instance::{Instance, Outcome};
+use crate::model::instance::{Instance, Outcome, Stage};
 use crate::plan::{InstancePlan, Step};
 use crate::store::{Lease, UNKNOWN};
 
@@ -78,9 +78,11 @@ pub(super) async fn walk(plan: InstancePlan, world: &World) -> Finish {
         // who stopped it knows
         Err(error) if error.is::<Interrupted>() => {}
         Ok(()) => {
-            let line = match instance.endpoint() {
-                Some(endpoint) => format!("ready: {}", endpoint.origin()),
-                None => "removed".to_owned(),
+            let line = match (instance.endpoint(), &instance.stage) {
+                (Some(endpoint), Stage::Serving(_)) => format!("ready: {}", endpoint.origin()),
+                // its keys can be changed before it serves
+                (Some(_), _) => "done; it does not serve yet".to_owned(),
+                (None, _) => "removed".to_owned(),
             };
             world.say(subject, What::Finished(line, elapsed));
         }
