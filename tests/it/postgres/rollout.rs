@@ -74,7 +74,8 @@ async fn a_database_from_before_there_were_rollouts_opens() {
     for undo in [
         "DROP TABLE rollout_request, rollout_host, rollout",
         "ALTER TABLE lease DROP COLUMN rollouts",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "ALTER TABLE fleet DROP COLUMN keys",
+        "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
         database.sql(undo);
     }
