@@ -12,7 +12,7 @@ impl Detour {
         let table = format!("stranger-{}", std::process::id());
         let detour = Self(table.clone());
         nft(&format!("add table ip {table}"));
-        nft(&format!("add chain ip {table} output {{ type nat hook output priority dstnat; }}"));
+        nft(&format!("add chain ip {table} output {{ type nat hook output priority -100; }}"));
         nft(&format!("add rule ip {table} output ip daddr {address} tcp dport 22 dnat to {other}"));
         detour
     }
