@@ -144,7 +144,8 @@ impl Fleet {
         Ok(store.held().await?.into_iter().filter_map(|held| held.subject.parse().ok()).collect())
     }
 
-    /// How often the right to change this had changed hands when the fleet was looked at.
+    /// How often the right to change this had changed hands when the fleet was looked at; 0 where it was never taken, or somebody had it,
+    /// which no lease that is taken later follows.
     pub(super) fn fence(&self, subject: &str) -> i64 {
         self.fences.get(subject).copied().unwrap_or_default()
     }

@@ -81,13 +81,15 @@ impl Store {
         }
     }
 
-    /// How often the lease of each subject has changed hands, for who wants to know later whether anybody was there.
+    /// How often the lease of each subject that nobody has right now has changed hands, for who wants to know later whether anybody was
+    /// there. Who has one, or died with it, may have written after this look without another change of hands: so those are left out.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn fences(&self) -> Result<std::collections::BTreeMap<String, i64>, StoreError> {
         let database = self.database();
-        let rows = database.rows(Statement::new("SELECT subject, fence FROM lease")).await?;
+        let rows =
+            database.rows(Statement::new("SELECT subject, fence FROM lease WHERE holder IS NULL")).await?;
         rows.iter().map(|row| Ok((database.get(row, "subject")?, database.get(row, "fence")?))).collect()
     }
 
