@@ -40,6 +40,50 @@ fleet  nothing of it is left at Hetzner
     environment.nothing_is_left();
 }
 
+/// The first wrote nothing of its server yet when the second looked, and ends without another change of hands.
+#[test]
+fn who_planned_while_another_was_at_work_plans_anew() {
+    let mut environment = Environment::with_cloud();
+    environment.set("USER", "alice");
+    environment.name(rustix::system::uname().nodename().to_str().unwrap(), "$HOST");
+    let mut first = environment.start_with(
+        &["deploy", "alice", "--yes"],
+        &[("CLAWBERTH_STOP_AT", "create:before-intent"), ("CLAWBERTH_SEED", "2")],
+    );
+    first.until_stopped();
+    environment.name(&format!("pid {}", first.pid().as_raw_nonzero()), "pid $PID");
+    let mut second = environment.start(&["destroy", "alice", "--yes"]);
+    second.until_says("waiting\n");
+    kill_process(first.pid(), Signal::CONT).unwrap();
+    first.until_says("server created");
+    first.interrupt();
+    second.end().expect(
+        0,
+        "alice destroyed\n",
+        "plan:
+  alice  write down that it is removed
+  alice  see that it has no server
+  fleet  delete the firewall
+  fleet  delete the SSH key
+  fleet  see that nothing is left
+alice is being worked on by `clawberth deploy alice --yes` of alice@$HOST (pid $PID, since 2026-11-22T12:00:00Z); waiting
+plan:
+  alice  write down that it is removed
+  alice  delete server 101 with its addresses
+  fleet  delete the firewall
+  fleet  delete the SSH key
+  fleet  see that nothing is left
+alice  removal begun
+alice  server deleted
+alice  removed
+fleet  firewall deleted
+fleet  SSH key deleted
+fleet  nothing of it is left at Hetzner
+",
+    );
+    environment.nothing_is_left();
+}
+
 #[test]
 fn other_instances_are_free_meanwhile() {
     let environment = Environment::with_cloud();
