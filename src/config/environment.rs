@@ -20,6 +20,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("CLAWBERTH_ACME_DIRECTORY", "acme_directory"),
     ("CLAWBERTH_ACME_ROOT", "acme_root"),
     ("CLAWBERTH_NODE_MIRROR", "node_mirror"),
+    (
+        "CLAWBERTH_AGE_IDENTITY",
+        "the file with the identity that opens what age:PATH names: age's own, or an SSH key",
+    ),
     ("CLAWBERTH_LOG", "what to log to stderr, like debug or clawberth::hcloud=trace"),
     ("CLAWBERTH_NOW", "for tests: the time it is, RFC 3339; durations read 0 s"),
     ("CLAWBERTH_SEED", "for tests: a number that all ids and keys come from"),

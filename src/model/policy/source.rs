@@ -11,6 +11,8 @@ pub enum Source {
     Environment(String),
     /// `file:PATH`, the first line of a file; seen from the folder of `clawberth.toml`.
     File(String),
+    /// `age:PATH`, the first line of a file that is encrypted with age; seen from the same folder.
+    Age(String),
     /// `cmd:COMMAND`, the first line that a shell's command prints.
     Command(String),
     /// `prompt:WORDS`, asked for on the terminal with these words.
@@ -20,7 +22,7 @@ pub enum Source {
 /// A text that names no source. It is not repeated: it may be the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a secret does not belong in this file: write where it comes from, as env:NAME, file:PATH, cmd:COMMAND or prompt:WORDS"
+    "a secret does not belong in this file: write where it comes from, as env:NAME, file:PATH, age:PATH, cmd:COMMAND or prompt:WORDS"
 )]
 pub struct NoSource;
 
@@ -34,6 +36,7 @@ impl FromStr for Source {
         match kind {
             "env" => Ok(Self::Environment(rest)),
             "file" => Ok(Self::File(rest)),
+            "age" => Ok(Self::Age(rest)),
             "cmd" => Ok(Self::Command(rest)),
             "prompt" => Ok(Self::Prompt(rest)),
             _ => Err(NoSource),
@@ -60,6 +63,7 @@ impl fmt::Display for Source {
         match self {
             Self::Environment(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
+            Self::Age(path) => write!(f, "age:{path}"),
             Self::Command(command) => write!(f, "cmd:{command}"),
             Self::Prompt(words) => write!(f, "prompt:{words}"),
         }

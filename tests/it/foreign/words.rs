@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::damage::{config, damaged};
 
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 23] = [
     "alice",
     "2026.9.5",
     "2026.7.1-2",
@@ -37,6 +37,7 @@ const WORDS: [&str; 22] = [
     "anthropic/claude-sonnet-4-5",
     "cmd:op read op://office/claw/bot",
     "file:bot.token",
+    "age:bot.age",
 ];
 
 /// Taken, written, and taken again: the same.

@@ -1,5 +1,7 @@
 //! Policies go the way of updates: in waves, with gate and revert, resumed after a kill.
 
+use std::process::Command;
+
 use clawberth::apply::Point;
 use serde_json::Value;
 
@@ -58,6 +60,53 @@ fn each_gets_its_own_and_what_holds_already_is_left_alone() {
     operator.write("key", "sk-canary-2\n").unwrap();
     let again = ends(&operator, &APPLY, 0);
     assert!(again.stderr.starts_with("a: secrets\nb: secrets\nc: secrets\n"), "{again}");
+}
+
+/// By age itself, to a key of its own and to an SSH key, with and without armor.
+#[test]
+fn a_secret_may_be_encrypted_with_age() {
+    let cloud = Cloud::up(1, AT_ONCE).unwrap();
+    let operator = governed(&cloud);
+    let home = cloud.path(&format!("home-{}", operator.api.project()));
+    let run = |script: &str| {
+        let output = Command::new("sh").args(["-ec", script]).current_dir(&home).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("age-keygen -o own 2>/dev/null; age-keygen -o other 2>/dev/null; ssh-keygen -q -t ed25519 -N '' -f ssh
+        age --encrypt -r $(age-keygen -y own) -o own.age key
+        age --encrypt --armor -R ssh.pub -o ssh.age key
+        cp key plain.age");
+    let key =
+        |from: &str| std::fs::write(home.join("clawberth.toml"), POLICY.replace("file:key", from)).unwrap();
+
+    key("age:own.age");
+    let ended = ends(&operator, &APPLY, 2);
+    assert!(
+        ended.stderr.contains("age:own.age cannot be read\ncaused by: CLAWBERTH_AGE_IDENTITY is not set\n"),
+        "{ended}"
+    );
+    let operator = operator.with("CLAWBERTH_AGE_IDENTITY", "identity");
+    let refused = |said: &str| {
+        let ended = ends(&operator, &APPLY, 2);
+        assert!(ended.stderr.contains(said), "{ended}");
+        assert!(!ended.stderr.contains("sk-canary"), "{ended}");
+    };
+    refused("identity: No such file or directory");
+    run("cp other identity");
+    refused("the secret age:own.age cannot be read\ncaused by: age: exit status: 1\n");
+    key("age:plain.age");
+    refused("caused by: it is not encrypted with age\n");
+    key("age:nowhere.age");
+    refused("caused by: No such file or directory");
+
+    key("age:own.age");
+    run("cp own identity");
+    ends(&operator, &APPLY, 0);
+    assert!(access(&operator).iter().all(|one| one["as_in_the_file"] == true));
+    key("age:ssh.age");
+    run("cp ssh identity");
+    ends(&operator, &APPLY, 0);
+    assert!(access(&operator).iter().all(|one| one["as_in_the_file"] == true));
 }
 
 #[test]
