@@ -53,12 +53,23 @@ const BREAKS: &[Break] = &[
         what: "the gateway asks nobody for a token",
         does: "echo '{ gateway: { auth: { mode: \"none\" } } }' | openclaw config patch --stdin; systemctl restart openclaw",
         mends: "echo '{ gateway: { auth: { mode: \"token\" } } }' | openclaw config patch --stdin; systemctl restart openclaw",
-        fails: &["auth", "own-audit", "strangers"],
+        fails: &["auth", "own-audit"],
+    },
+    Break {
+        what: "nobody refuses a stranger",
+        does: "sed -i 's|^\tencode zstd gzip$|&\\n\t@socket header Upgrade websocket\\n\trespond @socket 200|' /etc/caddy/Caddyfile; systemctl restart caddy",
+        mends: "sed -i '/@socket/d' /etc/caddy/Caddyfile; systemctl restart caddy",
+        fails: &["strangers"],
     },
     Break {
         what: "another release than that of the record",
-        does: "cd /opt/openclaw/current/lib/node_modules/openclaw; sed -i 's/\"version\": \"2026.9.6\"/\"version\": \"2026.9.5\"/' package.json dist/build-info.json; systemctl restart openclaw",
-        mends: "cd /opt/openclaw/current/lib/node_modules/openclaw; sed -i 's/\"version\": \"2026.9.5\"/\"version\": \"2026.9.6\"/' package.json dist/build-info.json; systemctl restart openclaw",
+        does: concat!(
+            "cd /opt/openclaw/current/lib/node_modules/openclaw/dist; cp -p index.js index.js.real; sed -i '1a import \"./other.js\";' index.js
+            cat >other.js <<'END'\nconst quiet = false;\n",
+            include_str!("breakages/says-another-version.js"),
+            "END\nsystemctl restart openclaw"
+        ),
+        mends: "cd /opt/openclaw/current/lib/node_modules/openclaw/dist; mv index.js.real index.js; rm other.js; systemctl restart openclaw",
         fails: &["release"],
     },
     Break {
