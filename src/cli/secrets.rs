@@ -81,7 +81,9 @@ fn hint(source: &Source) -> String {
         Source::File(_) => {
             "put the secret into that file, as its first line, for you alone (chmod 600)".to_owned()
         }
-        Source::Age(path) => format!("encrypt the secret as the first line: `age --encrypt --output {path}`"),
+        Source::Age(path) => {
+            format!("encrypt the secret as its first line: `age --encrypt --recipient age1… --output {path}`")
+        }
         Source::Command(_) => "run that command by hand, and see what it says".to_owned(),
         Source::Prompt(_) => {
             "run clawberth on a terminal, or name another source in clawberth.toml".to_owned()
@@ -100,8 +102,7 @@ async fn decrypted(source: &Source, path: &Path, context: &Context) -> Result<St
     if let Err(why) = File::open(&identity) {
         return Err(missing(source, &format!("{}: {why}", identity.display()), &hint).into());
     }
-    let hint = format!("`age --encrypt --output {0} --recipient age1…` makes it", path.display());
-    let file = encrypted(path).map_err(|why| missing(source, &why.to_string(), &hint))?;
+    let file = encrypted(path).map_err(|why| missing(source, &why.to_string(), &self::hint(source)))?;
     let mut age = Command::new("age");
     age.arg("--decrypt").arg("--identity").arg(identity).stdin(file);
     let hint = format!("`age --decrypt --identity \"${IDENTITY}\" {} >/dev/null` says more", path.display());

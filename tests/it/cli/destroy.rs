@@ -40,7 +40,7 @@ For more information, try '--help'.
     );
 }
 
-const PLAN: &str = "\
+pub(super) const PLAN: &str = "\
 plan:
   alice  write down that it is removed
   alice  delete server 101 with its addresses

@@ -15,22 +15,29 @@ pub(super) enum Shows {
 
 /// Code for Node; `quiet` in it says whether it is to do nothing.
 pub(super) fn break_it(bed: &Bed, code: &str, shows: Shows) {
+    bed.on(NAME, &breaking(code, shows));
+}
+
+pub(super) fn mend_it(bed: &Bed) {
+    bed.on(NAME, &mending());
+}
+
+/// What a shell on the server does for it.
+pub(super) fn breaking(code: &str, shows: Shows) -> String {
     let quiet = match shows {
         Shows::Always => "false",
         Shows::NotInRehearsal => "process.env.OPENCLAW_SKIP_CHANNELS === \"1\"",
     };
-    bed.on(
-        NAME,
-        &format!(
-            "cd {DIST}; cp -n index.js index.js.real; sed '1a import \"./broken.js\";' index.js.real >index.js
+    format!(
+        "cd {DIST}; cp -n index.js index.js.real; sed '1a import \"./broken.js\";' index.js.real >index.js
 cat >broken.js <<'END'
 const quiet = {quiet};
 {code}
-END"
-        ),
-    );
+END
+"
+    )
 }
 
-pub(super) fn mend_it(bed: &Bed) {
-    bed.on(NAME, &format!("cd {DIST}; mv index.js.real index.js; rm broken.js"));
+pub(super) fn mending() -> String {
+    format!("cd {DIST}; mv index.js.real index.js; rm broken.js\n")
 }
