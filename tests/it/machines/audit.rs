@@ -414,7 +414,7 @@ impl Matrix<'_> {
             NAME,
             "sleep 1; for _ in $(seq 300); do
                 ! curl -s http://127.0.0.1:18789/readyz | grep -q '\"ready\":true' || exit 0; sleep 0.2
-            done; systemctl status --no-pager --lines 40 openclaw; exit 1",
+            done; journalctl --no-pager --lines 60 --unit openclaw; exit 1",
         );
     }
 }
