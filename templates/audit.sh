@@ -106,6 +106,13 @@ echo "rotation=$([ -e /var/lib/clawberth/rotated.json ] && echo half-way || echo
 find /opt/openclaw /opt/node /usr/local/lib/clawberth /usr/local/bin /etc/clawberth /etc/systemd/system ! -type l \
 	\( -user openclaw -o -perm /022 \) | head -n 5 | tell writable
 echo "programs=seen"
+for file in /etc/clawberth/policy/*; do
+	case ${file##*/} in
+	# it has a secret in it; and none is a star
+	dashboard.users | '*') ;;
+	*) echo "laid=${file##*/} $(sha256sum <"$file" | cut -d ' ' -f 1)" ;;
+	esac
+done
 echo "upgrades=$(systemctl is-active unattended-upgrades.service)"
 apt list --upgradable 2>/dev/null | grep -e -security | cut -d / -f 1 | tell pending
 echo "lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -printf '%T@\n' | sort -n | tail -n 1 | cut -d . -f 1)"

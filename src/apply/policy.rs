@@ -1,8 +1,9 @@
 //! Steps of a policy. The server does the work; here it is told to, watched from outside, and believed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::World;
 use super::bake::{Trial, until_baked};
@@ -14,19 +15,27 @@ use crate::clock::human;
 use crate::host::policy::{Part, asked};
 use crate::model::fleet::OpId;
 use crate::model::instance::{Instance, Outcome};
-use crate::model::policy::{Enacted, Enactment, Policy};
+use crate::model::policy::{DASHBOARD_PASSWORD, Enacted, Enactment, Policy};
 use crate::plan::policy::patch;
+use crate::render::{self, Laid};
+use crate::secret::Secret;
 use crate::ssh::Output;
+
+/// How hard a password's hash is to try, and to check: 2^10 rounds, 50 ms on a server's core.
+const COST: u32 = 10;
 
 pub(super) async fn enact(enactment: &Enactment, instance: &Instance, world: &World) -> Result<Done> {
     let Enactment { id, policy } = enactment;
     let nothing = Policy::default();
     let old = instance.spec.enacted.as_ref().map_or(&nothing, |enacted| &enacted.policy);
     let secrets = world.secrets.of(policy)?;
-    let asked = asked(&patch(old, policy), secrets.iter().map(|(place, secret)| (place.as_str(), *secret)));
+    let laid = laid(policy, &secrets)?;
+    let by_place = secrets.iter().map(|(place, secret)| (place.as_str(), *secret));
+    let asked = asked(&patch(old, policy), &laid, by_place);
     world.doing(instance, Part::Enact.to_string());
     let target = target(instance, world)?;
-    let downtime = Downtime::start(gate(instance.spec.release.openclaw, instance, world)?);
+    let gate = gate(instance.spec.release.openclaw, instance, world)?.governed_by(policy);
+    let downtime = Downtime::start(gate);
     let output = Line::new(&target).fed(&Part::Enact.command(id)?, asked.expose(), Part::Enact.limit()).await;
     let unseen = downtime.end().await;
     match output.and_then(|output| ended(Part::Enact, &output)) {
@@ -35,6 +44,17 @@ pub(super) async fn enact(enactment: &Enactment, instance: &Instance, world: &Wo
         }
         Err(error) => Err(error.context(Unanswered { what: "the policy".to_owned(), time: unseen })),
     }
+}
+
+/// The files that lie beside OpenClaw's configuration, with those that have a secret in them.
+fn laid(policy: &Policy, secrets: &BTreeMap<String, &Secret>) -> Result<Laid> {
+    let mut laid = render::laid(policy)?;
+    if let Some(password) = secrets.get(DASHBOARD_PASSWORD) {
+        let hash =
+            bcrypt::non_truncating_hash(password.expose(), COST).context("the dashboard's password")?;
+        laid.insert(render::DASHBOARD_USERS, format!("openclaw {hash}\n"));
+    }
+    Ok(laid)
 }
 
 /// Sees that the gateway serves with it, and confirms over a new connection.
@@ -46,7 +66,7 @@ pub(super) async fn uphold(
 ) -> Result<Done> {
     let Enactment { id, policy } = enactment;
     world.doing(instance, format!("watching it with its policy for {}", human(watch)));
-    let gate = gate(instance.spec.release.openclaw, instance, world)?;
+    let gate = gate(instance.spec.release.openclaw, instance, world)?.governed_by(policy);
     let target = target(instance, world)?;
     world.stop.or(until_baked(Trial::Policy(id), &gate, watch, &mut Line::new(&target))).await?;
     let output = Line::new(&target).long(&Part::Confirm.command(id)?, Part::Confirm.limit()).await?;

@@ -22,11 +22,12 @@ use crate::model::audit::{Facts, Finding, Verdict};
 use crate::model::authority::Authority;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
+use crate::model::policy::Policy;
 use crate::model::refusal::Refusal;
 use crate::observe;
 use crate::plan::audit::{self, Expected};
 use crate::registry::Catalogue;
-use crate::render::{self, AuditReport};
+use crate::render::{self, AuditReport, Laid};
 use crate::ui::{counted, table, visible};
 
 /// How many instances are looked at side by side.
@@ -84,11 +85,15 @@ impl Audit {
             Some(_) => Authority::Other,
         };
         let protect_before = settings.protect_before(context.clock.timestamp());
-        let looks = instances.iter().map(async |instance| {
+        let laid = laid(&instances)?;
+        let looks = instances.iter().zip(&laid).map(async |(instance, (policy, laid))| {
             let (outside, inside) = tokio::join!(
                 async {
                     match gates.get(&instance.name).zip(instance.stage.server()) {
-                        Some((gate, server)) => world::look(gate, server, authority, &scanner).await,
+                        Some((gate, server)) => {
+                            let let_in = policy.dashboard.opens_to(admin);
+                            world::look(gate, server, authority, &scanner, let_in).await
+                        }
                         None => Vec::new(),
                     }
                 },
@@ -96,7 +101,8 @@ impl Audit {
             );
             let named_locations = &settings.named_locations;
             let (fleet, keys) = (&fleet.id, &fleet.keys);
-            let expected = Expected { fleet, instance, keys, admin, named_locations, flaws, protect_before };
+            let expected =
+                Expected { fleet, instance, keys, admin, named_locations, flaws, protect_before, laid };
             let mut findings = [outside, audit::cloud(&expected, &seen)].concat();
             findings.extend(match &inside {
                 Ok(facts) => audit::host(&expected, facts),
@@ -137,6 +143,16 @@ impl Audit {
             Verdict::Fails(_) => true,
         }
     }
+}
+
+/// The policy of each, and the files that it lays.
+fn laid(instances: &[Instance]) -> anyhow::Result<Vec<(Policy, Laid)>> {
+    let of = |instance: &Instance| {
+        let policy = instance.spec.enacted.as_ref().map(|it| it.policy.clone()).unwrap_or_default();
+        let laid = render::laid(&policy)?;
+        Ok((policy, laid))
+    };
+    instances.iter().map(of).collect()
 }
 
 /// What the host tells, or why it does not.

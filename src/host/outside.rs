@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
+use reqwest::StatusCode;
 use reqwest::header;
 use reqwest::tls::TlsInfo;
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use super::certificate::{Certificate, RENEWED};
 use crate::model::endpoint::Endpoint;
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
+use crate::model::policy::Policy;
 use crate::model::release::OpenClawVersion;
 
 /// How long a single request or connection may take.
@@ -42,9 +44,9 @@ pub enum Check {
     Certificate,
     /// `/readyz` says so; its status alone proves nothing, because unknown paths answer 200 too.
     Ready,
-    /// The page is of the expected release.
+    /// The page is of the expected release, or kept from us where a policy limits who sees it.
     Version,
-    /// A WebSocket without credentials is refused, in the gateway's own words.
+    /// A WebSocket without credentials is refused, in the gateway's own words or by such a limit.
     Stranger,
     /// The gateway's own port does not answer.
     Port,
@@ -73,6 +75,8 @@ pub struct Gate {
     has_name: bool,
     address: Ipv4Addr,
     version: OpenClawVersion,
+    /// Whether a policy limits to whom the page opens.
+    limited: bool,
 }
 
 impl Gate {
@@ -104,7 +108,9 @@ impl Gate {
         let gate = |(instance, endpoint, address): (&Instance, Endpoint, Ipv4Addr)| {
             let version = instance.spec.release.openclaw;
             let has_name = matches!(endpoint, Endpoint::Domain(_));
-            let gate = Self { http: http.clone(), origin: endpoint.origin(), has_name, address, version };
+            let limited = instance.spec.enacted.as_ref().is_some_and(|it| it.policy.dashboard.is_limited());
+            let gate =
+                Self { http: http.clone(), origin: endpoint.origin(), has_name, address, version, limited };
             (instance.name.clone(), gate)
         };
         Ok(there.into_iter().map(gate).collect())
@@ -113,6 +119,11 @@ impl Gate {
     /// The same for another release.
     pub fn expecting(self, version: OpenClawVersion) -> Self {
         Self { version, ..self }
+    }
+
+    /// The same under another policy.
+    pub fn governed_by(self, policy: &Policy) -> Self {
+        Self { limited: policy.dashboard.is_limited(), ..self }
     }
 
     /// The client that goes to the server's address, whatever DNS says.
@@ -201,6 +212,9 @@ impl Gate {
     }
 
     async fn version(&self, response: reqwest::Response) -> Result<String> {
+        if let Some(kept) = self.kept(response.status()) {
+            return Ok(kept);
+        }
         ensure!(response.status() == 200, "/ answers {}", response.status());
         let page = body(response, PAGE_BYTES).await?;
         let page = String::from_utf8_lossy(&page);
@@ -209,12 +223,30 @@ impl Gate {
         Ok(build.to_owned())
     }
 
+    /// Whether a policy limits to whom the page opens.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// What shows that we are not let in, where not everybody is.
+    pub(super) fn kept(&self, status: StatusCode) -> Option<String> {
+        let kept = self.limited && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+        kept.then(|| format!("kept from this computer: {status}"))
+    }
+
     async fn stranger(&self) -> Result<String> {
-        let refusal = async { refusal(self.web_socket().await?, self.version).await };
+        let refusal = async {
+            let response = self.upgrade().await?;
+            match self.kept(response.status()) {
+                Some(kept) => Ok(kept),
+                None => refusal(web_socket(response).await?, self.version).await,
+            }
+        };
         tokio::time::timeout(ANSWER, refusal).await.context("the WebSocket gives no answer to a stranger")?
     }
 
-    async fn web_socket(&self) -> Result<WebSocketStream<reqwest::Upgraded>> {
+    /// The answer to who asks for a WebSocket.
+    pub(super) async fn upgrade(&self) -> Result<reqwest::Response> {
         let request = self.http.get(&self.origin).headers(
             [
                 (header::CONNECTION, "Upgrade".parse()?),
@@ -226,11 +258,7 @@ impl Gate {
             .into_iter()
             .collect(),
         );
-        let response = request.send().await?;
-        ensure!(response.status() == 101, "the WebSocket answers {}", response.status());
-        let limits =
-            WebSocketConfig::default().max_message_size(Some(PAGE_BYTES)).max_frame_size(Some(PAGE_BYTES));
-        Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, Some(limits)).await)
+        Ok(request.send().await?)
     }
 
     async fn port(&self) -> Result<String> {
@@ -243,6 +271,13 @@ impl Gate {
             Ok(Ok(_)) => bail!("port {GATEWAY_PORT} is open to the world"),
         }
     }
+}
+
+async fn web_socket(response: reqwest::Response) -> Result<WebSocketStream<reqwest::Upgraded>> {
+    ensure!(response.status() == 101, "the WebSocket answers {}", response.status());
+    let limits =
+        WebSocketConfig::default().max_message_size(Some(PAGE_BYTES)).max_frame_size(Some(PAGE_BYTES));
+    Ok(WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, Some(limits)).await)
 }
 
 /// The certificate that an answer came with: any came through a verified connection, as the client knows no other.

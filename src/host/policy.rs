@@ -1,5 +1,6 @@
 //! A policy, as its server takes it: in parts, each an "ensure", which go on when the session breaks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use crate::model::fleet::OpId;
 use crate::render;
 use crate::secret::Secret;
 use crate::ssh::Command;
+
+/// Longest wait for packages, and for what is made of them: in seconds.
+const LAY: u64 = 900;
 
 /// A part of bringing a policy to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +40,9 @@ impl Part {
     /// Longest wait for its end. Another change of the server may have to be waited for first, for 900 s at most.
     pub fn limit(self) -> Duration {
         Duration::from_secs(match self {
-            // the release's own check, the drain, the start; and the same once more, back
-            Self::Enact => 900 + 2 * (345 + 300) + 120,
-            Self::Repeal => 900 + 345 + 300,
+            // what it takes of packages, the release's own check, the drain, the start; and the same once more, back
+            Self::Enact => 900 + LAY + 2 * (345 + 300) + 120,
+            Self::Repeal => 900 + LAY + 345 + 300,
             Self::Confirm => 960,
             Self::Look => 60,
         })
@@ -65,8 +69,13 @@ impl fmt::Display for Part {
     }
 }
 
-/// What [`Part::Enact`] reads: a patch of OpenClaw's configuration, and every secret by its place, such as `/model/anthropic`.
-pub fn asked<'a>(patch: &Value, secrets: impl IntoIterator<Item = (&'a str, &'a Secret)>) -> Secret {
+/// What [`Part::Enact`] reads: a patch of OpenClaw's configuration, the files that are laid beside it by their names, and every
+/// secret of the gateway by its place, such as `/model/anthropic`.
+pub fn asked<'a>(
+    patch: &Value,
+    laid: &BTreeMap<&str, String>,
+    secrets: impl IntoIterator<Item = (&'a str, &'a Secret)>,
+) -> Secret {
     let mut parts = Map::from_iter([("model".to_owned(), json!({})), ("channel".to_owned(), json!({}))]);
     for (place, secret) in secrets {
         if let Some((part, name)) = place.trim_start_matches('/').split_once('/')
@@ -75,7 +84,7 @@ pub fn asked<'a>(patch: &Value, secrets: impl IntoIterator<Item = (&'a str, &'a 
             part.insert(name.to_owned(), Value::String(secret.expose().to_owned()));
         }
     }
-    Secret::new(json!({ "patch": patch, "secrets": parts }).to_string())
+    Secret::new(json!({ "patch": patch, "laid": laid, "secrets": parts }).to_string())
 }
 
 #[cfg(test)]
@@ -94,9 +103,10 @@ mod tests {
     #[test]
     fn secrets_lie_where_the_configuration_looks_for_them() {
         let (key, token) = (Secret::new("k"), Secret::new("t"));
-        let asked = asked(&json!({}), [("/model/openai", &key), ("/channel/telegram", &token)]);
+        let laid = BTreeMap::from([("a.nft", "x".to_owned())]);
+        let asked = asked(&json!({}), &laid, [("/model/openai", &key), ("/channel/telegram", &token)]);
         let said: Value = serde_json::from_str(asked.expose()).unwrap();
         let secrets = json!({ "model": { "openai": "k" }, "channel": { "telegram": "t" } });
-        assert_eq!(said, json!({ "patch": {}, "secrets": secrets }));
+        assert_eq!(said, json!({ "patch": {}, "laid": { "a.nft": "x" }, "secrets": secrets }));
     }
 }

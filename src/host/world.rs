@@ -33,13 +33,20 @@ const LONGEST: u64 = 32 << 20;
 /// What the world may reach: 22 is seen by whoever asks from an admin network.
 const OPEN: [u16; 2] = [22, 443];
 
-/// Looks at an instance from here.
-pub async fn look(gate: &Gate, server: &Server, authority: Authority, scanner: &Scanner) -> Vec<Finding> {
+/// Looks at an instance from here. Who is `let_in` may be among those to whom a policy limits the dashboard.
+pub async fn look(
+    gate: &Gate,
+    server: &Server,
+    authority: Authority,
+    scanner: &Scanner,
+    let_in: bool,
+) -> Vec<Finding> {
     let address = IpAddr::V4(server.ipv4);
     let by_name = async {
         let mut findings = of_gate(gate.check_once().await);
         findings.push((Promise::Certificate, certificate(gate, authority).await));
         findings.push((Promise::Tools, verdict(closed(gate).await)));
+        findings.push((Promise::Dashboard, verdict(dashboard(gate, let_in).await)));
         findings.push((Promise::BodySize, verdict(long(gate).await)));
         findings.push((Promise::Hsts, verdict(hsts(gate).await)));
         findings.push((Promise::Names, verdict(foreign(gate).await)));
@@ -132,6 +139,20 @@ async fn closed(gate: &Gate) -> Result<String> {
         ensure!(status == 404, "{path} answers {status}");
     }
     Ok(format!("{} are not there", paths.join(", ")))
+}
+
+/// Where a policy limits to whom the dashboard opens, it does not open to us, unless we may be among them.
+async fn dashboard(gate: &Gate, let_in: bool) -> Result<String> {
+    if !gate.is_limited() {
+        return Ok("its policy says nothing of it, and the token is asked for".to_owned());
+    }
+    let page = gate.http().get(gate.origin()).send().await?.status();
+    let socket = gate.upgrade().await?.status();
+    match (gate.kept(page), gate.kept(socket)) {
+        (Some(_), Some(_)) => Ok(format!("page and WebSocket are kept from this computer: {page}, {socket}")),
+        _ if let_in => Ok("it opens to this computer, as its policy may mean it".to_owned()),
+        _ => bail!("it opens to this computer: {page}, {socket}"),
+    }
 }
 
 /// A request that says it is longer than what may come is refused, before any of it is sent.

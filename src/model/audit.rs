@@ -51,6 +51,8 @@ promises! {
     /// Seen from the world.
     Tools = "tools", "the tools and model interfaces are closed";
     /// Seen from the world.
+    Dashboard = "dashboard", "the dashboard opens to nobody else than its policy says";
+    /// Seen from the world.
     BodySize = "body-size", "who sends more than the gateway takes is stopped before it";
     /// Seen by the cloud.
     Location = "location", "it stands in the EU";

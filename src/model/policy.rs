@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use channel::{Channel, ChannelKind};
+pub use dashboard::Dashboard;
 pub use enacted::{Enacted, Enactment, Policies};
 pub use provider::{ModelName, Provider};
 pub use sender::{Rights, Sender, Whose};
@@ -13,10 +14,14 @@ pub use source::Source;
 use crate::model::refusal::Refusal;
 
 mod channel;
+mod dashboard;
 mod enacted;
 mod provider;
 mod sender;
 mod source;
+
+/// The place of the secret that only Caddy needs, and of which a server has no more than a hash.
+pub const DASHBOARD_PASSWORD: &str = "/dashboard/password";
 
 /// `[policy]`. What it leaves out stays as it is at a gateway's birth, or as its user has set it there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +60,9 @@ pub struct Policy {
     /// Where people write.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channels: BTreeMap<ChannelKind, Channel>,
+    /// To whom its page opens.
+    #[serde(skip_serializing_if = "Dashboard::is_empty")]
+    pub dashboard: Dashboard,
 }
 
 /// What the conversations of different people share. OpenClaw's own default, one conversation for all, is not among these.
@@ -105,6 +113,7 @@ impl Policy {
         for (kind, channel) in &self.channels {
             channel.check(*kind)?;
         }
+        self.dashboard.check()?;
         let mut whom = self.senders.keys().filter_map(Whose::sender).chain(&self.owners);
         match whom.find(|sender| !self.channels.contains_key(&sender.channel)) {
             Some(sender) => {
@@ -126,7 +135,8 @@ impl Policy {
         once.into_iter()
     }
 
-    /// Every secret that it needs: its place in the server's file, and where it comes from.
+    /// Every secret that it needs: its place in the server's file for the gateway, or [`DASHBOARD_PASSWORD`], and where it comes
+    /// from.
     pub fn secrets(&self) -> impl Iterator<Item = (String, &Source)> {
         let models = self
             .providers
@@ -134,7 +144,8 @@ impl Policy {
             .filter_map(|(name, provider)| Some((format!("/model/{name}"), provider.key.as_ref()?)));
         let channels =
             self.channels.iter().map(|(kind, channel)| (format!("/channel/{kind}"), &channel.token));
-        models.chain(channels)
+        let password = self.dashboard.password.iter().map(|source| (DASHBOARD_PASSWORD.to_owned(), source));
+        models.chain(channels).chain(password)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Expected<'a> {
     pub flaws: &'a [Flaw],
     /// Who was asked for before this time is protected from deletion; none: nobody.
     pub protect_before: Option<Timestamp>,
+    /// The files that its policy lays beside OpenClaw's configuration, but for those with a secret, by their names.
+    pub laid: &'a BTreeMap<&'static str, String>,
 }
 
 /// A promise of which a host can tell, and how what it tells is judged.

@@ -3,10 +3,12 @@
 mod audit;
 mod birth;
 mod files;
+mod policy;
 mod templates;
 mod update;
 
 pub use audit::{AuditReport, audit};
 pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
 pub use files::{RemoteFile, admin_networks, files};
-pub use update::{Update, policy, update};
+pub use policy::{DASHBOARD_USERS, Laid, laid, policy};
+pub use update::{Update, update};

@@ -1,4 +1,4 @@
-//! What a server is sent before it changes: the files of an update, the script of a policy.
+//! What a server is sent before an update: its files.
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -6,14 +6,6 @@ use serde::Serialize;
 use super::files::{RemoteFile, born, is_plain};
 use super::templates::{Template, render};
 use crate::model::release::Release;
-
-/// The script that brings a policy to a gateway; the same for each server.
-///
-/// # Errors
-/// Never in practice: it has no context.
-pub fn policy() -> Result<String> {
-    render(Template::Policy, &())
-}
 
 /// What a server is to run next.
 #[derive(Clone, Debug)]

@@ -1,6 +1,9 @@
 //! What the gateway's configuration says, and the gateway itself.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{Expected, Judge, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
@@ -43,14 +46,35 @@ fn governed(expected: &Expected<'_>, wanted: Vec<Wanted>) -> Vec<Wanted> {
 fn policy(expected: &Expected<'_>, facts: &Facts) -> Verdict {
     match (config(facts), &expected.instance.spec.enacted) {
         (None, _) => Verdict::Fails("the configuration cannot be read".to_owned()),
-        (Some(_), None) => Verdict::Holds("it has none, and is as it was born".to_owned()),
+        (Some(_), None) => nothing(astray(expected, facts), "it has none, and is as it was born"),
         (Some(_), Some(enacted)) if enacted.stale => {
             Verdict::Fails("the gateway went back to an earlier time since it was brought".to_owned())
         }
         (Some(config), Some(enacted)) => {
-            nothing(broken(&enacted.policy, &config), "the gateway's configuration says the same")
+            let wrong = [broken(&enacted.policy, &config), astray(expected, facts)].concat();
+            nothing(wrong, "the gateway's configuration says the same, and the server's")
         }
     }
+}
+
+/// What lies otherwise on the server than the policy lays it there.
+fn astray(expected: &Expected<'_>, facts: &Facts) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut missing: BTreeSet<&str> = expected.laid.keys().copied().collect();
+    for (name, hash) in facts.all("laid").iter().filter_map(|line| line.split_once(' ')) {
+        missing.remove(name);
+        match expected.laid.get(name) {
+            Some(text) if hash != sha256(text) => wrong.push(format!("{name} was changed")),
+            Some(_) => {}
+            None => wrong.push(format!("{name} is none of it")),
+        }
+    }
+    wrong.extend(missing.iter().map(|name| format!("{name} is gone")));
+    wrong
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pointer(place: &str) -> String {

@@ -21,6 +21,7 @@ struct World {
     seen: Observed,
     named: Vec<String>,
     protect_before: Option<Timestamp>,
+    laid: BTreeMap<&'static str, String>,
     keys: Keys,
 }
 
@@ -78,7 +79,7 @@ impl World {
         seen.servers.insert(alice.name.clone(), vec![found]);
         let protect_before = Some(Timestamp::MAX);
         let keys = Keys { fleet: "ssh-ed25519 AAAAfleet".to_owned(), others: Vec::new() };
-        Self { fleet, alice, admin, seen, named: Vec::new(), protect_before, keys }
+        Self { fleet, alice, admin, seen, named: Vec::new(), protect_before, laid: BTreeMap::new(), keys }
     }
 
     fn server(&mut self) -> &mut CloudServer {
@@ -99,6 +100,7 @@ impl World {
                 fixed: "2026.4.15".parse().unwrap(),
             }],
             protect_before: self.protect_before,
+            laid: &self.laid,
         };
         let findings = [cloud(&expected, &self.seen), host(&expected, &Facts::parse(told))].concat();
         let broken = findings.into_iter().filter(|(_, verdict)| verdict.word() != "ok");
@@ -374,6 +376,19 @@ fn outside_the_eu_only_where_the_operator_says_so() {
     world.server().location = "ash".into();
     world.named = vec!["ash".into()];
     assert_eq!(world.broken(HEALTHY), [""; 0]);
+}
+
+#[test]
+fn what_a_policy_lays_on_the_server_is_there_and_nothing_else() {
+    let mut world = World::new();
+    world.laid = [("a.nft", "a\n".to_owned()), ("b.nft", "b\n".to_owned())].into();
+    let told = |lines: &str| world.broken(&format!("{HEALTHY}{lines}"));
+    let a = "laid=a.nft 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\n";
+    let b = "laid=b.nft 0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f\n";
+    assert_eq!(told(&format!("{a}{b}")), [""; 0]);
+    assert_eq!(told(a), ["fail policy: b.nft is gone"]);
+    assert_eq!(told(&format!("{a}laid=b.nft 00\n")), ["fail policy: b.nft was changed"]);
+    assert_eq!(told(&format!("{a}{b}laid=c.site 00\n")), ["fail policy: c.site is none of it"]);
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn judged(told: &str, is_governed: bool) -> Vec<Finding> {
         named_locations: &[],
         flaws: &[],
         protect_before: None,
+        laid: &BTreeMap::new(),
     };
     audit::host(&expected, &Facts::parse(told))
 }
