@@ -84,10 +84,10 @@ mod tests {
         assert_eq!(
             files["dashboard.site"],
             "@elsewhere {
-\t# readiness tells nothing; what would become a WebSocket is none of it
+\t# readiness tells nothing; what would become a WebSocket, or is the page by another path, is none of it
 \tnot {
 \t\tmethod GET
-\t\tpath /readyz
+\t\tvars {http.request.uri.path} /readyz
 \t\theader !Upgrade
 \t}
 \tnot {

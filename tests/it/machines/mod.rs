@@ -7,6 +7,7 @@ mod breakage;
 mod broken;
 mod browser;
 mod cable;
+mod dashboard;
 mod inside;
 mod named;
 mod openssh;
