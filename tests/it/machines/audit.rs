@@ -100,8 +100,8 @@ const BREAKS: &[Break] = &[
     },
     Break {
         what: "sshd takes a host key from elsewhere",
-        does: "ssh-keygen -q -t ecdsa -N '' -f /root/other; echo HostKey /root/other >>/etc/ssh/sshd_config.d/10-clawberth.conf; systemctl reload ssh",
-        mends: "sed -i '/other/d' /etc/ssh/sshd_config.d/10-clawberth.conf; rm /root/other*; systemctl reload ssh",
+        does: "ssh-keygen -q -t ecdsa -N '' -f /root/elsewhere; echo HostKey /root/elsewhere >>/etc/ssh/sshd_config.d/10-clawberth.conf; systemctl reload ssh",
+        mends: "sed -i '/elsewhere/d' /etc/ssh/sshd_config.d/10-clawberth.conf; rm /root/elsewhere*; systemctl reload ssh",
         fails: &["own-host-key"],
     },
     Break {
@@ -299,7 +299,7 @@ const BREAKS: &[Break] = &[
     Break {
         what: "another instance's token",
         does: "cp -p /var/lib/openclaw/secrets.json /root/own.json; cat /root/others.json >/var/lib/openclaw/secrets.json; systemctl restart openclaw",
-        mends: "cat /root/own.json >/var/lib/openclaw/secrets.json; systemctl restart openclaw",
+        mends: "cat /root/own.json >/var/lib/openclaw/secrets.json; rm /root/own.json; systemctl restart openclaw",
         fails: &["token"],
     },
 ];
@@ -355,10 +355,11 @@ pub(super) struct Matrix<'a> {
 impl Matrix<'_> {
     /// Breaks and mends something on the server.
     pub(super) fn on(&mut self, what: &str, does: &str, mends: &str, fails: &[&str]) {
-        self.bed.on(NAME, does);
+        // a break that stops half-way breaks something else
+        self.bed.on(NAME, &format!("set -e\n{does}"));
         self.ready();
         self.see(what, fails);
-        self.bed.on(NAME, mends);
+        self.bed.on(NAME, &format!("set -e\n{mends}"));
         self.ready();
     }
 
