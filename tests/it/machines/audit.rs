@@ -11,6 +11,8 @@ use super::outside;
 
 pub(super) const NAME: &str = "alice";
 pub(super) const OTHER: &str = "bob";
+/// What the file says of the first one from the beginning.
+pub(super) const POLICY: &str = "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n";
 
 /// One thing that somebody does to a server.
 struct Break {
@@ -309,8 +311,7 @@ const BREAKS: &[Break] = &[
 fn each_break_fails_exactly_its_own_line() {
     let Some(bed) = Bed::up() else { return };
     bed.ok(&["deploy", NAME, OTHER, "--yes"]);
-    std::fs::write(bed.scratch("clawberth.toml"), "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n")
-        .unwrap();
+    std::fs::write(bed.scratch("clawberth.toml"), POLICY).unwrap();
     bed.ok(&["apply", NAME, "--bake", "0s", "--yes"]);
     let secrets = bed.on(OTHER, "cat /var/lib/openclaw/secrets.json");
     bed.on(NAME, &format!("umask 077; echo '{}' >/root/others.json", secrets.trim()));

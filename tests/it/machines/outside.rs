@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::audit::{Matrix, NAME, OTHER};
+use super::audit::{Matrix, NAME, OTHER, POLICY};
 use super::bed::Bed;
 use super::browser;
 
@@ -16,6 +16,7 @@ pub(super) fn breaks(matrix: &mut Matrix<'_>) {
     at_hetzner(matrix);
     unprotected(matrix);
     a_strangers_browser(matrix);
+    a_dashboard_for_others(matrix);
     overseas(matrix);
 }
 
@@ -150,10 +151,21 @@ fn a_strangers_browser(matrix: &mut Matrix<'_>) {
     );
 }
 
+/// Its policy lets in a network that this computer is not in, and Caddy forgets that.
+fn a_dashboard_for_others(matrix: &mut Matrix<'_>) {
+    let policy = format!("{POLICY}dashboard.from = ['192.0.2.0/24']\n");
+    std::fs::write(matrix.bed.scratch("clawberth.toml"), policy).unwrap();
+    matrix.bed.ok(&["apply", NAME, "--bake", "0s", "--yes"]);
+    matrix.see("this computer is kept from the dashboard", &[]);
+    let does = "sed -i '/policy.*site$/s/^/#/' /etc/caddy/Caddyfile; systemctl restart caddy";
+    let mends = "sed -i '/policy.*site$/s/^#//' /etc/caddy/Caddyfile; systemctl restart caddy";
+    matrix.on("the dashboard opens to whom its policy does not name", does, mends, &["dashboard"]);
+}
+
 /// Nobody can move a server, so another one is made where `locations` once said that it may be.
 fn overseas(matrix: &mut Matrix<'_>) {
     let bed = matrix.bed;
-    let mut deploy = bed.command(&["deploy", "carol", "--type", "cpx11", "--yes"]);
+    let mut deploy = bed.command(&["deploy", "carol", "--type", "cpx22", "--yes"]);
     let output = deploy.env("CLAWBERTH_LOCATIONS", "ash").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     matrix.see_of("carol", "it stands in Ashburn, and nothing says that it may", &["location"]);
