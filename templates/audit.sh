@@ -48,7 +48,7 @@ configuration() {
 counts() { # KEY COMMAND…
 	key=$1
 	shift
-	timeout 60 /usr/local/bin/openclaw "$@" --json | /opt/node/current/bin/node -e '
+	timeout 150 /usr/local/bin/openclaw "$@" --json | /opt/node/current/bin/node -e '
 		const answer = JSON.parse(require("node:fs").readFileSync(0));
 		for (const list of ["pending", "paired"]) {
 			if (Array.isArray(answer[list])) console.log(`${process.argv[1]}=${list} ${answer[list].length}`);
@@ -56,7 +56,7 @@ counts() { # KEY COMMAND…
 }
 
 own_audit() {
-	timeout 60 /usr/local/bin/openclaw security audit --json | /opt/node/current/bin/node -e '
+	timeout 150 /usr/local/bin/openclaw security audit --json | /opt/node/current/bin/node -e '
 		const { summary, findings } = JSON.parse(require("node:fs").readFileSync(0));
 		console.log("own_audit=" + JSON.stringify({
 			critical: summary.critical, warn: summary.warn,

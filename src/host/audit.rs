@@ -7,8 +7,8 @@ use crate::ssh::{Command, Session, SshError, Target};
 
 /// The questions. The gateway's command line needs some seconds for each of them.
 const QUESTIONS: &str = include_str!("../../templates/audit.sh");
-/// Longest wait for all answers.
-const LIMIT: Duration = Duration::from_secs(90);
+/// Longest wait for all answers: the command line takes six seconds on two idle cores, and over a minute where they are busy.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// The command.
 pub fn questions() -> Command {
