@@ -92,7 +92,7 @@ pub(super) async fn common(world: &World) -> Result<Option<Common>> {
 
 async fn create_ssh_key(world: &World) -> Result<String> {
     let fleet = world.store.fleet();
-    let public = &world.keys.key.public_text()?;
+    let public = &format!("{} {}", world.keys.key.bare_public()?, fleet.common_name());
     let send =
         || async move { Ok(world.cloud.create_ssh_key(&fleet.common_name(), public, &fleet.labels()).await) };
     match adopt::once(send, || find_ssh_key(public, world)).await? {

@@ -42,7 +42,7 @@ async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
             }
             // the key is checked before the login: it is that host, whose users are not made yet
             Err(SshError::Refused { .. }) => return Ok(()),
-            Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error,
         };
         failures += 1;
@@ -78,7 +78,7 @@ async fn claimed_id(target: &Target) -> Result<String> {
             Ok(id) => return Ok(id),
             Err(error) => error,
         };
-        if error.is::<SshError>() && matches!(error.downcast_ref(), Some(SshError::WrongHostKey { .. })) {
+        if error.downcast_ref().is_some_and(SshError::is_final) {
             return Err(error);
         }
         if let Err(late) = pauses.pause().await {

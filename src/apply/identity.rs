@@ -7,7 +7,7 @@ use super::line::{COMMAND, Line, server, target};
 use super::{World, polling};
 use crate::host::identity;
 use crate::model::instance::{Instance, Outcome};
-use crate::ssh::{Session, SshError, Target};
+use crate::ssh::{Session, Target};
 
 pub(super) async fn make(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "letting it make a host key of its own");
@@ -43,7 +43,7 @@ async fn until_shown(own: &str, target: &Target) -> Result<()> {
                 }
                 "it shows the one before".to_owned()
             }
-            Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error.to_string(),
         };
         pauses.pause().await.with_context(|| format!("the server does not show its own host key: {seen}"))?;

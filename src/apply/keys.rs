@@ -9,7 +9,7 @@ use crate::host::keys;
 use crate::model::instance::{Instance, Outcome, Stage};
 use crate::model::operator_key::{Admitted, Keys, OperatorKey};
 use crate::model::refusal::Refusal;
-use crate::ssh::{KeyPair, Session, SshError, Target};
+use crate::ssh::{LoginKey, Session, SshError, Target};
 use crate::store::Lease;
 
 pub(super) async fn give(lines: &[String], instance: &Instance, world: &World) -> Result<Done> {
@@ -64,21 +64,21 @@ async fn until_let_in(target: &Target) -> Result<()> {
     loop {
         let seen = match attempt(target).await {
             Ok(()) => return Ok(()),
-            Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error.to_string(),
         };
         pauses.pause().await.with_context(|| format!("the new key does not log in: {seen}"))?;
     }
 }
 
-async fn until_refused(key: &KeyPair, target: &Target) -> Result<()> {
+async fn until_refused(key: &LoginKey, target: &Target) -> Result<()> {
     let target = Target { keys: vec![key.clone()], ..target.clone() };
     let mut pauses = polling(COMMAND);
     loop {
         let seen = match attempt(&target).await {
             Err(SshError::Refused { .. }) => return Ok(()),
             Ok(()) => "it logs in".to_owned(),
-            Err(error @ (SshError::WrongHostKey { .. } | SshError::BadPin(_))) => return Err(error.into()),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error.to_string(),
         };
         pauses.pause().await.with_context(|| format!("the key before is not seen refused: {seen}"))?;

@@ -88,7 +88,7 @@ impl<'a> Line<'a> {
 
 /// Waits for the next attempt, where there is hope and time is left.
 async fn again(error: SshError, pauses: &mut Backoff) -> Result<()> {
-    if matches!(error, SshError::WrongHostKey { .. } | SshError::BadPin(_)) {
+    if error.is_final() {
         return Err(error.into());
     }
     match pauses.pause().await {

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::policy::{Policy, Source};
 use crate::secret::Secret;
-use crate::ssh::KeyPair;
+use crate::ssh::LoginKey;
 
 /// Bytes of a secret's mark: enough that no two secrets of a fleet share one by chance.
 const MARK: usize = 16;
@@ -25,9 +25,13 @@ impl Secrets {
     /// Takes secrets, and the fleet's key, by which each of them gets its mark.
     ///
     /// # Errors
-    /// Never in practice; encoding a key is fallible by type.
-    pub fn new(values: BTreeMap<Source, Secret>, key: &KeyPair) -> Result<Self> {
-        Ok(Self { values, key: Some(key.private_text()?) })
+    /// An agent that does not sign; where there are no secrets, it is not asked.
+    pub async fn new(values: BTreeMap<Source, Secret>, key: &LoginKey) -> Result<Self> {
+        let key = match values.is_empty() {
+            true => None,
+            false => Some(key.own_secret("marks of secrets").await.context("cannot mark secrets")?),
+        };
+        Ok(Self { values, key })
     }
 
     /// The secrets of a policy by their places on a server.
@@ -42,8 +46,8 @@ impl Secrets {
         policy.secrets().map(of).collect()
     }
 
-    /// What tells each secret of a policy from others, without telling what it is: an HMAC by the fleet's private key. Equal
-    /// secrets have equal marks in a fleet, and in no other.
+    /// What tells each secret of a policy from others, without telling what it is: an HMAC by what only the fleet's private key can
+    /// tell. Equal secrets have equal marks in a fleet, and in no other.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -65,24 +69,30 @@ impl Secrets {
 mod tests {
     use super::*;
     use crate::entropy::Entropy;
+    use crate::ssh::KeyPair;
 
-    fn secrets(value: &str, key: &KeyPair) -> Secrets {
-        let source = "env:K".parse().unwrap();
-        Secrets::new(BTreeMap::from([(source, Secret::new(value))]), key).unwrap()
+    fn pair(seed: u64) -> LoginKey {
+        LoginKey::Here(Entropy::seeded(seed).with(|rng| KeyPair::generate(rng, "").unwrap()))
     }
 
-    #[test]
-    fn a_mark_tells_secrets_apart_and_nothing_about_them() {
+    async fn secrets(value: &str, key: &LoginKey) -> Secrets {
+        let source = "env:K".parse().unwrap();
+        Secrets::new(BTreeMap::from([(source, Secret::new(value))]), key).await.unwrap()
+    }
+
+    async fn mark(value: &str, key: &LoginKey) -> String {
         let policy: Policy = toml::from_str("providers.openai.key = 'env:K'").unwrap();
-        let pair = |seed| Entropy::seeded(seed).with(|rng| KeyPair::generate(rng, "").unwrap());
+        secrets(value, key).await.marks(&policy).unwrap()["/model/openai"].clone()
+    }
+
+    #[tokio::test]
+    async fn a_mark_tells_secrets_apart_and_nothing_about_them() {
         let (ours, other) = (pair(1), pair(2));
-        let mark =
-            |value: &str, key: &KeyPair| secrets(value, key).marks(&policy).unwrap()["/model/openai"].clone();
-        let one = mark("sk-1", &ours);
-        assert_eq!((one.len(), &one), (32, &mark("sk-1", &ours)));
-        assert_ne!(one, mark("sk-2", &ours));
-        assert_ne!(one, mark("sk-1", &other));
-        assert!(!format!("{:?}", secrets("sk-1", &ours)).contains("sk-1"));
+        let one = mark("sk-1", &ours).await;
+        assert_eq!((one.len(), &one), (32, &mark("sk-1", &ours).await));
+        assert_ne!(one, mark("sk-2", &ours).await);
+        assert_ne!(one, mark("sk-1", &other).await);
+        assert!(!format!("{:?}", secrets("sk-1", &ours).await).contains("sk-1"));
     }
 
     #[test]

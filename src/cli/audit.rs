@@ -71,6 +71,7 @@ impl Audit {
         let client = cloud(&settings, context)?;
         let fleet = Fleet::find(&settings, context).await?;
         let instances = self.chosen(&fleet)?;
+        fleet.own()?;
         let mut seen = look(&client, &fleet, &BTreeSet::new()).await?;
         let hidden = observe::hidden(&client, &fleet.id, &instances, &mut seen).await;
         hidden.context("cannot see what is in the project")?;

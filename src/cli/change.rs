@@ -63,6 +63,8 @@ async fn rounds(
     let mut agreed: Option<Plan> = None;
     for round in 0..ROUNDS {
         let fleet = Fleet::find(settings, context).await?;
+        // before anybody is asked
+        fleet.own()?;
         let plan = command.plan(&fleet, round > 0, context).await?;
         if plan.is_empty() {
             return Ok(Changed::Nothing(plan));
@@ -106,7 +108,7 @@ async fn take(
     let fences: BTreeMap<String, i64> =
         plan.subjects().map(|name| (name.to_string(), fleet.fence(name.as_str()))).collect();
     let (store, keys) = fleet.open(settings, context).await?;
-    let secrets = Secrets::new(context.secrets.clone(), &keys.key)?;
+    let secrets = Secrets::new(context.secrets.clone(), &keys.key).await?;
     let hold = hold.insert(Hold { store, keys, leases: BTreeMap::new(), secrets });
     let mut untouched = true;
     for (subject, fence) in fences {

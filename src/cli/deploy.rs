@@ -71,6 +71,7 @@ impl Deploy {
         let command = Wished { deploy: &self, settings: &settings, client: &client, id };
         if self.dry_run {
             let fleet = Fleet::find(&settings, context).await?;
+            fleet.own()?;
             let plan = command.plan(&fleet, false, context).await?;
             context.ui.answer_plan(&plan)?;
             return Ok(Status::Success);

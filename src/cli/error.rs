@@ -221,6 +221,9 @@ fn ssh_hint(error: &SshError) -> Option<String> {
              belong to another server by now? Then `clawberth destroy NAME` and deploy it anew. If not, somebody is between \
              you and it: try from another network"
         }
+        SshError::Unsigned { .. } => {
+            "`ssh-add -l` shows what the ssh-agent has, `ssh-add -X` unlocks it; then run the command again"
+        }
         SshError::Refused { .. } => {
             "the fleet's key lies beside the state file; was another state used to deploy?"
         }

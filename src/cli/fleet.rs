@@ -1,8 +1,6 @@
 //! The fleet as a command finds it: its state, its key, and its project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +9,8 @@ use jiff::Timestamp;
 
 use super::Failure;
 use super::context::Context;
+use super::own_key::{OwnKey, key_path};
+use super::ssh::write;
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::model::fleet::FleetId;
@@ -22,7 +22,7 @@ use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
 use crate::plan::Budget;
-use crate::ssh::{KeyPair, KeyRing, Target};
+use crate::ssh::{KeyRing, Target};
 use crate::store::Store;
 
 /// How long lists may not show a server whose create was cut off. Hetzner says nothing of it; what shows later than this is an
@@ -38,10 +38,8 @@ pub(super) struct Fleet {
     pub(super) id: FleetId,
     /// The keys that log in.
     pub(super) keys: Keys,
-    /// The private halves that are here.
-    pub(super) ring: KeyRing,
-    /// Where the fleet's own lies.
-    pub(super) key_file: PathBuf,
+    /// What commands log in with, or why that is not here: who only looks at the state does not need it.
+    own: Result<OwnKey, Refusal>,
     /// The instances that the state knows.
     pub(super) instances: Vec<Instance>,
     /// How often the right to change each instance had changed hands before they were read.
@@ -69,19 +67,41 @@ impl Fleet {
             Some(store) => store.keys().await?,
             None => Keys { fleet: String::new(), others: Vec::new() },
         };
-        let path = key_path(settings, &id)?;
-        let (ring, key_file) = match ring(&path, &keys)? {
-            Some(found) => found,
-            None if instances.iter().all(|instance| instance.stage.server().is_none()) => {
-                let key = context.entropy.with(|rng| KeyPair::generate(rng, &id.common_name()))?;
-                (KeyRing { key, other: None }, path)
-            }
-            None => return Err(lost_key(&path).into()),
+        let has_servers = instances.iter().any(|instance| instance.stage.server().is_some());
+        let own = match OwnKey::find(settings, &id, &keys, has_servers, context).await {
+            Ok(own) => Ok(own),
+            Err(failure) => Err(failure.error.downcast::<Refusal>()?),
         };
-        if keys.fleet.is_empty() {
-            keys.fleet = ring.key.bare_public()?;
+        if let Ok(own) = &own
+            && keys.fleet.is_empty()
+        {
+            keys.fleet = own.ring.key.bare_public()?;
         }
-        Ok(Self { store, id, keys, ring, key_file, instances, fences })
+        Ok(Self { store, id, keys, own, instances, fences })
+    }
+
+    /// What commands log in with.
+    ///
+    /// # Errors
+    /// [`Refusal`] where that is not here.
+    pub(super) fn own(&self) -> Result<&OwnKey, Refusal> {
+        self.own.as_ref().map_err(Clone::clone)
+    }
+
+    /// What OpenSSH takes as its identity: the file of the fleet's own key, or, where an agent has that, one with the public half.
+    ///
+    /// # Errors
+    /// As [`own`](Self::own); and a file that cannot be written.
+    pub(super) fn identity(&self, settings: &Settings) -> Result<PathBuf, Failure> {
+        let own = self.own()?;
+        if let Some(file) = &own.file {
+            return Ok(file.clone());
+        }
+        let path = beside(settings, &self.id, "ssh_key.pub")?;
+        if self.is_written() {
+            write(&path, &format!("{}\n", own.ring.key.bare_public()?))?;
+        }
+        Ok(path)
     }
 
     /// The instances of which an interrupted create may have made a server that no list shows yet, and for how much longer
@@ -166,21 +186,22 @@ impl Fleet {
         settings: &Settings,
         context: &Context,
     ) -> Result<(Store, KeyRing), Failure> {
+        let own = self.own?;
+        own.signs().await?;
         if let Some(store) = self.store {
             store.close().await?;
         }
         let store = Store::open(&settings.state, &self.id, context.session()).await?;
-        let path = key_path(settings, store.fleet())?;
         let known = store.keys().await?;
         let ring = match known.fleet.is_empty() {
             // another controller has begun the fleet: what this one made up for itself is no use
-            false => ring(&path, &known)?.map_or(self.ring, |(ring, _)| ring),
-            true => KeyRing { key: keep_key(&path, self.ring.key)?, other: None },
+            false => OwnKey::find(settings, store.fleet(), &known, false, context).await?.ring,
+            true => own.kept(settings, store.fleet())?,
         };
         let ours = ring.key.bare_public()?;
         if store.keep_public_key(&ours).await? != ours {
             store.close().await?;
-            return Err(other_key(&path).into());
+            return Err(other_key(&key_path(settings, &self.id)?).into());
         }
         Ok((store, ring))
     }
@@ -207,7 +228,7 @@ impl Fleet {
             address: server.ipv4.into(),
             port: SSH_PORT,
             user: "root".to_owned(),
-            keys: self.ring.all(),
+            keys: self.own()?.ring.all(),
             host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
         })
     }
@@ -232,11 +253,6 @@ pub(super) async fn look(
     look.await.context("cannot see what is in the project")
 }
 
-/// Where the operator's key lies: beside the state, which holds no secret.
-pub(super) fn key_path(settings: &Settings, fleet: &FleetId) -> Result<PathBuf, Refusal> {
-    beside(settings, fleet, "ssh_key")
-}
-
 /// A file that belongs to a state: beside it with another ending, or, where the state lies in a database, in the folder
 /// where a state would lie.
 pub(super) fn beside(settings: &Settings, fleet: &FleetId, ending: &str) -> Result<PathBuf, Refusal> {
@@ -248,129 +264,15 @@ pub(super) fn beside(settings: &Settings, fleet: &FleetId, ending: &str) -> Resu
     }
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn lost_key(path: &Path) -> Refusal {
-    let hint = format!("put {} back; without it nobody can log in to the servers", path.display());
-    Refusal::new("the fleet's SSH key is gone", hint).because(format!("{} does not exist", path.display()))
-}
-
 fn other_key(path: &Path) -> Refusal {
     let hint = format!("copy the fleet's key to {}, from who began the fleet", path.display());
     Refusal::new("the SSH key here is not the fleet's", hint)
         .because("the state knows another one, with which the servers were made")
-}
-
-/// Reads a key, where there is one.
-pub(super) fn read_key(path: &Path) -> Result<Option<KeyPair>, Failure> {
-    let what = || format!("cannot read the fleet's SSH key {}", path.display());
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(KeyPair::parse(&text).with_context(what)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
-    }
-}
-
-/// The keys that are here: the one that the state says is the fleet's own, in the file for it or in that for the next one, and
-/// what is in the other of the two. None: there is none. One that is not the fleet's own is told by [`Fleet::open`].
-fn ring(path: &Path, keys: &Keys) -> Result<Option<(KeyRing, PathBuf)>, Failure> {
-    let next = next_path(path);
-    let (first, second) = (read_key(path)?, read_key(&next)?);
-    let is_own = |pair: &Option<KeyPair>| match pair {
-        Some(pair) => pair.bare_public().map(|public| public == keys.fleet),
-        None => Ok(false),
-    };
-    if is_own(&second)? && !is_own(&first)? {
-        return Ok(second.map(|key| (KeyRing { key, other: first }, next)));
-    }
-    Ok(first.map(|key| (KeyRing { key, other: second }, path.to_owned())))
-}
-
-/// Where the key lies that is to follow the fleet's own.
-fn next_path(path: &Path) -> PathBuf {
-    with_ending(path, "next")
-}
-
-/// The key that is to follow the fleet's own, where one was made.
-pub(super) fn read_next(settings: &Settings, fleet: &FleetId) -> Result<Option<KeyPair>, Failure> {
-    read_key(&next_path(&key_path(settings, fleet)?))
-}
-
-/// Writes down the key that is to follow the fleet's own beside another place; the one that is kept there.
-pub(super) fn keep_next_beside(
-    settings: &Settings,
-    fleet: &FleetId,
-    pair: KeyPair,
-) -> Result<KeyPair, Failure> {
-    keep_key(&next_path(&key_path(settings, fleet)?), pair)
-}
-
-/// Writes down the key that is to follow the fleet's own.
-pub(super) async fn keep_next(settings: &Settings, pair: KeyPair, context: &Context) -> Result<(), Failure> {
-    let fleet = Fleet::find(settings, context).await?;
-    let public = pair.bare_public()?;
-    let kept = keep_next_beside(settings, &fleet.id, pair)?;
-    if kept.bare_public()? == public {
-        return Ok(());
-    }
-    let what = "another process has begun to replace the fleet's key";
-    Err(Refusal::new(what, "run the command again when it is done").into())
-}
-
-/// Puts the fleet's own key into the file for it, in place of the one before, once no server may know that one any more.
-pub(super) async fn finish_keys(settings: &Settings, context: &Context) -> Result<(), Failure> {
-    let fleet = Fleet::find(settings, context).await?;
-    let path = key_path(settings, &fleet.id)?;
-    if fleet.key_file == path || fleet.keys.others.iter().any(|key| key.is_fleets) {
-        return Ok(());
-    }
-    let what = || format!("cannot write the fleet's SSH key {}", path.display());
-    std::fs::rename(&fleet.key_file, &path).with_context(what)?;
-    Ok(())
-}
-
-/// Removes the key that was to follow the fleet's own, if it is this one and was given up.
-pub(super) async fn forget_next(settings: &Settings, public: &str, context: &Context) -> Result<(), Failure> {
-    let fleet = Fleet::find(settings, context).await?;
-    let path = next_path(&key_path(settings, &fleet.id)?);
-    let is_it = read_key(&path)?.map(|pair| pair.bare_public()).transpose()?.is_some_and(|key| key == public);
-    if is_it && fleet.key_file != path && !fleet.keys.others.iter().any(|key| key.public == public) {
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// Writes the key once, whole or not at all, and gives the one that is kept: of two commands that begin a fleet at the
-/// same moment, the key of the first.
-pub(super) fn keep_key(path: &Path, key: KeyPair) -> Result<KeyPair, Failure> {
-    if let Some(kept) = read_key(path)? {
-        return Ok(kept);
-    }
-    let new = with_ending(path, &std::process::id().to_string());
-    let what = || format!("cannot write the fleet's SSH key {}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(what)?;
-    }
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)
-        .with_context(what)?;
-    file.write_all(key.private_text()?.expose().as_bytes()).with_context(what)?;
-    file.sync_all().with_context(what)?;
-    // a link, unlike a renaming, never takes the place of another key
-    let linked = std::fs::hard_link(&new, path);
-    std::fs::remove_file(&new).with_context(what)?;
-    match linked {
-        Ok(()) => Ok(key),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(read_key(path)?.unwrap_or(key)),
-        Err(error) => Err(anyhow::Error::new(error).context(what()).into()),
-    }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod lab;
 mod list;
 mod open;
+mod own_key;
 mod reconcile;
 mod record;
 mod releases;

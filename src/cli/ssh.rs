@@ -34,6 +34,7 @@ impl Ssh {
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
         let target = fleet.target(instance)?;
+        let identity = fleet.identity(&settings)?;
         let known_hosts = beside(&settings, &fleet.id, "known_hosts")?;
         write(&known_hosts, &self::known_hosts(&fleet.instances))?;
         let mut client = tokio::process::Command::new("ssh");
@@ -41,7 +42,7 @@ impl Ssh {
         client
             .arg("-F/dev/null")
             .arg("-i")
-            .arg(&fleet.key_file)
+            .arg(&identity)
             .arg(option("IdentitiesOnly", &"yes"))
             .arg(option("UserKnownHostsFile", &format!("\"{}\"", known_hosts.display())))
             .arg(option("GlobalKnownHostsFile", &"/dev/null"))

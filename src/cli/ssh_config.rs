@@ -26,13 +26,14 @@ impl SshConfig {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let fleet = Fleet::find(&settings, context).await?;
-        let key = fleet.key_file.clone();
+        let key = fleet.identity(&settings)?;
+        let by_agent = fleet.own()?.file.is_none();
         let known = match &self.write {
             Some(folder) => context.cwd.join(folder).join("known_hosts"),
             None => beside(&settings, &fleet.id, "known_hosts")?,
         };
         let servers = fleet.instances.iter().filter_map(|one| Some((one, one.stage.server()?)));
-        let hosts = servers.map(|(instance, server)| host(instance, server, &key, &known));
+        let hosts = servers.map(|(instance, server)| host(instance, server, &key, &known, by_agent));
         let config = hosts.collect::<Vec<_>>().join("\n");
         let Some(folder) = self.write.map(|folder| context.cwd.join(folder)) else {
             if fleet.is_written() {
@@ -52,15 +53,17 @@ impl SshConfig {
 }
 
 /// One server. The name of its key goes by its id, because its address may belong to another one later.
-fn host(instance: &Instance, server: &Server, key: &Path, known: &Path) -> String {
+fn host(instance: &Instance, server: &Server, key: &Path, known: &Path, by_agent: bool) -> String {
     let (name, address, alias) = (&instance.name, server.ipv4, alias(instance));
     let (key, known) = (quoted(key), quoted(known));
+    // the one of whoever runs OpenSSH: sockets change with each login
+    let agent = if by_agent { "    IdentityAgent SSH_AUTH_SOCK\n" } else { "" };
     format!(
         "Host {name}
     HostName {address}
     User root
     IdentityFile {key}
-    IdentitiesOnly yes
+{agent}    IdentitiesOnly yes
     UserKnownHostsFile {known}
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes

@@ -11,13 +11,14 @@ use crate::model::refusal::{Refusal, near};
 /// The file's name in the working directory.
 pub const FILE_NAME: &str = "clawberth.toml";
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "admin_networks",
     "locations",
     "server_type",
     "image",
     "version",
     "domain",
+    "ssh_key",
     "deletion_protection",
     "acme_directory",
     "acme_root",
@@ -36,6 +37,7 @@ pub(super) struct File {
     pub(super) image: Option<String>,
     pub(super) version: Option<String>,
     pub(super) domain: Option<String>,
+    pub(super) ssh_key: Option<String>,
     pub(super) deletion_protection: Option<bool>,
     pub(super) acme_directory: Option<String>,
     pub(super) acme_root: Option<PathBuf>,

@@ -12,6 +12,7 @@ pub use environment::{Environment, VARIABLES};
 pub use file::{FILE_NAME, template};
 
 use crate::model::admin::AdminNetworks;
+use crate::model::key_name::KeyName;
 use crate::model::place::Place;
 use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
@@ -77,6 +78,12 @@ pub struct Settings {
     pub state: Place,
     /// Where files lie that belong to a state in a database.
     pub state_folder: Option<PathBuf>,
+    /// The key in an agent that is the fleet's own; none: a key in a file is.
+    pub ssh_key: Option<KeyName>,
+    /// The one in an agent that is to follow what is the fleet's own: while `keys rotate` is at work, which goes by the state meanwhile.
+    pub next_ssh_key: Option<KeyName>,
+    /// The socket of the agent.
+    pub agent: Option<PathBuf>,
     /// Whether servers are protected from deletion, from their second day on.
     pub deletion_protection: bool,
     /// What gateways may do, and for whom.
@@ -109,6 +116,7 @@ impl Settings {
         let acme = pick(&None, "CLAWBERTH_ACME_DIRECTORY", file.acme_directory);
         let mirror = pick(&None, "CLAWBERTH_NODE_MIRROR", file.node_mirror);
         let domain = pick(&flags.domain, "CLAWBERTH_DOMAIN", file.domain);
+        let ssh_key = pick(&None, "CLAWBERTH_SSH_KEY", file.ssh_key);
         Ok(Self {
             endpoint: url("HCLOUD_ENDPOINT", endpoint)?,
             token: env.get("HCLOUD_TOKEN").map(Secret::new),
@@ -125,6 +133,9 @@ impl Settings {
             node_mirror: url("node_mirror", mirror.unwrap_or_else(|| NODE.to_owned()))?,
             state: state(flags, env)?,
             state_folder: env.state_folder().ok(),
+            ssh_key: ssh_key.map(|name| name.parse()).transpose()?,
+            next_ssh_key: None,
+            agent: env.get("SSH_AUTH_SOCK").map(PathBuf::from),
             deletion_protection: file.deletion_protection.unwrap_or(true),
             policies,
             folder,

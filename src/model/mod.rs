@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod host_key;
 pub mod instance;
 mod invalid;
+pub mod key_name;
 pub mod name;
 pub mod observed;
 pub mod operator_key;

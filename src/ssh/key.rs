@@ -1,4 +1,4 @@
-//! Ed25519 key pairs: the operator's, and the throw-away host keys.
+//! Ed25519 keys: the operator's, here or in an agent, and the throw-away host keys.
 
 use std::sync::Arc;
 
@@ -6,21 +6,59 @@ use anyhow::{Context, Result, ensure};
 use ssh_key::rand_core::CryptoRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
 
+use super::AgentKey;
 use crate::secret::Secret;
 
 /// The keys that commands log in with.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     /// The fleet's own.
-    pub key: KeyPair,
+    pub key: LoginKey,
     /// While that is replaced: the one that is to follow it, or the one before, which a server may still be the only one to know.
-    pub other: Option<KeyPair>,
+    pub other: Option<LoginKey>,
 }
 
 impl KeyRing {
     /// All of them, in the order in which they are tried.
-    pub fn all(&self) -> Vec<KeyPair> {
+    pub fn all(&self) -> Vec<LoginKey> {
         [&self.key].into_iter().chain(&self.other).cloned().collect()
+    }
+}
+
+/// A key that logs in.
+#[derive(Clone, Debug)]
+pub enum LoginKey {
+    /// Its private half is here.
+    Here(KeyPair),
+    /// Its private half is in an agent.
+    InAgent(AgentKey),
+}
+
+impl LoginKey {
+    /// The public half without a comment: type and key.
+    ///
+    /// # Errors
+    /// Never in practice; encoding is fallible by type.
+    pub fn bare_public(&self) -> Result<String> {
+        match self {
+            Self::Here(pair) => pair.bare_public(),
+            Self::InAgent(key) => key.bare_public(),
+        }
+    }
+
+    /// What nobody knows who has not this key, and who has it always finds the same: the private half, or what the agent signs for
+    /// this purpose.
+    ///
+    /// # Errors
+    /// An agent that does not sign.
+    pub async fn own_secret(&self, purpose: &str) -> Result<Secret> {
+        match self {
+            Self::Here(pair) => pair.private_text(),
+            Self::InAgent(key) => {
+                let signature = key.sign("clawberth", purpose).await?;
+                Ok(Secret::new(signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+            }
+        }
     }
 }
 

@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use russh::client;
+use russh::AgentAuthError;
+use russh::client::{self, AuthResult};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
 use ssh_key::PublicKey;
 use tokio::time::timeout;
 
-use super::{Command, KeyPair, Output};
+use super::{AgentError, AgentKey, Command, KeyPair, LoginKey, Output};
 
 /// From the first packet to the end of authentication.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -31,7 +32,7 @@ pub struct Target {
     /// The user to log in as.
     pub user: String,
     /// The operator's keys: the first one that is accepted logs in.
-    pub keys: Vec<KeyPair>,
+    pub keys: Vec<LoginKey>,
     /// The only host keys that are accepted, as OpenSSH public keys: one, or two while a server changes its key.
     pub host_keys: Vec<String>,
 }
@@ -67,6 +68,16 @@ pub enum SshError {
         /// The user.
         user: String,
     },
+    /// The server would take the key, but the agent that has it does not sign.
+    #[error("cannot log in to {address} as {user}")]
+    Unsigned {
+        /// Address and port.
+        address: SocketAddr,
+        /// The user.
+        user: String,
+        /// What the agent says.
+        source: Box<AgentError>,
+    },
     /// The pinned key cannot be read.
     #[error("the pinned host key is not an OpenSSH public key")]
     BadPin(#[source] ssh_key::Error),
@@ -88,6 +99,18 @@ pub enum SshError {
         /// The limit.
         limit: Duration,
     },
+}
+
+impl SshError {
+    /// Whether it is no use to try again.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::WrongHostKey { .. } | Self::Unsigned { .. } | Self::BadPin(_) => true,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Broken { .. } | Self::TooSlow { .. } => {
+                false
+            }
+        }
+    }
 }
 
 /// An authenticated connection.
@@ -168,17 +191,33 @@ impl Session {
     async fn open(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
         let mut session = Self::exchange(target, address).await?;
         for key in &target.keys {
-            let key = PrivateKeyWithHashAlg::new(key.inner(), None);
-            let answer = session
-                .handle
-                .authenticate_publickey(&target.user, key)
-                .await
-                .map_err(|source| SshError::Broken { address, source })?;
+            let answer = match key {
+                LoginKey::Here(pair) => session.log_in(&target.user, pair).await?,
+                LoginKey::InAgent(key) => session.log_in_by_agent(&target.user, key).await?,
+            };
             if answer.success() {
                 return Ok(session);
             }
         }
         Err(SshError::Refused { address, user: target.user.clone() })
+    }
+
+    async fn log_in(&mut self, user: &str, pair: &KeyPair) -> Result<AuthResult, SshError> {
+        let key = PrivateKeyWithHashAlg::new(pair.inner(), None);
+        let answer = self.handle.authenticate_publickey(user, key).await;
+        answer.map_err(|source| SshError::Broken { address: self.address, source })
+    }
+
+    /// The agent is asked only where the server would take the key.
+    async fn log_in_by_agent(&mut self, user: &str, key: &AgentKey) -> Result<AuthResult, SshError> {
+        let address = self.address;
+        let unsigned = |why| SshError::Unsigned { address, user: user.to_owned(), source: Box::new(why) };
+        let (public, mut agent) = key.signer().await.map_err(unsigned)?;
+        let answer = self.handle.authenticate_publickey_with(user, public, None, &mut agent).await;
+        answer.map_err(|why| match why {
+            AgentAuthError::Send(_) => SshError::Broken { address, source: russh::Error::SendError },
+            AgentAuthError::Key(why) => unsigned(key.unsigned(why)),
+        })
     }
 
     /// All that comes before anybody logs in.

@@ -10,6 +10,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod agent;
 mod arrows;
 mod audit;
 #[path = "../bed/mod.rs"]

@@ -21,7 +21,7 @@ use crate::ui::counted;
 
 /// Which keys log in to the servers of the fleet, and change that
 ///
-/// The fleet's own key, by which every command logs in, lies beside the state. Keys of other people and programs can log in beside
+/// The fleet's own key, by which every command logs in, lies beside the state, or is in an ssh-agent. Keys of other people and programs can log in beside
 /// it. A change reaches all servers; cut off anywhere, or where a server is not reached, the same command goes on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Keys {

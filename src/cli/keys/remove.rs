@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::super::change::Change;
 use super::super::context::Context;
-use super::super::fleet::{Fleet, cloud, forget_next};
+use super::super::fleet::{Fleet, cloud};
+use super::super::own_key::forget_next;
 use super::super::{Failure, Status};
 use super::{Came, agreed, carry_out, fingerprint};
 use crate::config::Settings;

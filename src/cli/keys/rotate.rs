@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::super::change::Change;
 use super::super::context::Context;
-use super::super::fleet::{Fleet, cloud, finish_keys, keep_next, look, read_next};
+use super::super::fleet::{Fleet, cloud, look};
+use super::super::own_key::{finish_keys, keep_next, named, read_next};
 use super::super::{Failure, Status};
 use super::{Came, agreed, carry_out, fingerprint};
 use crate::config::Settings;
@@ -15,9 +16,9 @@ use crate::hcloud::Client;
 use crate::model::operator_key::{KeyStatus, OperatorKey};
 use crate::model::refusal::Refusal;
 use crate::plan::{self, Plan};
-use crate::ssh::KeyPair;
+use crate::ssh::{KeyPair, LoginKey};
 
-/// Put another key in the place of the fleet's own
+/// Put another key in the place of the fleet's own: a new one, or that of an ssh-agent that `ssh_key` names
 ///
 /// The new one is brought to all servers and seen to log in to each; only then the old one is taken from them, who came with it is
 /// cut off, and it is seen to be refused. Where a server is not reached, the old one stays in use until the same command has
@@ -46,6 +47,8 @@ struct HandOver<'a> {
 impl Rotate {
     pub(super) async fn run(self, settings: &Settings, context: &mut Context) -> Result<Status, Failure> {
         let client = cloud(settings, context)?;
+        let (ssh_key, next_ssh_key) = (None, settings.ssh_key.clone());
+        let settings = &Settings { ssh_key, next_ssh_key, ..settings.clone() };
         let fleet = Fleet::find(settings, context).await?;
         if !fleet.is_written() {
             let hint = "`clawberth deploy NAME` begins one, with a key of its own";
@@ -53,18 +56,21 @@ impl Rotate {
         }
         let mut yes = self.yes;
         if fleet.keys.of_the_fleet(KeyStatus::Leaving).is_none() {
-            finish_keys(settings, context).await?;
+            finish_keys(None, settings, context).await?;
             let succeed = Succeed { yes, settings, pair: RefCell::default() };
-            if let Came::Short(status) = carry_out(&succeed, &client, settings, context).await? {
-                return Ok(status);
+            match carry_out(&succeed, &client, settings, context).await? {
+                Came::Through(true) => yes = true,
+                Came::Through(false) => return already(settings, context),
+                Came::Short(status) => return Ok(status),
             }
-            yes = true;
         }
+        let fleet = Fleet::find(settings, context).await?;
+        let before = fleet.keys.of_the_fleet(KeyStatus::Leaving).map(|key| key.public.as_str());
         let hand_over = HandOver { yes, client: &client };
         if let Came::Short(status) = carry_out(&hand_over, &client, settings, context).await? {
             return Ok(status);
         }
-        finish_keys(settings, context).await?;
+        finish_keys(before, settings, context).await?;
         let fleet = Fleet::find(settings, context).await?;
         let print = fingerprint(&fleet.keys.fleet);
         if context.ui.style().json {
@@ -72,32 +78,33 @@ impl Rotate {
         } else {
             context.ui.answer(&format!("the fleet's key is {print}"))?;
         }
-        context.ui.note(&format!("keep a copy of {}; the old key opens nothing", fleet.key_file.display()));
+        context.ui.note(&match &fleet.own()?.file {
+            Some(file) => format!("keep a copy of {}; the old key opens nothing", file.display()),
+            None => "its private half is in the ssh-agent alone; the old key opens nothing".to_owned(),
+        });
         Ok(Status::Success)
     }
 }
 
 impl Change for Succeed<'_> {
     async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
-        let file = read_next(self.settings, &fleet.id)?;
         let key = match fleet.keys.of_the_fleet(KeyStatus::Joining) {
             Some(key) => {
-                let here = file.as_ref().map(KeyPair::bare_public).transpose()?;
+                let here = fleet.own()?.ring.other.as_ref().map(LoginKey::bare_public).transpose()?;
                 if here.as_ref() != Some(&key.public) {
                     return Err(elsewhere(key).into());
                 }
                 key.clone()
             }
             None => {
-                let comment = fleet.id.common_name();
-                let mut pair = self.pair.borrow_mut();
-                let is_new = |pair: &KeyPair| pair.bare_public().is_ok_and(|key| key != fleet.keys.fleet);
-                // one that was written down before, and not begun with
-                let made = match file.or_else(|| pair.clone()).filter(is_new) {
-                    Some(made) => made,
-                    None => context.entropy.with(|rng| KeyPair::generate(rng, &comment))?,
+                let public = match &self.settings.next_ssh_key {
+                    Some(name) => named(name, self.settings).await?.bare_public()?,
+                    None => self.made(fleet, context)?,
                 };
-                let (public, status) = (pair.insert(made).bare_public()?, KeyStatus::Joining);
+                if public == fleet.keys.fleet {
+                    return Ok(Plan::default());
+                }
+                let (comment, status) = (fleet.id.common_name(), KeyStatus::Joining);
                 OperatorKey { public, comment, status, is_fleets: true }
             }
         };
@@ -131,6 +138,30 @@ impl Change for HandOver<'_> {
         let of = super::counted_servers(plan);
         agreed(self.yes, &format!("take the key before from {of}"), context)
     }
+}
+
+impl Succeed<'_> {
+    /// The public half of one that was written down before, and not begun with; or of a new one.
+    fn made(&self, fleet: &Fleet, context: &Context) -> Result<String, Failure> {
+        let mut pair = self.pair.borrow_mut();
+        let is_new = |pair: &KeyPair| pair.bare_public().is_ok_and(|key| key != fleet.keys.fleet);
+        let file = read_next(self.settings, &fleet.id)?;
+        let made = match file.or_else(|| pair.clone()).filter(is_new) {
+            Some(made) => made,
+            None => context.entropy.with(|rng| KeyPair::generate(rng, &fleet.id.common_name()))?,
+        };
+        Ok(pair.insert(made).bare_public()?)
+    }
+}
+
+/// The key that the settings name is in place; so nothing was done.
+fn already(settings: &Settings, context: &mut Context) -> Result<Status, Failure> {
+    let name = settings.next_ssh_key.as_ref().map(ToString::to_string).unwrap_or_default();
+    context.ui.note(&format!(
+        "nothing to do: {name} is the fleet's own key; to replace it, let `ssh_key` name the one that is to follow, or none: then \
+         one is made, in a file"
+    ));
+    Ok(Status::Success)
 }
 
 fn elsewhere(key: &OperatorKey) -> Refusal {

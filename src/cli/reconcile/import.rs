@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::super::fleet::{key_path, read_key};
+use super::super::own_key::{key_path, named, read_key};
 use super::super::{Failure, Status, record};
 use crate::config::Settings;
 use crate::hcloud::{self, Client};
@@ -18,7 +18,7 @@ use crate::model::instance::{Instance, InstanceSpec, Stage};
 use crate::model::refusal::Refusal;
 use crate::model::release::Release;
 use crate::registry::Catalogue;
-use crate::ssh::{KeyPair, Target};
+use crate::ssh::{LoginKey, Target};
 use crate::store::Store;
 use crate::ui::{counted, table};
 use claim::{Claim, Left};
@@ -61,8 +61,7 @@ pub(super) async fn run(
         context.ui.note("nothing to import: the state knows every server of the fleet");
         return Ok(Status::Success);
     }
-    let path = key_path(settings, &fleet)?;
-    let key = read_key(&path)?.ok_or_else(|| no_key(&path))?;
+    let key = own_key(settings, &fleet).await?;
     let (claims, mut left) = claim::all(&fleet, servers);
     let looks = claims.into_iter().map(|claim| look_at(claim, &key, settings));
     let looked: Vec<Result<Taken, Left>> = stream::iter(looks).buffered(look::SIDE_BY_SIDE).collect().await;
@@ -91,13 +90,19 @@ async fn known(settings: &Settings) -> Result<Option<(FleetId, Vec<Instance>)>, 
     }
 }
 
-fn no_key(path: &std::path::Path) -> Refusal {
+/// The key that the settings name, else the one in the file.
+async fn own_key(settings: &Settings, fleet: &FleetId) -> Result<LoginKey, Failure> {
+    if let Some(name) = &settings.ssh_key {
+        return Ok(LoginKey::InAgent(named(name, settings).await?));
+    }
+    let path = key_path(settings, fleet)?;
     let hint = format!("put its copy to {}; without it nobody can log in to the servers", path.display());
-    Refusal::new("the fleet's SSH key is not there", hint)
+    let none = || Refusal::new("the fleet's SSH key is not there", hint);
+    Ok(LoginKey::Here(read_key(&path)?.ok_or_else(none)?))
 }
 
 /// Looks at the host, with the key that is pinned by its label.
-async fn look_at(claim: Claim, key: &KeyPair, settings: &Settings) -> Result<Taken, Left> {
+async fn look_at(claim: Claim, key: &LoginKey, settings: &Settings) -> Result<Taken, Left> {
     let target = Target {
         address: claim.server.ipv4.into(),
         port: SSH_PORT,

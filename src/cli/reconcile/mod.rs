@@ -55,6 +55,7 @@ impl Reconcile {
             context.ui.note("no drift: there is no state; a lost one is written anew by --import");
             return show::answer(&Reconciliation::default(), None, context).map(|()| Status::Success);
         }
+        first.own()?;
         let command = Mending { yes: self.yes, settings: &settings, client: &client, stays: Cell::new(0) };
         if self.apply {
             return command.mend(context).await;

@@ -62,6 +62,7 @@ pub(in crate::cli) async fn begin(begin: Begin<'_>, context: &mut Context) -> Re
     let client = cloud(settings, context)?;
     let fleet = Fleet::find(settings, context).await?;
     none_is_under_way(&fleet).await?;
+    fleet.own()?;
     // also where no label is asked for: without the API an update would end before its last step
     let project = look(&client, &fleet, &BTreeSet::new()).await?;
     let chosen = which.of(&fleet, &project)?;
@@ -166,7 +167,7 @@ async fn policies(
     let wanted = &settings.policies;
     let named: Vec<&Policy> = seen.iter().map(|one| wanted.of(&one.instance.name)).collect();
     context.secrets = secrets::read(named.into_iter(), settings, context).await?;
-    let secrets = Secrets::new(context.secrets.clone(), &fleet.ring.key)?;
+    let secrets = Secrets::new(context.secrets.clone(), &fleet.own()?.ring.key).await?;
     let mut left = Vec::new();
     for one in seen.drain(..) {
         let Instance { name, spec, .. } = &one.instance;

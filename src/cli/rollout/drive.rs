@@ -38,7 +38,7 @@ pub(super) async fn drive(
             return Err(failure);
         }
     };
-    let secrets = Secrets::new(context.secrets.clone(), &keys.key)?;
+    let secrets = Secrets::new(context.secrets.clone(), &keys.key).await?;
     let hold = Hold { store: store.clone(), keys, leases: BTreeMap::new(), secrets };
     let subjects: Vec<String> = begun.hosts.iter().map(|host| host.name.to_string()).collect();
     let work = async |world: &World| apply::drive(begun, &lease, world).await;

@@ -1,7 +1,7 @@
 //! `clawberth state copy`
 
 use super::super::context::Context;
-use super::super::fleet::{keep_key, keep_next_beside, key_path, read_key, read_next};
+use super::super::own_key::{keep_key, keep_next_beside, key_path, read_key, read_next};
 use super::super::{Failure, Status};
 use crate::config::{Settings, place};
 use crate::model::fleet::FleetId;

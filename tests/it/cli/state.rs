@@ -96,7 +96,7 @@ fn a_lost_key() {
         &["deploy", "alice"],
         2,
         "error: the fleet's SSH key is gone
-caused by: $DIR/home/.local/state/clawberth/state.sqlite.ssh_key does not exist
+caused by: $DIR/home/.local/state/clawberth/state.sqlite.ssh_key does not exist, and no ssh-agent has it
 hint: put $DIR/home/.local/state/clawberth/state.sqlite.ssh_key back; without it nobody can log in to the servers
 ",
     );
