@@ -73,7 +73,7 @@ pub(super) async fn uphold(
     ended(Part::Confirm, &output)?;
     let secrets = world.secrets.marks(policy)?;
     let enacted = Enacted { id: id.clone(), policy: policy.clone(), secrets, stale: false, before: None };
-    Ok(Done::new(Outcome::Upheld(enacted), "the policy stays"))
+    Ok(Done::new(Outcome::Upheld(Box::new(enacted)), "the policy stays"))
 }
 
 pub(super) async fn repeal(id: &OpId, instance: &Instance, world: &World) -> Result<Done> {

@@ -95,7 +95,7 @@ impl Instance {
         self.stage = self.stage.after(outcome.clone())?;
         match outcome {
             Outcome::Kept(release) => self.spec.keep(release),
-            Outcome::Upheld(enacted) => self.spec.uphold(enacted),
+            Outcome::Upheld(enacted) => self.spec.uphold(*enacted),
             Outcome::Repealed(id) => self.spec.repeal(&id),
             _ => {}
         }
@@ -160,10 +160,10 @@ mod tests {
         let mut alice = instance();
         for outcome in [
             Outcome::Enacted,
-            Outcome::Upheld(first.clone()),
-            Outcome::Upheld(second.clone()),
+            Outcome::Upheld(Box::new(first.clone())),
+            Outcome::Upheld(Box::new(second.clone())),
             // once more, after a kill
-            Outcome::Upheld(second.clone()),
+            Outcome::Upheld(Box::new(second.clone())),
         ] {
             alice = alice.after(outcome).unwrap();
         }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn who_goes_back_to_a_state_of_before_may_have_another_policy() {
-        let alice = instance().after(Outcome::Upheld(governed(1, "minimal"))).unwrap();
+        let alice = instance().after(Outcome::Upheld(Box::new(governed(1, "minimal")))).unwrap();
         let older = {
             let mut release = alice.spec.release.clone();
             release.openclaw = "2026.9.1".parse().unwrap();

@@ -78,7 +78,7 @@ pub enum Change {
         /// By which a server knows this change.
         id: OpId,
         /// Whose is which.
-        policies: Policies,
+        policies: Box<Policies>,
     },
 }
 

@@ -188,7 +188,7 @@ async fn policies(
         fleet: wanted.fleet.clone(),
         own: wanted.own.iter().filter(|(name, _)| own(name)).map(|(n, p)| (n.clone(), p.clone())).collect(),
     };
-    Ok(Change::Policy { id: OpId::from_bytes(context.entropy.id()), policies })
+    Ok(Change::Policy { id: OpId::from_bytes(context.entropy.id()), policies: Box::new(policies) })
 }
 
 /// The one release that all go back to.

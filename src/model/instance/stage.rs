@@ -88,7 +88,7 @@ pub enum Outcome {
     /// A policy is in force, on trial.
     Enacted,
     /// The policy that is in force stays.
-    Upheld(Enacted),
+    Upheld(Box<Enacted>),
     /// The policy of this change is taken back.
     Repealed(OpId),
     /// Its gateway has a new token, and the old one is dead.
