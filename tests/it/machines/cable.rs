@@ -19,13 +19,7 @@ pub(super) struct Cable {
 impl Cable {
     /// The link of the lab's only server goes down at the router, so that the server loses its carrier.
     pub(super) fn pull(bed: &Bed) -> Self {
-        let status = bed.lab(&["status", "--json"], &[]);
-        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-        let id = status.pointer("/machines/0/id").unwrap().as_u64().unwrap();
-        let namespaces = ip("netns list");
-        let of_machine = format!("-m{id}");
-        let machine = namespaces.lines().map(|line| line.split(' ').next().unwrap());
-        let router = machine.filter_map(|name| name.strip_suffix(&of_machine)).next().unwrap().to_owned();
+        let (router, id) = end(bed);
         let mut lost = format!("address replace fe80::1/64 dev m{id} nodad\n");
         for family in ["-4", "-6"] {
             let known = ip(&format!("-n {router} {family} route show dev m{id}"));
@@ -55,6 +49,22 @@ impl Cable {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// Where the link of the lab's only server ends: the router's namespace, and the server's id. Other labs have servers of the same id.
+pub(super) fn end(bed: &Bed) -> (String, u64) {
+    let status = bed.lab(&["status", "--json"], &[]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let id = status.pointer("/machines/0/id").unwrap().as_u64().unwrap();
+    let address = status.pointer("/machines/0/ipv4").unwrap().as_str().unwrap();
+    let namespaces = ip("netns list");
+    let of_machine = format!("-m{id}");
+    let all = namespaces.lines().map(|line| line.split(' ').next().unwrap());
+    let mut own = all.filter(|name| name.ends_with(&of_machine)).filter(|name| {
+        ip(&format!("-n {name} -4 -oneline address show dev eth0")).contains(&format!(" {address}/"))
+    });
+    let router = own.next().unwrap().strip_suffix(&of_machine).unwrap().to_owned();
+    (router, id)
 }
 
 fn ip(words: &str) -> String {
