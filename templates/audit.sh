@@ -22,6 +22,36 @@ metadata() {
 	done
 }
 
+# The rules of a firewall's chain, a line each.
+rules() { # CHAIN
+	nft --guid list chain inet clawberth "$1" | sed 's/^[ \t]*//; s/ counter packets [0-9]* bytes [0-9]*/ counter/' | grep -v '[{}]$\|^$'
+}
+
+refusals() {
+	nft list chain inet clawberth egress | sed -n 's/.* counter packets \([0-9]*\) .*/\1/p' | head -n 1
+}
+
+# The way out, where a policy closes it: the rules, what they do to the gateway's user, the proxy's list, and what it does.
+egress() {
+	if [ -e /etc/clawberth/policy/egress.nft ]; then
+		echo "way_out=closed"
+	else
+		echo "way_out=open"
+		return
+	fi
+	rules egress | tell egress
+	tell egress_name </etc/clawberth/policy/egress.names
+	before=$(refusals)
+	# an address of documents: nobody is there, and nobody is asked
+	as openclaw curl --silent --max-time 2 --output /dev/null https://192.0.2.1/
+	[ "$(refusals)" -gt "$before" ] && echo "egress_try=refused"
+	echo "egress_stranger=$(as openclaw curl --silent --max-time 5 --output /dev/null --write-out '%{http_connect}' \
+		--proxy http://127.0.0.1:8888 https://stranger.invalid/)"
+	unit=clawberth-egress.service
+	echo "egress.exposure=$(systemd-analyze security --no-pager "$unit" | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p')"
+	echo "egress.runs=$(stat --format=%U "/proc/$(systemctl show --property=MainPID --value "$unit")")"
+}
+
 # What of the configuration is judged; its secrets are left out.
 configuration() {
 	as openclaw /opt/node/current/bin/node -e '
@@ -70,6 +100,7 @@ counts devices devices list &
 counts nodes nodes list &
 configuration &
 metadata | tell metadata &
+egress &
 
 /usr/sbin/sshd -T | grep -E "^(passwordauth|kbdinteractiveauth|permitroot|permitempty|allowusers|allowagent|x11forw|kexalg|hostkey )" | tell sshd
 for key in /etc/ssh/*_host_*_key.pub; do
@@ -85,8 +116,8 @@ getent passwd | while IFS=: read -r user _ uid _ _ home shell; do
 	done
 done
 nft list tables | tell table
-nft list chain inet clawberth input | sed 's/^[ \t]*//' | grep -v '[{}]$\|^$' | tell input
-nft list chain inet clawberth output | sed 's/^[ \t]*//' | grep -v '[{}]$\|^$' | tell output
+rules input | tell input
+rules output | tell output
 for set in admin4 admin6; do
 	nft list set inet clawberth "$set" | tr -d '\n\t' | sed -n 's/.*elements = { \([^}]*\) }.*/\1/p' |
 		tr ',' '\n' | awk '{ print $1 }' | tell "$set"

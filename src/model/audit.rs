@@ -81,6 +81,8 @@ promises! {
     /// Seen on the host.
     Metadata = "metadata", "only root reaches the metadata service";
     /// Seen on the host.
+    Egress = "egress", "the gateway reaches only what its policy lets it reach";
+    /// Seen on the host.
     GatewayUnit = "gateway-unit", "the gateway's unit is shut in";
     /// Seen on the host.
     CaddyUnit = "caddy-unit", "Caddy's unit is shut in";

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use channel::{Channel, ChannelKind};
 pub use dashboard::Dashboard;
+pub use egress::{Destination, Egress};
 pub use enacted::{Enacted, Enactment, Policies};
 pub use provider::{ModelName, Provider};
 pub use sender::{Rights, Sender, Whose};
@@ -15,6 +16,7 @@ use crate::model::refusal::Refusal;
 
 mod channel;
 mod dashboard;
+mod egress;
 mod enacted;
 mod provider;
 mod sender;
@@ -63,6 +65,9 @@ pub struct Policy {
     /// To whom its page opens.
     #[serde(skip_serializing_if = "Dashboard::is_empty")]
     pub dashboard: Dashboard,
+    /// Where it may connect to; everywhere, unless this says no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
 }
 
 /// What the conversations of different people share. OpenClaw's own default, one conversation for all, is not among these.
@@ -100,6 +105,9 @@ impl Policy {
     pub fn check(&self) -> Result<(), Refusal> {
         for (name, provider) in &self.providers {
             provider.check(name)?;
+            if self.destinations().is_some() {
+                provider.check_way(name)?;
+            }
         }
         let unknown = self.all_models().find(|model| !self.providers.contains_key(model.provider()));
         if let Some(model) = unknown {

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod config;
+mod egress;
 mod host;
 #[cfg(test)]
 mod tests;

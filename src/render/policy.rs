@@ -27,6 +27,10 @@ pub type Laid = BTreeMap<&'static str, String>;
 /// none, none is to be there. By their ends:
 ///
 /// - `*.site` and `*.tls` are parts of the Caddyfile
+/// - `*.nft` is part of the firewall
+/// - `*.service` is a unit, and `openclaw.conf` what is changed about the gateway's
+///
+/// `packages` has Debian's packages that they need, `prepare` what is done before they lie there.
 ///
 /// # Errors
 /// Never in practice: what a policy says is checked when it is read.
@@ -48,7 +52,27 @@ pub fn laid(policy: &Policy) -> Result<Laid> {
         files.insert("dashboard.pem", authorities.clone());
         files.insert("dashboard.tls", render(Template::DashboardTls, &())?);
     }
+    if let Some(destinations) = policy.destinations() {
+        let names = destinations.iter().map(|name| format!("{name}\n"));
+        files.insert("clawberth-egress.service", render(Template::EgressUnit, &())?);
+        files.insert("egress.conf", render(Template::EgressProxy, &())?);
+        files.insert("egress.names", names.collect());
+        files.insert("egress.nft", render(Template::EgressRules, &())?);
+    }
+    let host = Host { egress: policy.destinations().is_some() };
+    if host.egress {
+        files.insert("openclaw.conf", render(Template::PolicyUnit, &host)?);
+        files.insert("packages", "tinyproxy-bin\n".to_owned());
+        files.insert("prepare", render(Template::PolicyPrepare, &host)?);
+    }
     Ok(files)
+}
+
+/// What needs more of the server than a file.
+#[derive(Serialize)]
+struct Host {
+    /// The way out is closed.
+    egress: bool,
 }
 
 /// To whom the dashboard opens.
@@ -74,6 +98,17 @@ mod tests {
     #[test]
     fn a_policy_of_the_gateway_s_own_matters_lays_nothing() {
         assert!(of("tools = 'minimal'").is_empty());
+    }
+
+    #[test]
+    fn a_closed_way_out_is_a_firewall_and_a_proxy_that_knows_names() {
+        let files = of("egress = ['*.example.org']\nchannels.telegram.token = 'env:T'");
+        assert_eq!(files["egress.names"], "*.example.org\napi.telegram.org\n");
+        assert_eq!(files["packages"], "tinyproxy-bin\n");
+        assert!(files["openclaw.conf"].contains("\nIPAddressDeny=any\n"), "{}", files["openclaw.conf"]);
+        assert!(files["prepare"].contains("systemd-sysusers"), "{}", files["prepare"]);
+        assert_eq!(of("egress = 'models-only'")["egress.names"], "");
+        assert!(of("egress = 'all'").is_empty());
     }
 
     #[test]

@@ -61,6 +61,14 @@ fn each_file_of_an_update_is_as_it_was_agreed() {
 }
 
 #[test]
+fn each_file_that_a_policy_lays_is_as_it_was_agreed() {
+    let policy = toml::from_str("egress = ['*.example.org']\nchannels.telegram.token = 'env:T'").unwrap();
+    for (name, text) in render::laid(&policy).unwrap() {
+        golden(&Path::new("policy").join(name), &text);
+    }
+}
+
+#[test]
 fn user_data_is_as_it_was_agreed() {
     golden(Path::new("user-data.yaml"), render::user_data(&by_address()).unwrap().expose());
 }

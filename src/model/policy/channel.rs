@@ -83,6 +83,15 @@ impl Channel {
     }
 }
 
+impl ChannelKind {
+    /// Where it is asked for what people write, as OpenClaw knows it.
+    pub(super) fn host(self) -> &'static str {
+        match self {
+            Self::Telegram => "api.telegram.org",
+        }
+    }
+}
+
 impl FromStr for ChannelKind {
     type Err = Invalid;
 

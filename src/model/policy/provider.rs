@@ -3,12 +3,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Source;
+use super::{Destination, Source};
 use crate::model::invalid::Invalid;
 use crate::model::refusal::Refusal;
 
 /// Providers that OpenClaw knows, and that want a key.
 const KEYED: [&str; 4] = ["anthropic", "google", "openai", "openrouter"];
+/// Where OpenClaw asks each of them.
+const HOSTS: [&str; 4] =
+    ["api.anthropic.com", "generativelanguage.googleapis.com", "api.openai.com", "openrouter.ai"];
 
 /// Where models are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +84,50 @@ impl Provider {
             None => Ok(()),
         }
     }
+
+    /// Sees that it is reached where only some names may be, and they at one port.
+    pub(super) fn check_way(&self, name: &str) -> Result<(), Refusal> {
+        let Some(url) = &self.url else { return Ok(()) };
+        match authority(url) {
+            Some((host, _)) if is_own(host) => Ok(()),
+            Some((_, port)) if port != 443 => Err(Refusal::new(
+                format!("{name} is asked at port {port}, and only 443 is open on the way out"),
+                "let it listen on 443, or leave `egress` out",
+            )),
+            Some((host, _)) if host.parse::<Destination>().is_ok() => Ok(()),
+            Some(_) | None => Err(Refusal::new(
+                format!("{name} is not asked by a name, and only names are let through on the way out"),
+                "give it a name, or leave `egress` out",
+            )),
+        }
+    }
+
+    /// The name at which it is asked; none: on the server itself.
+    pub(super) fn destination(&self, name: &str) -> Option<Destination> {
+        let known = || KEYED.iter().zip(HOSTS).find(|(known, _)| **known == name).map(|(_, host)| host);
+        let host = match &self.url {
+            Some(url) => authority(url).map(|(host, _)| host).filter(|host| !is_own(host)),
+            None => known(),
+        };
+        host?.parse().ok()
+    }
+}
+
+/// Host and port of a URL that [`is_url`].
+fn authority(url: &str) -> Option<(&str, u16)> {
+    let (rest, usual) = match url.strip_prefix("https://") {
+        Some(rest) => (rest, 443),
+        None => (url.strip_prefix("http://")?, 80),
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => Some((host, port.parse().ok()?)),
+        None => Some((authority, usual)),
+    }
+}
+
+fn is_own(host: &str) -> bool {
+    host == "127.0.0.1" || host == "localhost"
 }
 
 /// Encrypted, or on the server itself: a key and what people say would pass in the clear.
@@ -91,7 +138,7 @@ fn is_url(text: &str) -> bool {
     };
     match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => host(rest).is_some(),
-        (None, Some(rest)) => host(rest).is_some_and(|host| host == "127.0.0.1" || host == "localhost"),
+        (None, Some(rest)) => host(rest).is_some_and(|host| is_own(&host)),
         (None, None) => false,
     }
 }

@@ -73,7 +73,7 @@ fn astray(expected: &Expected<'_>, facts: &Facts) -> Vec<String> {
     wrong
 }
 
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Expected, Judge, nothing};
+use super::{Expected, Judge, egress, nothing};
 use crate::model::audit::{Facts, Promise, Verdict};
 use crate::model::host_key::PLACE;
 use crate::model::operator_key::{KeyStatus, Keys};
@@ -18,6 +18,7 @@ pub(super) const JUDGES: &[Judge] = &[
     (Promise::Connections, |_, facts| connections(facts)),
     (Promise::Listeners, |_, facts| listeners(facts)),
     (Promise::Metadata, |_, facts| metadata(facts)),
+    (Promise::Egress, egress::judge),
     (Promise::GatewayUnit, |_, facts| gateway_unit(facts)),
     (Promise::CaddyUnit, |_, facts| caddy_unit(facts)),
     (Promise::GatewayUser, |_, facts| gateway_user(facts)),

@@ -12,7 +12,8 @@ use super::outside;
 pub(super) const NAME: &str = "alice";
 pub(super) const OTHER: &str = "bob";
 /// What the file says of the first one from the beginning.
-pub(super) const POLICY: &str = "[instance.alice.policy]\ndeny_tools = ['web_fetch']\n";
+pub(super) const POLICY: &str =
+    "[instance.alice.policy]\ndeny_tools = ['web_fetch']\negress = 'models-only'\n";
 
 /// One thing that somebody does to a server.
 struct Break {
@@ -164,7 +165,7 @@ const BREAKS: &[Break] = &[
         what: "the host's firewall is gone",
         does: "nft delete table inet clawberth",
         mends: "nft -f /etc/nftables.conf",
-        fails: &["connections", "host-firewall", "metadata"],
+        fails: &["connections", "egress", "host-firewall", "metadata"],
     },
     Break {
         what: "one address may take all connections",
@@ -177,6 +178,24 @@ const BREAKS: &[Break] = &[
         does: "nft flush chain inet clawberth output",
         mends: "nft -f /etc/nftables.conf",
         fails: &["metadata"],
+    },
+    Break {
+        what: "the gateway is let out, whatever its policy says",
+        does: "nft insert rule inet clawberth egress accept",
+        mends: "nft -f /etc/nftables.conf",
+        fails: &["egress"],
+    },
+    Break {
+        what: "the proxy lets another name through",
+        does: "echo example.org >>/etc/clawberth/policy/egress.names; systemctl restart clawberth-egress",
+        mends: "sed -i '/example.org/d' /etc/clawberth/policy/egress.names; systemctl restart clawberth-egress",
+        fails: &["egress", "policy"],
+    },
+    Break {
+        what: "the proxy is gone",
+        does: "systemctl stop clawberth-egress",
+        mends: "systemctl start clawberth-egress",
+        fails: &["egress"],
     },
     Break {
         what: "something listens",

@@ -1,6 +1,6 @@
 // Plays Telegram (28998) and a model (28999) on a server's own loopback. POST /push: somebody writes. GET /seen: what the model was
-// asked, and what the bot has answered.
-const http = require("node:http");
+// asked, and what the bot has answered. `stand_ins.js KEY CERTIFICATE`: in the world, both also on 443, by their names.
+const http = require("node:http"), https = require("node:https"), fs = require("node:fs");
 const updates = [], asked = [], sent = [];
 const bot = { id: 999, is_bot: true, first_name: "Claw", username: "claw_bot", can_join_groups: true, can_read_all_group_messages: true };
 
@@ -55,3 +55,17 @@ serve(28999, (request, body, response) => {
 	response.writeHead(200, { "content-type": "text/event-stream" });
 	response.end(chunk({ role: "assistant", content: `answer ${asked.length}` }, null) + chunk({}, "stop") + "data: [DONE]\n\n");
 });
+
+if (process.argv.length > 2) {
+	const [key, cert] = process.argv.slice(2).map((file) => fs.readFileSync(file));
+	https.createServer({ key, cert }, (request, response) => {
+		const { method, url: path, headers } = request;
+		const port = headers.host.startsWith("llm.") ? 28999 : 28998;
+		const inner = http.request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+			response.writeHead(answer.statusCode, answer.headers);
+			answer.pipe(response);
+		});
+		inner.on("error", () => response.destroy());
+		request.pipe(inner);
+	}).listen(443);
+}
