@@ -44,6 +44,9 @@ pub struct Policy {
     /// More models that may be chosen; all others may not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelName>,
+    /// Whether there is a sandbox on the server, without a network and without the gateway's state, in which programs run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sandbox: bool,
     /// Which tools there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Profile>,
@@ -82,7 +85,7 @@ pub enum Sessions {
     PerAccountChannelPeer,
 }
 
-/// Which tools there are. Those that run programs need a sandbox, and are not among these.
+/// Which tools there are. OpenClaw's `full`, which is all that there are, is not among these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
@@ -90,6 +93,8 @@ pub enum Profile {
     Minimal,
     /// What it takes to talk.
     Messaging,
+    /// The same, files and programs: only in a sandbox.
+    Coding,
 }
 
 impl Policy {
@@ -122,6 +127,12 @@ impl Policy {
             channel.check(*kind)?;
         }
         self.dashboard.check()?;
+        if self.runs_programs() && !self.sandbox {
+            return Err(Refusal::new(
+                "the tools \"coding\" run programs, and there is no sandbox for them",
+                "add `sandbox = true` to the policy, or leave `tools` at \"messaging\"",
+            ));
+        }
         let mut whom = self.senders.keys().filter_map(Whose::sender).chain(&self.owners);
         match whom.find(|sender| !self.channels.contains_key(&sender.channel)) {
             Some(sender) => {
@@ -130,6 +141,11 @@ impl Policy {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether programs run for who may use tools.
+    pub fn runs_programs(&self) -> bool {
+        self.tools == Some(Profile::Coding)
     }
 
     /// Every model that may answer, the first one first, each once.
@@ -176,7 +192,8 @@ mod tests {
         model = "anthropic/claude-sonnet-4-5"
         fallbacks = ["local/small"]
         models = ["anthropic/claude-opus-4-6", "local/small"]
-        tools = "minimal"
+        sandbox = true
+        tools = "coding"
         deny_tools = ["web_fetch"]
         skills = ["weather"]
         senders = { "telegram:222" = "none", "*" = "read-only" }
@@ -226,6 +243,10 @@ mod tests {
             (
                 "channels.telegram = { token = 'env:T', allow = ['1', '*'] }",
                 "everybody may write on telegram, and some are named; ",
+            ),
+            (
+                "tools = 'coding'",
+                "the tools \"coding\" run programs, and there is no sandbox for them; add `sandbox = true`",
             ),
         ] {
             let refusal = refused(toml);

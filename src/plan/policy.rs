@@ -11,9 +11,12 @@ use crate::model::policy::{
     Channel, Enactment, Policies, Policy, Profile, Provider, Rights, Sessions, Whose,
 };
 
-/// Tools that no gateway of ours has: they run programs, see files, or act in other conversations. As in
-/// `templates/openclaw.json.hbs`, which is what a gateway is born with.
+/// Tools that no gateway of ours has, but for those of the sandbox in one: they run programs, see files, or act in other
+/// conversations. As in `templates/openclaw.json.hbs`, which is what a gateway is born with.
 const NEVER: [&str; 5] = ["group:automation", "group:runtime", "group:fs", "sessions_spawn", "sessions_send"];
+const SANDBOXED: [&str; 2] = ["group:runtime", "group:fs"];
+/// What programs run in; the server makes it itself (`templates/policy/prepare.hbs`).
+const SANDBOX_IMAGE: &str = "localhost/openclaw-sandbox:trixie";
 /// Tools that change something, and those that reach beyond a conversation.
 const CHANGING: [&str; 10] = [
     "group:automation",
@@ -119,13 +122,19 @@ pub(super) fn settings(policy: &Policy) -> Value {
         let profile = match profile {
             Profile::Minimal => "minimal",
             Profile::Messaging => "messaging",
+            Profile::Coding => "coding",
         };
         put(&["tools", "profile"], json!(profile));
     }
-    if !policy.deny_tools.is_empty() {
-        let denied: Vec<&str> =
-            NEVER.into_iter().chain(policy.deny_tools.iter().map(String::as_str)).collect();
-        put(&["tools", "deny"], json!(denied));
+    if policy.runs_programs() || !policy.deny_tools.is_empty() {
+        put(&["tools", "deny"], json!(denied(policy)));
+    }
+    if policy.runs_programs() {
+        // `sandbox` fails where there is none; `auto` would run on the server
+        put(&["tools", "exec"], json!({ "host": "sandbox", "security": "full", "ask": "off" }));
+    }
+    if policy.sandbox {
+        put(&["agents", "defaults", "sandbox"], sandbox());
     }
     if !policy.skills.is_empty() {
         put(&["agents", "defaults", "skills"], json!(policy.skills));
@@ -146,10 +155,26 @@ pub(super) fn settings(policy: &Policy) -> Value {
 /// What a gateway is born with, of what a policy sets; the rest is not there.
 fn born() -> Value {
     json!({
-        "agents": { "defaults": { "skills": [] } },
+        "agents": { "defaults": { "skills": [], "sandbox": { "mode": "off" } } },
         "session": { "dmScope": "per-channel-peer" },
         "skills": { "allowBundled": [] },
-        "tools": { "profile": "messaging", "deny": NEVER },
+        "tools": { "profile": "messaging", "deny": NEVER, "exec": { "security": "deny", "ask": "always" } },
+    })
+}
+
+fn denied(policy: &Policy) -> Vec<&str> {
+    let never = NEVER.into_iter().filter(|tool| !(policy.runs_programs() && SANDBOXED.contains(tool)));
+    never.chain(policy.deny_tools.iter().map(String::as_str)).collect()
+}
+
+/// Each conversation has a container of its own, with files of its own, and no network.
+fn sandbox() -> Value {
+    json!({
+        "mode": "all",
+        "backend": "podman",
+        "scope": "session",
+        "workspaceAccess": "none",
+        "docker": { "image": SANDBOX_IMAGE, "network": "none", "readOnlyRoot": true, "capDrop": ["ALL"] },
     })
 }
 
@@ -248,7 +273,8 @@ fn difference(old: &Value, new: &Value, born: &Value) -> Value {
     let set = is.iter().map(|(key, value)| {
         (key.clone(), difference(was.get(key).unwrap_or(&Value::Null), value, &part(born, key)))
     });
-    let unset = was.keys().filter(|key| !is.contains_key(*key)).map(|key| (key.clone(), part(born, key)));
+    let gone = was.iter().filter(|(key, _)| !is.contains_key(*key));
+    let unset = gone.map(|(key, was)| (key.clone(), difference(was, &part(born, key), &Value::Null)));
     Value::Object(set.chain(unset).collect())
 }
 
@@ -282,6 +308,8 @@ mod tests {
             "/skills/allowBundled",
             "/tools/profile",
             "/tools/deny",
+            "/tools/exec",
+            "/agents/defaults/sandbox",
         ] {
             assert_eq!(born().pointer(place), template.pointer(place), "{place}");
         }
@@ -335,6 +363,41 @@ mod tests {
         assert_eq!(telegram("allow = []")["dmPolicy"], "pairing");
         assert_eq!(telegram("allow = ['*']")["dmPolicy"], "open");
         assert_eq!(telegram("groups = []")["groupPolicy"], "disabled");
+    }
+
+    #[test]
+    fn programs_run_in_the_sandbox_and_nowhere_once_it_is_gone() {
+        let coding = "sandbox = true\ntools = 'coding'\ndeny_tools = ['x']";
+        let there = going("", coding);
+        assert_eq!(there["agents"]["defaults"]["sandbox"]["mode"], "all");
+        assert_eq!(there["agents"]["defaults"]["sandbox"]["docker"]["network"], "none");
+        assert_eq!(
+            there["tools"],
+            json!({
+                "profile": "coding",
+                "deny": ["group:automation", "sessions_spawn", "sessions_send", "x"],
+                "exec": { "host": "sandbox", "security": "full", "ask": "off" },
+            })
+        );
+        // what is only in the old ones has to be named, or it stays
+        let off =
+            json!({ "mode": "off", "backend": null, "scope": null, "workspaceAccess": null, "docker": null });
+        let no_programs = json!({
+            "profile": "messaging",
+            "deny": NEVER,
+            "exec": { "host": null, "security": "deny", "ask": "always" },
+        });
+        assert_eq!(
+            going(coding, ""),
+            json!({ "agents": { "defaults": { "sandbox": off } }, "tools": no_programs })
+        );
+    }
+
+    #[test]
+    fn a_sandbox_alone_runs_nothing() {
+        let patch = going("", "sandbox = true");
+        assert_eq!(patch["agents"]["defaults"]["sandbox"]["mode"], "all");
+        assert_eq!(patch["tools"], Value::Null);
     }
 
     #[test]
