@@ -117,6 +117,9 @@ fn lines(policy: &Policy) -> Vec<(String, String)> {
         };
         add(&format!("tools of {whose}"), may.to_owned());
     }
+    if policy.runs_programs() {
+        add("programs", "in a sandbox".to_owned());
+    }
     let models: Vec<String> = policy.all_models().map(ToString::to_string).collect();
     if !models.is_empty() {
         add("models", models.join(", "));

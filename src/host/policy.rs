@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::ssh::Command;
 
 /// Longest wait for packages, and for what is made of them: in seconds.
-const LAY: u64 = 900;
+const LAY: u64 = 1800;
 
 /// A part of bringing a policy to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,9 @@ mod source;
 /// The place of the secret that only Caddy needs, and of which a server has no more than a hash.
 pub const DASHBOARD_PASSWORD: &str = "/dashboard/password";
 
+/// What programs run in, as OpenClaw and podman call it; the server makes it itself.
+pub const SANDBOX_IMAGE: &str = "localhost/openclaw-sandbox:trixie";
+
 /// `[policy]`. What it leaves out stays as it is at a gateway's birth, or as its user has set it there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

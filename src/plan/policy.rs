@@ -8,15 +8,13 @@ use super::{InstancePlan, Plan, Step};
 use crate::model::fleet::OpId;
 use crate::model::name::InstanceName;
 use crate::model::policy::{
-    Channel, Enactment, Policies, Policy, Profile, Provider, Rights, Sessions, Whose,
+    Channel, Enactment, Policies, Policy, Profile, Provider, Rights, SANDBOX_IMAGE, Sessions, Whose,
 };
 
 /// Tools that no gateway of ours has, but for those of the sandbox in one: they run programs, see files, or act in other
 /// conversations. As in `templates/openclaw.json.hbs`, which is what a gateway is born with.
 const NEVER: [&str; 5] = ["group:automation", "group:runtime", "group:fs", "sessions_spawn", "sessions_send"];
 const SANDBOXED: [&str; 2] = ["group:runtime", "group:fs"];
-/// What programs run in; the server makes it itself (`templates/policy/prepare.hbs`).
-const SANDBOX_IMAGE: &str = "localhost/openclaw-sandbox:trixie";
 /// Tools that change something, and those that reach beyond a conversation.
 const CHANGING: [&str; 10] = [
     "group:automation",

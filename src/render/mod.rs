@@ -2,8 +2,10 @@
 
 mod audit;
 mod birth;
+mod egress;
 mod files;
 mod policy;
+mod sandbox;
 mod templates;
 mod update;
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::templates::{Template, render};
+use super::{egress, sandbox};
 use crate::model::policy::{Dashboard, Policy};
 
 /// The script that brings a policy to a gateway; the same for each server.
@@ -28,9 +29,8 @@ pub type Laid = BTreeMap<&'static str, String>;
 ///
 /// - `*.site` and `*.tls` are parts of the Caddyfile
 /// - `*.nft` is part of the firewall
-/// - `*.service` is a unit, and `openclaw.conf` what is changed about the gateway's
-///
-/// `packages` has Debian's packages that they need, `prepare` what is done before they lie there.
+/// - `*.service` are units, and `openclaw.conf` is a part of the gateway's
+/// - `packages` names Debian packages that are there first, `prepare` is run before anything changes, and `prove` once all is in effect
 ///
 /// # Errors
 /// Never in practice: what a policy says is checked when it is read.
@@ -53,26 +53,12 @@ pub fn laid(policy: &Policy) -> Result<Laid> {
         files.insert("dashboard.tls", render(Template::DashboardTls, &())?);
     }
     if let Some(destinations) = policy.destinations() {
-        let names = destinations.iter().map(|name| format!("{name}\n"));
-        files.insert("clawberth-egress.service", render(Template::EgressUnit, &())?);
-        files.insert("egress.conf", render(Template::EgressProxy, &())?);
-        files.insert("egress.names", names.collect());
-        files.insert("egress.nft", render(Template::EgressRules, &())?);
+        egress::lay(&destinations, &mut files)?;
     }
-    let host = Host { egress: policy.destinations().is_some() };
-    if host.egress {
-        files.insert("openclaw.conf", render(Template::PolicyUnit, &host)?);
-        files.insert("packages", "tinyproxy-bin\n".to_owned());
-        files.insert("prepare", render(Template::PolicyPrepare, &host)?);
+    if policy.sandbox {
+        sandbox::lay(&mut files)?;
     }
     Ok(files)
-}
-
-/// What needs more of the server than a file.
-#[derive(Serialize)]
-struct Host {
-    /// The way out is closed.
-    egress: bool,
 }
 
 /// To whom the dashboard opens.
