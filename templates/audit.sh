@@ -62,9 +62,13 @@ configuration() {
 		// where a secret is may be told, not what it is
 		const hidden = (key, value) => (/key|token|secret|password/i.test(key) && typeof value === "string" ? "hidden" : value);
 		const of = (object, names) => Object.fromEntries(names.map((name) => [name, object?.[name]]));
+		const sandbox = (is) => is && {
+			...of(is, ["mode", "backend", "scope", "workspaceAccess"]),
+			docker: is.docker && of(is.docker, ["image", "network", "readOnlyRoot", "capDrop", "binds"]),
+		};
 		console.log("config=" + JSON.stringify({
 			gateway: { ...gateway, auth, remote: undefined }, session, tools, commands, skills, browser, telemetry, update,
-			agents: { defaults: { ...of(agents?.defaults, ["skills", "model", "modelPolicy"]), sandbox: agents?.defaults?.sandbox?.mode } },
+			agents: { defaults: { ...of(agents?.defaults, ["skills", "model", "modelPolicy"]), sandbox: sandbox(agents?.defaults?.sandbox) } },
 			channels, models,
 		}, hidden));
 		const secret = JSON.parse(fs.readFileSync(process.argv[1] + "/secrets.json")).gateway.token;
@@ -94,7 +98,23 @@ own_audit() {
 		}));'
 }
 
+# What programs run in, where a policy wants it, and what one of them sees.
+sandbox() {
+	unit=openclaw-sandbox.service
+	systemctl is-active "$unit" | tell sandbox.unit
+	[ -e /etc/clawberth/policy/sandbox-run ] || return 0
+	exposure "$unit" | tell sandbox.exposure
+	CONTAINER_HOST=unix:///run/openclaw-sandbox/podman.sock timeout 30 podman image inspect \
+		--format '{{.Created.Unix}}' localhost/openclaw-sandbox:trixie | tell sandbox.made
+	timeout 60 sh /etc/clawberth/policy/sandbox-run | tell sandbox.run
+}
+
+exposure() { # UNIT
+	systemd-analyze security --no-pager "$1" | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p'
+}
+
 # these take seconds
+sandbox &
 own_audit &
 counts devices devices list &
 counts nodes nodes list &
@@ -125,7 +145,7 @@ done
 echo "nftables=$(systemctl is-active nftables.service)"
 ss --listening --tcp --udp --numeric --processes --no-header | awk '{ print $1, $5, $7 }' | tell listen
 for unit in openclaw caddy; do
-	echo "$unit.exposure=$(systemd-analyze security --no-pager "$unit.service" | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p')"
+	exposure "$unit.service" | tell "$unit.exposure"
 	systemctl show --property=User,NoNewPrivileges,LimitCORE,IPAddressDeny,MainPID "$unit.service" | tell "$unit"
 	pid=$(systemctl show --property=MainPID --value "$unit.service")
 	echo "$unit.runs=$(ps -o user= -p "$pid")"

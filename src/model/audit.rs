@@ -89,6 +89,8 @@ promises! {
     /// Seen on the host.
     GatewayUser = "gateway-user", "the gateway runs as a user without rights";
     /// Seen on the host.
+    Sandbox = "sandbox", "programs run in a sandbox without a network and without the gateway's state, or not at all";
+    /// Seen on the host.
     State = "state", "only the gateway reads its state and its secrets";
     /// Seen on the host.
     Rotation = "rotation", "no replacement of its token is left half-way";

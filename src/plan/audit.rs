@@ -4,6 +4,7 @@ mod cloud;
 mod config;
 mod egress;
 mod host;
+mod sandbox;
 #[cfg(test)]
 mod tests;
 

@@ -28,7 +28,7 @@ pub(super) const JUDGES: &[Judge] = &[
 /// What must be set, by its place.
 type Wanted = (&'static str, Value);
 
-fn config(facts: &Facts) -> Option<Value> {
+pub(super) fn config(facts: &Facts) -> Option<Value> {
     facts.one("config").and_then(|text| serde_json::from_str(text).ok())
 }
 

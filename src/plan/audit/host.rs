@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Expected, Judge, egress, nothing};
+use super::{Expected, Judge, egress, nothing, sandbox};
 use crate::model::audit::{Facts, Promise, Verdict};
 use crate::model::host_key::PLACE;
 use crate::model::operator_key::{KeyStatus, Keys};
@@ -22,6 +22,7 @@ pub(super) const JUDGES: &[Judge] = &[
     (Promise::GatewayUnit, |_, facts| gateway_unit(facts)),
     (Promise::CaddyUnit, |_, facts| caddy_unit(facts)),
     (Promise::GatewayUser, |_, facts| gateway_user(facts)),
+    (Promise::Sandbox, sandbox::judge),
     (Promise::State, |_, facts| state(facts)),
     (Promise::Rotation, rotation),
     (Promise::Programs, |_, facts| programs(facts)),

@@ -222,6 +222,12 @@ const BREAKS: &[Break] = &[
         fails: &["gateway-user"],
     },
     Break {
+        what: "something runs programs, and no policy wants it",
+        does: "systemd-run --quiet --unit=openclaw-sandbox sleep infinity",
+        mends: "systemctl stop openclaw-sandbox",
+        fails: &["sandbox"],
+    },
+    Break {
         what: "the gateway may dump its memory",
         does: "mkdir -p /run/systemd/system/openclaw.service.d; printf '[Service]\\nLimitCORE=infinity\\n' >/run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
         mends: "rm /run/systemd/system/openclaw.service.d/break.conf; systemctl daemon-reload",
