@@ -21,9 +21,9 @@ test-update: setup-tests ## an update part by part, and releases broken in all w
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::rolling machines::update machines::broken
 
-test-policy: setup-tests ## who may write and what with, a closed way out, and a rotated token, in force in a real gateway; not in CI
+test-policy: setup-tests ## who may write, what with and from where, programs in a sandbox, a closed way out, a rotated token; not in CI
 	$(CARGO) build --locked
-	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::policy machines::dashboard machines::egress machines::rotate
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::policy machines::dashboard machines::egress machines::sandbox machines::rotate
 
 audit-matrix: setup-tests ## breaks each promise on a real machine, and sees the audit say so; half an hour, not in CI
 	$(CARGO) build --locked

@@ -21,6 +21,7 @@ mod ports;
 mod probe;
 mod rolling;
 mod rotate;
+mod sandbox;
 mod stranger;
 mod update;
 mod watch;

@@ -22,7 +22,7 @@ allow = ['111', '222']
 groups = ['-100500']
 ";
 
-const KEY: &str = "sk-canary-model";
+pub(super) const KEY: &str = "sk-canary-model";
 const TOKEN: &str = "123:canary-bot-token";
 
 #[test]
@@ -44,12 +44,12 @@ fn a_policy_is_in_force_and_what_does_not_work_is_gone_back_from() {
     bed.ok(&["destroy", NAME, "--yes"]);
 }
 
-fn write(bed: &Bed, policy: &str) {
+pub(super) fn write(bed: &Bed, policy: &str) {
     std::fs::write(bed.scratch("clawberth.toml"), policy).unwrap();
 }
 
 /// The stand-ins; and what a user has set in the dashboard: where Telegram is, and a label.
-fn stand_ins(bed: &Bed) {
+pub(super) fn stand_ins(bed: &Bed) {
     let program = include_str!("stand_ins.js");
     bed.on(NAME, &format!("cat >/root/stand_ins.js <<'END'\n{program}\nEND\nsystemd-run --quiet --unit=stand-ins /opt/node/current/bin/node /root/stand_ins.js"));
     let own = json!({
@@ -61,7 +61,7 @@ fn stand_ins(bed: &Bed) {
     bed.on(NAME, &format!("echo '{own}' | openclaw config patch --stdin"));
 }
 
-fn apply(bed: &Bed, code: i32) -> String {
+pub(super) fn apply(bed: &Bed, code: i32) -> String {
     let mut command = bed.command(&["apply", NAME, "--bake", "5s", "--yes"]);
     let output = command.env("BOT_TOKEN", TOKEN).env("CLAWBERTH_LOG", "trace").output().unwrap();
     let said =
@@ -73,7 +73,7 @@ fn apply(bed: &Bed, code: i32) -> String {
     said
 }
 
-fn setting(bed: &Bed, place: &str) -> String {
+pub(super) fn setting(bed: &Bed, place: &str) -> String {
     let read = format!(
         "/opt/node/current/bin/node -p 'JSON.stringify(require(\"/var/lib/openclaw/.openclaw/openclaw.json\").{place})'"
     );
@@ -92,7 +92,7 @@ fn applied(bed: &Bed) {
 }
 
 /// All that is promised holds, what the policy says among it.
-fn holds(bed: &Bed) {
+pub(super) fn holds(bed: &Bed) {
     let output = bed.run(&["audit", NAME]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
@@ -115,7 +115,7 @@ fn all_promises_hold(bed: &Bed) {
 }
 
 /// Somebody writes, in private or in a group.
-fn writes(bed: &Bed, who: u32, group: Option<i64>, text: &str) {
+pub(super) fn writes(bed: &Bed, who: u32, group: Option<i64>, text: &str) {
     let chat = match group {
         Some(id) => json!({ "id": id, "type": "supergroup", "title": "g" }),
         None => json!({ "id": who, "type": "private", "first_name": format!("u{who}") }),
@@ -127,7 +127,7 @@ fn writes(bed: &Bed, who: u32, group: Option<i64>, text: &str) {
     bed.on(NAME, &format!("curl -fsS -d '{message}' http://127.0.0.1:28998/push"));
 }
 
-fn seen(bed: &Bed) -> Value {
+pub(super) fn seen(bed: &Bed) -> Value {
     serde_json::from_str(&bed.on(NAME, "curl -fsS http://127.0.0.1:28998/seen")).unwrap()
 }
 
@@ -138,7 +138,7 @@ fn asked(bed: &Bed, text: &str) -> Vec<Value> {
 }
 
 /// Waits for the answer to what somebody has written.
-fn answered(bed: &Bed, text: &str) -> Value {
+pub(super) fn answered(bed: &Bed, text: &str) -> Value {
     let late = Instant::now() + Duration::from_secs(90);
     loop {
         if let Some(one) = asked(bed, text).first() {

@@ -1,7 +1,8 @@
 // Plays Telegram (28998) and a model (28999) on a server's own loopback. POST /push: somebody writes. GET /seen: what the model was
-// asked, and what the bot has answered. `stand_ins.js KEY CERTIFICATE`: in the world, both also on 443, by their names.
+// asked, what the bot has answered, and what was run: where somebody writes "run: `COMMAND`" and there is an exec, the model asks for it.
+// `stand_ins.js KEY CERTIFICATE`: in the world, both also on 443, by their names.
 const http = require("node:http"), https = require("node:https"), fs = require("node:fs");
-const updates = [], asked = [], sent = [];
+const updates = [], asked = [], sent = [], ran = [];
 const bot = { id: 999, is_bot: true, first_name: "Claw", username: "claw_bot", can_join_groups: true, can_read_all_group_messages: true };
 
 function serve(port, answer) {
@@ -25,7 +26,7 @@ serve(28998, async (request, body, response) => {
 		updates.push({ update_id: 1000 + updates.length, message: { ...body, message_id: 1000 + updates.length, date: Math.floor(Date.now() / 1000) } });
 		return ok(true);
 	}
-	if (method === "seen") return json(response, { asked, sent });
+	if (method === "seen") return json(response, { asked, sent, ran });
 	if (method === "getUpdates") {
 		const late = Date.now() + 5000;
 		let next = [];
@@ -44,15 +45,28 @@ serve(28998, async (request, body, response) => {
 	ok(true);
 });
 
+// What is to be run and was not yet; a conversation is told again and again.
+function wanted(text, tools) {
+	const all = [...text.matchAll(/run: `([^`]+)`/g)].map((one) => one[1]);
+	return tools.includes("exec") ? all.find((command) => !ran.some((one) => one.command === command)) : undefined;
+}
+
 serve(28999, (request, body, response) => {
 	if (request.method === "GET") return json(response, { object: "list", data: [{ id: "small", object: "model" }] });
-	asked.push({
-		path: request.url, key: request.headers.authorization, model: body.model,
-		tools: (body.tools || []).map((tool) => tool.function?.name), said: JSON.stringify(body.messages || []),
-	});
+	const messages = body.messages || [];
+	for (const run of ran) run.said ??= messages.find((one) => one.tool_call_id === run.id)?.content;
+	const tools = (body.tools || []).map((tool) => tool.function?.name);
+	asked.push({ path: request.url, key: request.headers.authorization, model: body.model, tools, said: JSON.stringify(messages) });
 	const chunk = (delta, end) =>
 		`data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", created: 1, model: "small", choices: [{ index: 0, delta, finish_reason: end }] })}\n\n`;
 	response.writeHead(200, { "content-type": "text/event-stream" });
+	const command = wanted(messages.map((one) => JSON.stringify(one.content)).join("\n"), tools);
+	if (command) {
+		const id = `call${asked.length}`;
+		ran.push({ id, command });
+		const call = { index: 0, id, type: "function", function: { name: "exec", arguments: JSON.stringify({ command }) } };
+		return response.end(chunk({ role: "assistant", tool_calls: [call] }, null) + chunk({}, "tool_calls") + "data: [DONE]\n\n");
+	}
 	response.end(chunk({ role: "assistant", content: `answer ${asked.length}` }, null) + chunk({}, "stop") + "data: [DONE]\n\n");
 });
 
