@@ -96,11 +96,7 @@ fn a_lost_state_is_written_anew() {
     let cloud = Cloud::up(1, AT_ONCE).unwrap();
     let agent = KeyAgent::start(&cloud);
     agent.make("ed25519", "carol@desk");
-    let operator = cloud
-        .operator()
-        .unwrap()
-        .with("SSH_AUTH_SOCK", &agent.socket())
-        .with("CLAWBERTH_SSH_KEY", "agent:carol@desk");
+    let operator = agent.operator(&cloud);
     operator.ok(&["deploy", "a", "--yes"]).unwrap();
     let lost = std::path::PathBuf::from(operator.state());
     std::fs::remove_file(&lost).unwrap();

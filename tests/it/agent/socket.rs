@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::bed::Cloud;
+use crate::bed::{Cloud, Operator};
 
 /// Longest wait for the agent's socket.
 const SOON: Duration = Duration::from_secs(20);
@@ -41,6 +41,12 @@ impl KeyAgent {
     pub(super) fn end(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Who has it, and names its key `carol@desk`.
+    pub(super) fn operator<'a>(&self, cloud: &'a Cloud) -> Operator<'a> {
+        let operator = cloud.operator().unwrap().with("SSH_AUTH_SOCK", &self.socket());
+        operator.with("CLAWBERTH_SSH_KEY", "agent:carol@desk")
     }
 
     /// Makes a key of this type for the agent. Its public half: type and key.

@@ -101,11 +101,7 @@ fn a_key_that_the_project_has_under_another_name_is_named_by_its_id() {
     let cloud = Cloud::up(1, "").unwrap();
     let agent = KeyAgent::start(&cloud);
     let key = agent.make("ed25519", "carol@desk");
-    let operator = cloud
-        .operator()
-        .unwrap()
-        .with("SSH_AUTH_SOCK", &agent.socket())
-        .with("CLAWBERTH_SSH_KEY", "agent:carol@desk");
+    let operator = agent.operator(&cloud);
     let carols = json!({ "name": "carol", "public_key": key });
     let made = operator.api.ask("POST", "/ssh_keys", Some(&carols)).unwrap();
     let id = made["ssh_key"]["id"].as_u64().unwrap();
@@ -124,11 +120,7 @@ fn who_only_reads_the_state_needs_no_agent() {
     let cloud = Cloud::up(1, "").unwrap();
     let mut agent = KeyAgent::start(&cloud);
     agent.make("ed25519", "carol@desk");
-    let operator = cloud
-        .operator()
-        .unwrap()
-        .with("SSH_AUTH_SOCK", &agent.socket())
-        .with("CLAWBERTH_SSH_KEY", "agent:carol@desk");
+    let operator = agent.operator(&cloud);
     operator.ok(&DEPLOY).unwrap();
     agent.end();
     for words in [&["list"][..], &["show", "a"], &["access"], &["keys", "list"], &["state", "check"]] {
@@ -154,11 +146,7 @@ fn an_agent_that_says_no_is_asked_before_anything_is_begun() {
     let cloud = Cloud::up(1, "").unwrap();
     let agent = KeyAgent::start(&cloud);
     let key = agent.make("ed25519", "carol@desk");
-    let operator = cloud
-        .operator()
-        .unwrap()
-        .with("SSH_AUTH_SOCK", &agent.socket())
-        .with("CLAWBERTH_SSH_KEY", "agent:carol@desk");
+    let operator = agent.operator(&cloud);
     agent.asks_about("ed25519", "carol@desk");
     let no = format!("the ssh-agent at {} does not sign with {}", agent.socket(), fingerprint(&key));
     let ended = operator.run(&DEPLOY, &[]).unwrap();
