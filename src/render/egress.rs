@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::policy::Laid;
-use super::templates::{Template, render};
+use super::policy::{Laid, add};
+use super::templates::Template;
 use crate::model::policy::Destination;
 
 const FILES: [(&str, Template); 6] = [
@@ -18,9 +18,5 @@ const FILES: [(&str, Template); 6] = [
 /// Adds them to what a policy lays, for a gateway that may connect to these alone.
 pub(super) fn lay(destinations: &[Destination], files: &mut Laid) -> Result<()> {
     files.insert("egress.names", destinations.iter().map(|name| format!("{name}\n")).collect());
-    for (name, template) in FILES {
-        // something else may have its part in a file that several share
-        files.entry(name).or_default().push_str(&render(template, &())?);
-    }
-    Ok(())
+    add(&FILES, &(), files)
 }

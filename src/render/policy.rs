@@ -61,6 +61,18 @@ pub fn laid(policy: &Policy) -> Result<Laid> {
     Ok(files)
 }
 
+/// Adds files to those that are laid. Something else may have its part in one that several share.
+pub(super) fn add(
+    files: &[(&'static str, Template)],
+    context: &impl Serialize,
+    laid: &mut Laid,
+) -> Result<()> {
+    for &(name, template) in files {
+        laid.entry(name).or_default().push_str(&render(template, context)?);
+    }
+    Ok(())
+}
+
 /// To whom the dashboard opens.
 #[derive(Serialize)]
 struct Limits<'a> {

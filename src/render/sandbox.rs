@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::policy::Laid;
-use super::templates::{Template, render};
+use super::policy::{Laid, add};
+use super::templates::Template;
 use crate::model::policy::SANDBOX_IMAGE;
 
 const FILES: [(&str, Template); 10] = [
@@ -27,11 +27,7 @@ struct Context {
 
 /// Adds them to what a policy lays.
 pub(super) fn lay(files: &mut Laid) -> Result<()> {
-    for (name, template) in FILES {
-        // something else may have its part in a file that several share
-        files.entry(name).or_default().push_str(&render(template, &Context { image: SANDBOX_IMAGE })?);
-    }
-    Ok(())
+    add(&FILES, &Context { image: SANDBOX_IMAGE }, files)
 }
 
 #[cfg(test)]
