@@ -29,12 +29,11 @@ const START: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(60);
 /// How long one look during the start may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h. With `brief`, which is the
-/// lab's own, a certificate that runs out can be looked at.
-const PROFILES: [(&str, &str, u32); 3] = [
+/// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h. No others: where a client
+/// names none, Pebble takes one of them at random.
+const PROFILES: [(&str, &str, u32); 2] = [
     ("default", "90 days", 7_776_000),
     ("shortlived", "160 hours, also for IP addresses", 576_000),
-    ("brief", "24 hours, which Let's Encrypt does not have", 86_400),
 ];
 
 /// The directory in the cache that holds Debian's package unpacked.

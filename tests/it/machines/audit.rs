@@ -39,10 +39,10 @@ macro_rules! setting {
 const BREAKS: &[Break] = &[
     Break {
         what: "the certificate runs out",
-        does: "sed -i 's/profile shortlived$/profile brief/' /etc/caddy/Caddyfile; systemctl stop caddy
+        does: "sed -i 's/profile shortlived$/&\\n\\t\\t\\tlifetime 24h/' /etc/caddy/Caddyfile; systemctl stop caddy
             mv /var/lib/caddy/.local/share/caddy/certificates /root/; systemctl start caddy
             until timeout 5 openssl s_client -connect $(cat /etc/clawberth/host):443 </dev/null 2>/dev/null | grep -q BEGIN; do sleep 0.5; done",
-        mends: "sed -i 's/profile brief$/profile shortlived/' /etc/caddy/Caddyfile; systemctl stop caddy
+        mends: "sed -i '/lifetime 24h/d' /etc/caddy/Caddyfile; systemctl stop caddy
             rm -r /var/lib/caddy/.local/share/caddy/certificates; mv /root/certificates /var/lib/caddy/.local/share/caddy/
             systemctl start caddy",
         fails: &["certificate"],
