@@ -180,10 +180,14 @@ impl Database {
         // one connection: SQLite has one writer, and our reads are short; and a moment is seen by one connection only
         let alone = engine == Engine::Sqlite || purpose == Purpose::Copy;
         let connections = if alone { 1 } else { CONNECTIONS };
-        // a connection that was lost is noticed by whoever uses it next, who asks again: no need to ask before each use
+        // a connection that was lost is noticed by whoever uses it next, who asks again: no need to ask before each use. None of them
+        // is ever too old: who would look for such counts idle ones wrongly at times, and then turns in circles for ever, also
+        // when the command has ended (sqlx#3645, in 0.9.0 still)
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(CONNECT)
+            .max_lifetime(None)
+            .idle_timeout(None)
             .test_before_acquire(false);
         let pool = pool.after_connect(move |connection, _| {
             Box::pin(async move {
