@@ -31,10 +31,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Validity in seconds: Let's Encrypt's `default` is 90 days, `shortlived` (also for IP addresses) 160 h. No others: where a client
 /// names none, Pebble takes one of them at random.
-const PROFILES: [(&str, &str, u32); 2] = [
-    ("default", "90 days", 7_776_000),
-    ("shortlived", "160 hours, also for IP addresses", 576_000),
-];
+const PROFILES: [(&str, &str, u32); 2] =
+    [("default", "90 days", 7_776_000), ("shortlived", "160 hours, also for IP addresses", 576_000)];
 
 /// The directory in the cache that holds Debian's package unpacked.
 pub(super) async fn prepare(cache: &Cache) -> Result<PathBuf> {
