@@ -8,6 +8,7 @@ mod context;
 mod deploy;
 mod destroy;
 mod error;
+mod exec;
 mod fleet;
 mod init;
 mod keys;
@@ -78,6 +79,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Ssh(ssh::Ssh),
+    Exec(exec::Exec),
     SshConfig(ssh_config::SshConfig),
     Open(open::Open),
     Releases(releases::Releases),
@@ -160,6 +162,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::List(command) => command.run(&flags, context).await,
         Command::Show(command) => command.run(&flags, context).await,
         Command::Ssh(command) => command.run(&flags, context).await,
+        Command::Exec(command) => command.run(&flags, context).await,
         Command::SshConfig(command) => command.run(&flags, context).await,
         Command::Open(command) => command.run(&flags, context).await,
         Command::Releases(command) => command.run(&flags, context).await,

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "",
     "init",
     "deploy",
     "list",
     "show",
     "ssh",
+    "exec",
     "ssh-config",
     "open",
     "releases",

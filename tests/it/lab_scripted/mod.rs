@@ -2,6 +2,7 @@
 
 mod bed;
 mod drift;
+mod exec;
 mod keys;
 mod next_key;
 mod own_key;
