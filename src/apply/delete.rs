@@ -1,5 +1,6 @@
 //! Removes servers and their addresses.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -22,9 +23,14 @@ pub(super) async fn delete(ids: &[u64], instance: &Instance, world: &World) -> R
     let mut all: Vec<u64> = ids.iter().copied().chain(known.map(|server| server.id)).collect();
     all.sort_unstable();
     all.dedup();
+    // once the server is gone, nothing tells this any more
+    let left = match known {
+        Some(server) if !goes_along(server.ipv4, world).await? => Some(server.ipv4),
+        Some(_) | None => None,
+    };
     servers(&all, world).await.with_context(|| format!("cannot delete the server of {}", instance.name))?;
-    if let Some(server) = known {
-        address(server.ipv4, world).await?;
+    if let Some(ipv4) = left {
+        address(ipv4, world).await?;
     }
     let line = if all.is_empty() { "no server to delete" } else { "server deleted" };
     Ok(Done::new(Outcome::Deleted, line))
@@ -77,7 +83,16 @@ pub(super) async fn addresses(ids: &[u64], world: &World) -> Result<()> {
     Ok(())
 }
 
-/// An address goes with its server; one that was left behind costs money, so it is removed too.
+/// Whether an address goes with its server by itself, as far as lists show: one look at all of them, instead of one for each.
+async fn goes_along(ipv4: Ipv4Addr, world: &World) -> Result<bool> {
+    let look = async || -> Result<BTreeSet<String>> {
+        let all = world.cloud.all_primary_ips().await.context("cannot see the addresses of the project")?;
+        Ok(all.into_iter().filter(|ip| ip.auto_delete && ip.assignee_id.is_some()).map(|ip| ip.ip).collect())
+    };
+    Ok(world.going.get_or_try_init(look).await?.contains(&ipv4.to_string()))
+}
+
+/// One that does not go with its server costs money, so it is removed too.
 async fn address(ipv4: Ipv4Addr, world: &World) -> Result<()> {
     match world.cloud.primary_ip_by_address(&ipv4.to_string()).await? {
         Some(ip) if ip.assignee_id.is_none() => {

@@ -47,9 +47,8 @@ async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
         };
         failures += 1;
         if failures.is_multiple_of(LOOKS_BEFORE_ASKING) {
-            // off for a moment, between its create and its start, is every server; who gives no answer does not say so
-            let found = world.cloud.server(id).await;
-            let is_off = found.is_ok_and(|found| found.is_some_and(|server| server.status == "off"));
+            // off for a moment, between its create and its start, is every server
+            let is_off = world.is_off(id).await;
             ensure!(!(was_off && is_off), "server {id} is off: its start failed");
             was_off = is_off;
         }

@@ -14,6 +14,7 @@ mod identity;
 mod instance;
 mod keys;
 mod line;
+mod off;
 mod policy;
 mod revoke;
 mod rollout;
@@ -23,7 +24,7 @@ mod stop;
 mod system;
 mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ use tokio::task::JoinSet;
 pub use halt::{Halt, Point};
 pub use host::SetUpFailed;
 pub use instance::Finish;
+pub use off::Off;
 pub use rollout::{Driven, HostReport, Left, drive};
 pub use secrets::Secrets;
 pub use stop::{Interrupted, Stop, Stopper};
@@ -84,6 +86,10 @@ pub struct World {
     pub halt: Halt,
     /// What all servers share, looked up once.
     pub common: Arc<OnceCell<Common>>,
+    /// The addresses that go with their servers, looked up once, before the first server goes.
+    pub going: Arc<OnceCell<BTreeSet<String>>>,
+    /// The servers that are switched off, as they were seen last.
+    pub off: Arc<Off>,
 }
 
 /// What all servers of the fleet share.

@@ -57,6 +57,8 @@ pub(super) async fn watched<T>(
         stop,
         halt: Halt::new(context.env.get("CLAWBERTH_STOP_AT")),
         common: Arc::default(),
+        going: Arc::default(),
+        off: Arc::default(),
     };
     let worked = async move {
         let result = work(&world).await;

@@ -1,15 +1,21 @@
 //! Actions: what Hetzner does after it has answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Client, Error};
-use crate::backoff::{Backoff, GaveUp};
+use crate::backoff::GaveUp;
 
 /// Ids per poll; what hcloud-go asks for at most.
 const IDS_PER_POLL: usize = 25;
+/// Between two polls at least: the shortest actions take half a second.
+const SOONEST: Duration = Duration::from_millis(500);
+/// The same at most.
+const LATEST: Duration = Duration::from_secs(5);
 
 /// A piece of work at Hetzner.
 #[derive(Clone, Debug, Deserialize)]
@@ -92,36 +98,121 @@ pub(super) struct OptionalAnswer {
     pub(super) action: Option<Action>,
 }
 
+/// What everybody waits for, so that many are asked for at once.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    waiting: Mutex<Vec<Weak<Awaited>>>,
+    /// Whose turn it is to ask, and when somebody did last.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+}
+
+/// What one of them waits for.
+#[derive(Debug)]
+struct Awaited {
+    since: Instant,
+    running: Mutex<BTreeMap<u64, Action>>,
+}
+
 impl Client {
-    /// Waits until all of these actions are done, asking for up to 25 at once.
+    /// Waits until all of these actions are done. Whoever waits at the same time is asked for in the same request.
     ///
     /// # Errors
     /// [`WaitError`], naming the action that failed or those that still run after `limit`.
     pub async fn wait_for(&self, actions: Vec<Action>, limit: Duration) -> Result<(), WaitError> {
-        let mut running: BTreeMap<u64, Action> =
-            actions.into_iter().map(|action| (action.id, action)).collect();
-        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5), limit);
-        loop {
-            for action in running.values() {
-                failed(action)?;
-            }
-            running.retain(|_, action| action.status != ActionStatus::Success);
-            if running.is_empty() {
+        let awaited = Awaited::new(actions);
+        if awaited.are_done()? {
+            return Ok(());
+        }
+        let deadline = awaited.since + limit;
+        let awaited = self.watch.add(awaited);
+        while Instant::now() < deadline {
+            let turn = timeout_at(deadline, self.watch.turn.lock()).await;
+            // somebody else may have asked meanwhile
+            if awaited.are_done()? {
                 return Ok(());
             }
-            if let Err(source) = backoff.pause().await {
-                let still: Vec<String> =
-                    running.values().map(|a| format!("{} ({})", a.command, a.id)).collect();
-                return Err(WaitError::TooLong { still: still.join(", "), source });
-            }
-            let ids: Vec<String> = running.keys().map(u64::to_string).collect();
-            for batch in ids.chunks(IDS_PER_POLL) {
-                let query: Vec<(&str, &str)> = batch.iter().map(|id| ("id", id.as_str())).collect();
-                let answer: Actions = self.get("/actions", &query).await?;
-                running.extend(answer.actions.into_iter().map(|action| (action.id, action)));
+            let Ok(mut asked) = turn else { break };
+            let due = asked.map_or(awaited.since, |asked| asked.max(awaited.since)) + self.watch.pause();
+            sleep_until(due.min(deadline)).await;
+            let answer = self.ask_for_all().await;
+            *asked = Some(Instant::now());
+            answer?;
+            if awaited.are_done()? {
+                return Ok(());
             }
         }
+        Err(WaitError::TooLong { still: awaited.still(), source: GaveUp(limit) })
     }
+
+    async fn ask_for_all(&self) -> Result<(), Error> {
+        let everybody = self.watch.everybody();
+        let ids: BTreeSet<u64> = everybody.iter().flat_map(|one| one.ids()).collect();
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        for batch in ids.chunks(IDS_PER_POLL) {
+            let query: Vec<(&str, &str)> = batch.iter().map(|id| ("id", id.as_str())).collect();
+            let answer: Actions = self.get("/actions", &query).await?;
+            for action in answer.actions {
+                everybody.iter().for_each(|one| one.heard(&action));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    fn add(&self, awaited: Awaited) -> Arc<Awaited> {
+        let awaited = Arc::new(awaited);
+        locked(&self.waiting).push(Arc::downgrade(&awaited));
+        awaited
+    }
+
+    /// Those who still wait.
+    fn everybody(&self) -> Vec<Arc<Awaited>> {
+        let mut waiting = locked(&self.waiting);
+        waiting.retain(|one| one.strong_count() > 0);
+        waiting.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Until the next look: the longer, the longer ago the last one came.
+    fn pause(&self) -> Duration {
+        let youngest = self.everybody().iter().map(|one| one.since.elapsed()).min().unwrap_or_default();
+        (youngest / 2).clamp(SOONEST, LATEST)
+    }
+}
+
+impl Awaited {
+    fn new(actions: Vec<Action>) -> Self {
+        let running = actions.into_iter().map(|action| (action.id, action)).collect();
+        Self { since: Instant::now(), running: Mutex::new(running) }
+    }
+
+    /// Whether nothing of it runs any more; fails where one of them has failed.
+    fn are_done(&self) -> Result<bool, WaitError> {
+        let mut running = locked(&self.running);
+        running.values().try_for_each(failed)?;
+        running.retain(|_, action| action.status != ActionStatus::Success);
+        Ok(running.is_empty())
+    }
+
+    fn ids(&self) -> Vec<u64> {
+        locked(&self.running).keys().copied().collect()
+    }
+
+    fn heard(&self, action: &Action) {
+        if let Some(known) = locked(&self.running).get_mut(&action.id) {
+            *known = action.clone();
+        }
+    }
+
+    fn still(&self) -> String {
+        let of_one = |action: &Action| format!("{} ({})", action.command, action.id);
+        locked(&self.running).values().map(of_one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Nobody leaves it half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failed(action: &Action) -> Result<(), WaitError> {

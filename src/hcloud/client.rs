@@ -1,11 +1,16 @@
 //! The transport: one place that sends, retries and reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use tokio::time::Instant;
+
+use super::action::Watch;
+use super::bucket::{Bucket, Need, Ticket};
 use super::error::{ApiError, Error};
 use super::retry::{Repeat, TRIES, worth_another_try};
 use crate::backoff::Backoff;
@@ -15,6 +20,9 @@ use crate::secret::Secret;
 const ANSWER: Duration = Duration::from_secs(45);
 /// Longest time over all tries of one request.
 const ALL_TRIES: Duration = Duration::from_secs(180);
+/// Longest time in which a request is refused for the rate limit, each time after waiting for what should have come back: others
+/// with the same token are faster.
+const REFUSED: Duration = Duration::from_secs(900);
 /// Objects per page; the API's maximum.
 const PER_PAGE: &str = "50";
 
@@ -24,6 +32,8 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: String,
     token: Secret,
+    bucket: Arc<Bucket>,
+    pub(super) watch: Arc<Watch>,
 }
 
 /// Parameters of a query; a name may stand several times.
@@ -32,7 +42,8 @@ pub(super) type Query<'a> = &'a [(&'a str, &'a str)];
 impl Client {
     /// A client of the project that the token belongs to. The endpoint is the base URL with `/v1`.
     pub fn new(http: reqwest::Client, endpoint: &str, token: Secret) -> Self {
-        Self { http, endpoint: endpoint.trim_end_matches('/').to_owned(), token }
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Self { http, endpoint, token, bucket: Arc::new(Bucket::new()), watch: Arc::default() }
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T, Error> {
@@ -118,18 +129,29 @@ impl Client {
         body: Option<String>,
         repeat: Repeat,
     ) -> Result<String, Error> {
+        let need = match repeat {
+            Repeat::OnlyIfRefused => Need::Creation,
+            Repeat::Safe => Need::Other,
+        };
+        let mut ticket = self.bucket.take(need).await;
+        let begun = Instant::now();
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), ALL_TRIES);
         let mut tries = 1;
         loop {
-            let error = match self.send_once(method.clone(), path, query, body.clone()).await {
+            let error = match self.send_once(method.clone(), path, query, body.clone(), ticket).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             tracing::debug!(%method, path, tries, %error, "request not answered as hoped");
+            if error.code() == Some("rate_limit_exceeded") && begun.elapsed() < REFUSED {
+                ticket = self.bucket.take(need).await;
+                continue;
+            }
             if tries == TRIES || !worth_another_try(&error, repeat) || backoff.pause().await.is_err() {
                 return Err(error);
             }
             tries += 1;
+            ticket = self.bucket.take(need).await;
         }
     }
 
@@ -139,6 +161,7 @@ impl Client {
         path: &str,
         query: Query<'_>,
         body: Option<String>,
+        ticket: Ticket<'_>,
     ) -> Result<String, Error> {
         let request = format!("{method} {path}");
         let mut builder = self
@@ -162,6 +185,7 @@ impl Client {
         };
         let response = builder.send().await.map_err(failed)?;
         let status = response.status();
+        ticket.answered(status == StatusCode::TOO_MANY_REQUESTS, response.headers());
         let correlation_id =
             response.headers().get("x-correlation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let text = response.text().await.map_err(failed)?;

@@ -3,6 +3,7 @@
 //! New fields and new enum values of the API are tolerated: unknown fields are ignored, states are text.
 
 mod action;
+mod bucket;
 mod client;
 mod error;
 mod firewall;

@@ -29,6 +29,11 @@ impl Client {
         self.list("/primary_ips", "primary_ips", &[("label_selector", selector)]).await
     }
 
+    /// All addresses of the project.
+    pub async fn all_primary_ips(&self) -> Result<Vec<PrimaryIp>, Error> {
+        self.list("/primary_ips", "primary_ips", &[]).await
+    }
+
     /// The project's entry for one address (an IPv6 entry is found by its network).
     pub async fn primary_ip_by_address(&self, ip: &str) -> Result<Option<PrimaryIp>, Error> {
         Ok(self.list("/primary_ips", "primary_ips", &[("ip", ip)]).await?.into_iter().next())

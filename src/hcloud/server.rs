@@ -150,6 +150,11 @@ impl Client {
         self.list("/servers", "servers", &[("label_selector", selector)]).await
     }
 
+    /// Those of them with this status.
+    pub async fn servers_that_are(&self, status: &str, selector: &str) -> Result<Vec<Server>, Error> {
+        self.list("/servers", "servers", &[("label_selector", selector), ("status", status)]).await
+    }
+
     /// The server with this name, which is unique.
     pub async fn server_by_name(&self, name: &str) -> Result<Option<Server>, Error> {
         Ok(self.list("/servers", "servers", &[("name", name)]).await?.into_iter().next())

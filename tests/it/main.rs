@@ -16,6 +16,7 @@ mod audit;
 #[path = "../bed/mod.rs"]
 mod bed;
 mod cli;
+mod cost;
 mod crowd;
 mod examples;
 mod foreign;

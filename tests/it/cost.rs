@@ -1,0 +1,45 @@
+//! What Hetzner is asked for. Counted, and not timed: a project has 3,600 requests an hour.
+
+use std::collections::BTreeMap;
+
+use crate::bed::{Cloud, Operator};
+
+/// How many servers are made and removed.
+const SERVERS: usize = 50;
+/// How often Hetzner may be asked for what is not a matter of one server: what there is, what can be had, what is in common.
+const IN_COMMON: usize = 20;
+
+#[test]
+fn a_server_costs_a_few_requests_however_many_there_are() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    let names: Vec<String> = (0..SERVERS).map(|number| format!("user{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let deployed = asked(&operator, &[&["deploy", "--yes"], names.as_slice()].concat());
+    // its create; and twice, a look at its labels and their change, for the host key that it makes
+    holds(&deployed, &[("POST /servers", 1), ("GET /servers/{id}", 2), ("PUT /servers/{id}", 2)]);
+    let destroyed = asked(&operator, &["destroy", "--all", "--yes"]);
+    holds(&destroyed, &[("DELETE /servers/{id}", 1)]);
+    operator.clean_slate().unwrap();
+}
+
+/// How often each route was asked by a command, which must succeed.
+fn asked(operator: &Operator<'_>, words: &[&str]) -> BTreeMap<String, usize> {
+    let before = operator.requests().unwrap().len();
+    operator.ok(words).unwrap();
+    let mut asked = BTreeMap::new();
+    for request in operator.requests().unwrap().iter().skip(before) {
+        *asked.entry(request.what()).or_default() += 1;
+    }
+    asked
+}
+
+/// Each of these was asked so often for each server, and the others a few times in all.
+#[track_caller]
+fn holds(asked: &BTreeMap<String, usize>, of_each: &[(&str, usize)]) {
+    let mut others = asked.clone();
+    for (what, times) in of_each {
+        assert_eq!(others.remove(*what), Some(times * SERVERS), "{what}: {asked:#?}");
+    }
+    assert!(others.values().sum::<usize>() <= IN_COMMON, "{asked:#?}");
+}
