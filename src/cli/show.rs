@@ -1,5 +1,7 @@
 //! `clawberth show`
 
+mod timing;
+
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -15,6 +17,9 @@ use crate::model::name::InstanceName;
 pub(super) struct Show {
     /// Name of the instance
     name: InstanceName,
+    /// Show when what of its deploy was done instead, here and on the server
+    #[arg(long)]
+    timing: bool,
 }
 
 impl Show {
@@ -22,6 +27,9 @@ impl Show {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
+        if self.timing {
+            return timing::show(instance, &fleet, context).await;
+        }
         let checks = match outside::Gate::of(instance, settings.acme_root.as_deref())? {
             Some(gate) => gate.check_once().await,
             None => Vec::new(),

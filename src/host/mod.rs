@@ -15,5 +15,6 @@ pub mod revoke;
 pub mod rotate;
 pub mod scan;
 pub mod system;
+pub mod timing;
 pub mod update;
 pub mod world;

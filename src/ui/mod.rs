@@ -1,5 +1,6 @@
 //! What a person or a script sees: the answer on stdout, the story on stderr.
 
+mod chart;
 mod count;
 mod plan;
 mod progress;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub use chart::{Span, chart};
 pub use count::counted;
 pub use table::table;
 pub use visible::visible;

@@ -307,6 +307,7 @@ impl Host {
                 lines.collect::<Vec<_>>().join("\n")
             }
             "boot_id" => format!("{:08x}-0000-4000-8000-{:012x}", self.id, state.on.unwrap_or_default()),
+            "booted" => (state.on.unwrap_or_default() / 1000).to_string(),
             REBOOT_REQUIRED if state.value(REBOOT_REQUIRED).is_empty() => "no".to_owned(),
             TOKEN => Alphanumeric.sample_string(&mut rand::rng(), 43),
             name => state.value(name).to_owned(),

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 18] = [
+pub(super) const BUILT_IN: [&str; 19] = [
     "id",
     "name",
     "address",
     "host",
     "running",
     "now",
+    "booted",
     "progress",
     "cloud_init",
     "log",

@@ -101,16 +101,18 @@ fn answers_of_the_api() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = Answer::default();
     let url = runtime.block_on(serve(Arc::clone(&answer)));
-    let client = Client::new(reqwest::Client::new(), &format!("{url}/v1"), Secret::new("t".to_owned()));
+    // a new one for each case: all of them together ask more than a project may within an hour
+    let http = reqwest::Client::new();
+    let client = || Client::new(http.clone(), &format!("{url}/v1"), Secret::new("t".to_owned()));
     *answer.lock().unwrap() = (200, filled(SAMPLES[0]));
-    for (number, ended) in runtime.block_on(ask(&client)).into_iter().enumerate() {
+    for (number, ended) in runtime.block_on(ask(&client())).into_iter().enumerate() {
         assert!(ended.is_ok(), "the sample is no good for request {number}: {ended:?}");
     }
     proptest!(config(), |(body in damaged(&SAMPLES), status in proptest::sample::select(&[200_u16, 201, 403, 404, 422][..]))| {
         let body = filled(&String::from_utf8_lossy(&body));
         *answer.lock().unwrap() = (status, body);
         let limit = Duration::from_secs(10);
-        let ended = runtime.block_on(async { tokio::time::timeout(limit, ask(&client)).await });
+        let ended = runtime.block_on(async { tokio::time::timeout(limit, ask(&client())).await });
         for error in ended.expect("a request does not end").into_iter().filter_map(Result::err) {
             prop_assert!(!error.to_string().is_empty());
         }

@@ -7,6 +7,7 @@ mod keys;
 mod next_key;
 mod own_key;
 mod stranger;
+mod timing;
 mod update;
 
 use std::io::Write as _;
