@@ -18,8 +18,9 @@ use crate::ssh::Command;
 use crate::store::Session;
 use crate::ui::{Style, Ui};
 
-/// What is logged unless CLAWBERTH_LOG says otherwise: what goes wrong in the lab, which has nobody else to tell.
-const DEFAULT_LOG: &str = "clawberth::lab=warn";
+/// What is logged unless CLAWBERTH_LOG says otherwise: what goes wrong in the lab, and long waits for Hetzner, which have nobody else
+/// to tell.
+const DEFAULT_LOG: &str = "clawberth::lab=warn,clawberth::hcloud=warn";
 
 /// What every command works with.
 pub(super) struct Context {

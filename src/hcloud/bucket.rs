@@ -13,6 +13,10 @@ const HOURLY: f64 = 3600.0;
 const REFILL: f64 = 3600.0;
 /// The part of the bucket that is kept from requests that make something: what was made can always be deleted.
 const RESERVE: f64 = 0.05;
+/// A wait that is told of.
+const LONG: Duration = Duration::from_secs(5);
+/// How often, at most.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ struct Level {
     pending: u32,
     /// After a refusal, when something has come back. How much is left is not known until then, so that nothing is kept.
     refused_until: Option<Instant>,
+    /// When a wait was told of.
+    told: Option<Instant>,
 }
 
 /// The right to one request, until its answer came.
@@ -50,8 +56,14 @@ pub(super) struct Ticket<'a>(&'a Bucket);
 impl Bucket {
     /// A full one.
     pub(super) fn new() -> Self {
-        let level =
-            Level { hourly: HOURLY, left: HOURLY, at: Instant::now(), pending: 0, refused_until: None };
+        let level = Level {
+            hourly: HOURLY,
+            left: HOURLY,
+            at: Instant::now(),
+            pending: 0,
+            refused_until: None,
+            told: None,
+        };
         Self { level: Mutex::new(level), creation: Default::default(), other: Default::default() }
     }
 
@@ -63,7 +75,10 @@ impl Bucket {
         };
         let _turn = queue.lock().await;
         while let Some(pause) = self.with(|level| level.take(need)) {
-            tracing::debug!(?pause, "waiting for the project's rate limit");
+            if pause >= LONG && self.with(Level::is_news) {
+                let seconds = pause.as_secs();
+                tracing::warn!("Hetzner's requests of this hour are used up: waiting, {seconds} s at least");
+            }
             tokio::time::sleep(pause).await;
         }
         Ticket(self)
@@ -79,7 +94,7 @@ impl Bucket {
 impl Ticket<'_> {
     /// What an answer told of the bucket; others ask out of it, too.
     pub(super) fn answered(&self, refused: bool, headers: &HeaderMap) {
-        let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<f64>().ok();
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<u32>().ok().map(f64::from);
         let hourly = number("ratelimit-limit").filter(|hourly| *hourly >= 1.0);
         self.0.with(|level| level.told(hourly, number("ratelimit-remaining"), refused));
     }
@@ -96,6 +111,13 @@ impl Level {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.left = (self.left + passed * self.hourly / REFILL).min(self.hourly);
         self.at = now;
+    }
+
+    /// Whether nobody was told of a wait lately.
+    fn is_news(&mut self) -> bool {
+        let is_news = self.told.is_none_or(|told| self.at.saturating_duration_since(told) >= TOLD_AGAIN);
+        self.told = if is_news { Some(self.at) } else { self.told };
+        is_news
     }
 
     /// Takes one, or tells after which time there may be one.
@@ -188,6 +210,19 @@ mod tests {
         next.answered(true, &HeaderMap::new());
         drop(next);
         assert_eq!(waits(&bucket, Need::Creation).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nonsense_changes_nothing() {
+        let bucket = Bucket::new();
+        for nonsense in ["", "inf", "NaN", "-1", "1e9", "many", "99999999999999999999"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit-limit", nonsense.parse().unwrap());
+            headers.insert("ratelimit-remaining", nonsense.parse().unwrap());
+            bucket.take(Need::Creation).await.answered(false, &headers);
+        }
+        bucket.take(Need::Creation).await.answered(false, &headers(0, 3000));
+        assert_eq!(waits(&bucket, Need::Creation).await, 0);
     }
 
     #[tokio::test(start_paused = true)]
