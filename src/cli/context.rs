@@ -63,6 +63,21 @@ impl Context {
         Session::here(&user, &self.typed.to_string(), &self.clock.now())
     }
 
+    /// Asks whether to do something; that nobody wants it is told. `would` is what is to be done, in words that follow that one.
+    ///
+    /// # Errors
+    /// Nobody can be asked: `hint` says how to go on then.
+    pub(super) fn agreed(&mut self, question: &str, would: &str, hint: &str) -> Result<bool, Failure> {
+        match self.ui.confirm(question)? {
+            Some(true) => Ok(true),
+            Some(false) => {
+                self.ui.note("nothing was done");
+                Ok(false)
+            }
+            None => Err(Refusal::new(format!("this would {would}, and nobody can be asked"), hint).into()),
+        }
+    }
+
     /// A client for HTTP with the system's roots; one for all requests of a command.
     pub(super) fn http(&self) -> anyhow::Result<reqwest::Client> {
         reqwest::Client::builder()

@@ -248,17 +248,8 @@ pub(super) fn spec(settings: &Settings, release: Release) -> InstanceSpec {
 
 fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
     let servers = counted(plan.creates(), "server");
-    match context.ui.confirm(&format!("create {servers}?"))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => {
-            let what = "this would create servers, and nobody can be asked";
-            Err(Refusal::new(what, "say --yes, or --dry-run to see the plan only").into())
-        }
-    }
+    let hint = "say --yes, or --dry-run to see the plan only";
+    context.agreed(&format!("create {servers}?"), "create servers", hint)
 }
 
 /// The answer: where each gateway is, how long it took, and what to type next.

@@ -120,17 +120,8 @@ impl Change for Condemned<'_> {
 fn agreed(names: &[InstanceName], context: &mut Context) -> Result<bool, Failure> {
     let list = names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ");
     let what = if list.is_empty() { "what is left of the fleet".to_owned() } else { list };
-    match context.ui.confirm(&format!("destroy {what}, with everything on it, for good?"))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => {
-            Err(Refusal::new(format!("this would destroy {what}, and nobody can be asked"), "say --yes")
-                .into())
-        }
-    }
+    let question = format!("destroy {what}, with everything on it, for good?");
+    context.agreed(&question, &format!("destroy {what}"), "say --yes")
 }
 
 fn answer(gone: &[InstanceName], context: &mut Context) -> Result<(), Failure> {

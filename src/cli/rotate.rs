@@ -118,17 +118,7 @@ impl Change for Rotate {
             }
             false => (format!("replace the {words} of {list}?"), "replace the host key"),
         };
-        match context.ui.confirm(&question)? {
-            Some(true) => Ok(true),
-            Some(false) => {
-                context.ui.note("nothing was done");
-                Ok(false)
-            }
-            None => {
-                let what = format!("this would {would} of {list}, and nobody can be asked");
-                Err(Refusal::new(what, "say --yes").into())
-            }
-        }
+        context.agreed(&question, &format!("{would} of {list}"), "say --yes")
     }
 }
 

@@ -14,7 +14,6 @@ use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
 use crate::model::instance::Instance;
 use crate::model::operator_key::Admitted;
-use crate::model::refusal::Refusal;
 use crate::plan::Plan;
 use crate::ssh::PublicLine;
 use crate::ui::counted;
@@ -84,17 +83,7 @@ fn conclude(report: Report, context: &mut Context) -> Status {
 
 /// Asks, unless that was answered beforehand.
 fn agreed(yes: bool, what: &str, context: &mut Context) -> Result<bool, Failure> {
-    if yes {
-        return Ok(true);
-    }
-    match context.ui.confirm(&format!("{what}?"))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => Err(Refusal::new(format!("this would {what}, and nobody can be asked"), "say --yes").into()),
-    }
+    if yes { Ok(true) } else { context.agreed(&format!("{what}?"), what, "say --yes") }
 }
 
 /// As OpenSSH shows it; where it is none, as it is.

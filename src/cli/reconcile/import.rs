@@ -191,14 +191,7 @@ fn show(fleet: &FleetId, taken: &[Taken], left: &[Left], context: &mut Context) 
 fn agreed(number: usize, settings: &Settings, context: &mut Context) -> Result<bool, Failure> {
     let instances = counted(number, "instance");
     let what = format!("write {instances} to {}", settings.state);
-    match context.ui.confirm(&format!("{what}?"))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => Err(Refusal::new(format!("this would {what}, and nobody can be asked"), "say --yes").into()),
-    }
+    context.agreed(&format!("{what}?"), &what, "say --yes")
 }
 
 /// Writes the state: first what makes the servers known again, then the instances.

@@ -202,15 +202,6 @@ fn agreed(plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
         return Ok(true);
     }
     let what = what.join(" and ");
-    match context.ui.confirm(&format!("{what}?"))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => {
-            let hint = "say --yes, or leave --apply out to see the drift only";
-            Err(Refusal::new(format!("this would {what}, and nobody can be asked"), hint).into())
-        }
-    }
+    let hint = "say --yes, or leave --apply out to see the drift only";
+    context.agreed(&format!("{what}?"), &what, hint)
 }

@@ -273,15 +273,7 @@ fn agreed(rollout: &Rollout, yes: bool, context: &mut Context) -> Result<bool, F
     }
     let waiting = rollout.hosts.iter().filter(|host| host.status == rollout::Status::Waiting).count();
     let instances = counted(waiting, "instance");
-    match context.ui.confirm(&format!("{} on {instances}?", report::change(&rollout.change)))? {
-        Some(true) => Ok(true),
-        Some(false) => {
-            context.ui.note("nothing was done");
-            Ok(false)
-        }
-        None => {
-            let what = format!("this would change {instances}, and nobody can be asked");
-            Err(Refusal::new(what, "say --yes, or --dry-run to see the plan only").into())
-        }
-    }
+    let question = format!("{} on {instances}?", report::change(&rollout.change));
+    let hint = "say --yes, or --dry-run to see the plan only";
+    context.agreed(&question, &format!("change {instances}"), hint)
 }
