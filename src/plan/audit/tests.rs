@@ -1,5 +1,8 @@
 //! One instance of which all holds, and what happens to a promise when exactly that is changed.
 
+mod egress;
+mod sandbox;
+
 use std::net::Ipv4Addr;
 
 use super::*;
@@ -413,143 +416,6 @@ fn what_a_policy_sets_is_wanted_so_and_nothing_else() {
     assert_eq!(
         world.broken(&governed),
         ["fail policy: the gateway went back to an earlier time since it was brought"]
-    );
-}
-
-/// What a host adds whose way out is closed but for one name.
-const CLOSED: &str = "\
-way_out=closed
-egress=type filter hook output priority filter; policy accept;
-egress=meta skuid \"openclaw\" oif != \"lo\" counter reject
-egress=meta skuid \"openclaw\" meta l4proto { tcp, udp } th dport { 53, 853 } reject
-egress=meta skuid \"clawberth-egress\" oif \"lo\" ct state established accept
-egress=meta skuid \"clawberth-egress\" meta l4proto { tcp, udp } th dport 53 accept
-egress=meta skuid \"clawberth-egress\" oif != \"lo\" tcp dport 443 accept
-egress=meta skuid \"clawberth-egress\" reject
-egress_name=a.example
-egress_try=refused
-egress_stranger=403
-egress.exposure=1.1
-egress.runs=clawberth-egress
-openclaw=IPAddressDeny=0.0.0.0/0 169.254.169.254/32 ::/0
-";
-
-#[test]
-fn where_a_policy_closes_the_way_out_each_part_of_it_is_seen_to() {
-    let mut world = World::new();
-    let chain = CLOSED.lines().filter_map(|line| line.strip_prefix("egress="));
-    let chain = chain.map(|rule| format!("\t\t# why\n\t\t{rule}\n")).collect::<String>();
-    let chain = format!("table inet clawberth {{\n\tchain egress {{\n{chain}\t}}\n}}\n");
-    world.laid = [("egress.nft", chain), ("egress.names", "a.example\n".to_owned())].into();
-    // that these are there is another promise
-    let laid: String =
-        world.laid.iter().map(|(name, text)| format!("laid={name} {}\n", config::sha256(text))).collect();
-    let healthy = told("way_out=open\n", CLOSED) + &laid;
-    assert_eq!(world.broken(&healthy), [""; 0]);
-    let open = world.broken(&format!("{HEALTHY}{laid}"));
-    assert!(open.len() == 1 && open[0].starts_with("fail egress: the firewall has not got"), "{open:?}");
-    for (from, to, broken) in [
-        (
-            "egress=meta skuid \"openclaw\" oif",
-            "egress=meta skuid \"openclaw\" accept\negress=meta skuid \"openclaw\" oif",
-            "the firewall has \"meta skuid \\\"openclaw\\\" accept\"",
-        ),
-        (
-            "egress=meta skuid \"clawberth-egress\" reject\n",
-            "",
-            "the firewall has not got \"meta skuid \\\"clawberth-egress\\\" reject\"",
-        ),
-        (
-            "egress=type filter hook output priority filter; policy accept;\n",
-            "egress=meta skuid \"clawberth-egress\" reject\negress=type filter hook output priority filter; policy accept;\n",
-            "the firewall's rules are in another order",
-        ),
-        ("egress_try=refused\n", "", "a connection of openclaw's beyond the server is not refused"),
-        ("egress_name=a.example", "egress_name=a.example\negress_name=*", "the proxy lets * through"),
-        ("egress_name=a.example\n", "", "the proxy does not let a.example through"),
-        ("egress_stranger=403", "egress_stranger=200", "the proxy lets anybody through"),
-        ("egress_stranger=403", "egress_stranger=000", "the proxy does not answer"),
-        ("egress.exposure=1.1", "egress.exposure=9", "the proxy is exposed 9 of 10, and 1.5 is the limit"),
-        ("egress.runs=clawberth-egress", "egress.runs=", "the proxy does not run"),
-        ("egress.runs=clawberth-egress", "egress.runs=root", "the proxy is run by root"),
-        (
-            "IPAddressDeny=0.0.0.0/0 169.254.169.254/32 ::/0",
-            "IPAddressDeny=169.254.169.254/32",
-            "the gateway's unit may reach more than its server",
-        ),
-    ] {
-        assert!(healthy.contains(from), "{from:?} is not told");
-        let told = healthy.replacen(from, to, 1);
-        assert_eq!(world.broken(&told), [format!("fail egress: {broken}")], "{to:?}");
-    }
-}
-
-/// What is told where a policy has a sandbox.
-const SANDBOX: &str = "\
-sandbox.unit=active
-sandbox.exposure=2.2
-sandbox.made=1795543946
-sandbox.run=user=997
-sandbox.run=root=read-only
-sandbox.run=network=lo 
-sandbox.run=home=./.openclaw ./.openclaw/sandboxes 
-";
-
-#[test]
-fn programs_run_in_a_sandbox_that_is_seen_to_be_shut_or_not_at_all() {
-    let mut world = World::new();
-    let unasked = told("sandbox.unit=inactive", "sandbox.unit=active");
-    let active = "fail sandbox: no policy has a sandbox, and openclaw-sandbox.service is active";
-    assert_eq!(world.broken(&unasked), [active]);
-    let wanted = told("\"sandbox\":{\"mode\":\"off\"}", "\"sandbox\":{\"mode\":\"all\"}");
-    let wants = "fail sandbox: no policy has a sandbox, and the gateway wants one";
-    assert_eq!(world.broken(&wanted), [wants]);
-
-    let policy: Policy = toml::from_str("sandbox = true\ntools = 'coding'").unwrap();
-    let set = settings(&policy);
-    let (id, secrets) = (OpId::from_bytes([0; 8]), BTreeMap::new());
-    world.alice.spec.enacted = Some(Box::new(Enacted { id, policy, secrets, stale: false, before: None }));
-    let coding = HEALTHY
-        .replace("\"profile\":\"messaging\"", "\"profile\":\"coding\"")
-        .replace("\"group:runtime\",\"group:fs\",", "")
-        .replace(
-            "\"sandbox\":{\"mode\":\"off\"}",
-            &format!("\"sandbox\":{}", set["agents"]["defaults"]["sandbox"]),
-        )
-        .replace(
-            "\"security\":\"deny\",\"ask\":\"always\"",
-            "\"host\":\"sandbox\",\"security\":\"full\",\"ask\":\"off\"",
-        )
-        .replace("sandbox.unit=inactive\n", SANDBOX);
-    assert_eq!(world.broken(&coding), [""; 0]);
-    for (from, to, broken) in [
-        ("unit=active", "unit=failed", "fail sandbox: openclaw-sandbox.service is failed"),
-        ("exposure=2.2", "exposure=4.1", "fail sandbox: its unit is exposed 4.1 of 10, and 2.5 is the limit"),
-        ("sandbox.made=1795543946\n", "", "fail sandbox: it has no image"),
-        (
-            "made=1795543946",
-            "made=1785543946",
-            "warn sandbox: its image is 115 days old; docs/policy.md says how to make another",
-        ),
-        ("user=997", "user=0", "fail sandbox: a run in it has 0 for its user"),
-        ("network=lo ", "network=lo host0 ", "fail sandbox: a run in it has lo host0 for its network"),
-        (
-            "./.openclaw/sandboxes ",
-            "./.openclaw/sandboxes ./secrets.json ",
-            "fail sandbox: a run in it has ./.openclaw ./.openclaw/sandboxes ./secrets.json for its home",
-        ),
-    ] {
-        assert!(coding.contains(from), "{from:?} is not told");
-        assert_eq!(world.broken(&coding.replacen(from, to, 1)), [broken]);
-    }
-    let silent = HEALTHY.replace(
-        "sandbox.unit=inactive\n",
-        "sandbox.unit=failed\nsandbox.exposure=2.2\nsandbox.made=1795543946\n",
-    );
-    let broken = world.broken(&silent);
-    assert!(
-        broken.contains(&"fail sandbox: openclaw-sandbox.service is failed; nothing runs in it".to_owned()),
-        "{broken:?}"
     );
 }
 
