@@ -9,18 +9,13 @@ Usage: benches/audit.py PROGRAM [--hosts N]
 Prints a table, leaves it in target/bench-audit.md, and exits with 1 where a limit does not hold.
 """
 
-import argparse
 import json
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import state
+import bed
 
-REPORT = state.HERE.parent / "target" / "bench-audit.md"
 ROUNDS = 5
 SECONDS = 60.0
 MEGABYTES = 200.0
@@ -40,46 +35,28 @@ def judge(output: Path, hosts: int) -> int:
     return len(found)
 
 
-def measure(program: str, hosts: int, temp: Path, report: state.Report) -> None:
-    with state.lab(program, temp) as environment:
-        names = [f"user-{number:04}" for number in range(hosts)]
-        words = [program, "deploy", "--yes", "--quiet", *names]
-        subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
+def measure(program: str, hosts: int, temp: Path, report: bed.Report) -> None:
+    with bed.lab(program, temp) as environment:
+        bed.deploy(program, environment, hosts)
         runs, labs, promises = [], [], 0
         for _ in range(ROUNDS):
-            spent, output = state.lab_cpu(temp), temp / "audit.json"
-            runs.append(state.run_measured([program, "audit", "--json", "--quiet"], environment, output, {0, 1}))
-            labs.append(state.lab_cpu(temp) - spent)
+            spent, output = bed.lab_cpu(temp), temp / "audit.json"
+            runs.append(bed.run_measured([program, "audit", "--json", "--quiet"], environment, output, {0, 1}))
+            labs.append(bed.lab_cpu(temp) - spent)
             promises = judge(output, hosts)
     silence = hosts * PORTS * FAMILIES * SILENCE / AT_ONCE
     walls = [run.wall / 1000 for run in runs]
     what = f"`audit` of {hosts} instances, s, {promises} promises"
-    parts = f"own CPU {state.spread([run.cpu / 1000 for run in runs])}; CPU of the lab and its hosts {state.spread(labs)}"
-    report.add(what, state.spread(walls), parts)
+    parts = f"own CPU {bed.spread([run.cpu / 1000 for run in runs])}; CPU of the lab and its hosts {bed.spread(labs)}"
+    report.add(what, bed.spread(walls), parts)
     real = [wall + silence for wall in walls]
     holds = statistics.median(real) <= SECONDS
     what = "with the silence of real firewalls, s"
-    report.add(what, state.spread(real), f"{silence:.1f} s of silence", f"<= {SECONDS:.0f}", holds)
+    report.add(what, bed.spread(real), f"{silence:.1f} s of silence", f"<= {SECONDS:.0f}", holds)
     peaks = [run.peak for run in runs]
     holds = statistics.median(peaks) <= MEGABYTES
-    report.add("its peak of memory, MB", state.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds)
-
-
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("program")
-    arguments.add_argument("--hosts", type=int, default=100)
-    options = arguments.parse_args()
-    temp = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    report = state.Report()
-    try:
-        measure(str(Path(options.program).resolve()), options.hosts, temp, report)
-    finally:
-        shutil.rmtree(temp)
-    REPORT.write_text(report.text() + "\n")
-    print(report.text())
-    return 1 if report.failed else 0
+    report.add("its peak of memory, MB", bed.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bed.run_on_hosts("audit", 100, measure))

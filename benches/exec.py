@@ -8,66 +8,43 @@ The peer is OpenSSH's client, 64 at a time through xargs, with the same pinned k
 target/bench-exec.md, and exits with 1 where a limit does not hold.
 """
 
-import argparse
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import state
+import bed
 
-REPORT = state.HERE.parent / "target" / "bench-exec.md"
 ROUNDS = 5
 # OpenSSH takes a hundred times as long: some are enough.
 PEERS = 100
 SECONDS, MILLISECONDS, MEGABYTES = 1.0, 1.0, 50.0
 
 
-def measure(program: str, hosts: int, temp: Path, report: state.Report) -> None:
-    with state.lab(program, temp) as environment:
-        names = [f"user-{number:04}" for number in range(hosts)]
-        for at in range(0, hosts, 100):
-            words = [program, "deploy", "--yes", "--quiet", *names[at : at + 100]]
-            subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
+def measure(program: str, hosts: int, temp: Path, report: bed.Report) -> None:
+    with bed.lab(program, temp) as environment:
+        peers = bed.deploy(program, environment, hosts)[:PEERS]
         config = temp / "ssh"
         subprocess.run([program, "ssh-config", "--write", str(config), "--quiet"], check=True, env=environment)
         ours, theirs = [], []
-        xargs = f"printf '%s\\n' {' '.join(names[:PEERS])} | xargs -P 64 -I NAME ssh -F {config}/config NAME true"
+        xargs = f"printf '%s\\n' {' '.join(peers)} | xargs -P 64 -I NAME ssh -F {config}/config NAME true"
         for _ in range(ROUNDS):
             words = [program, "exec", "--all", "--json", "--quiet", "--", "true"]
-            ours.append(state.run_measured(words, environment, temp / "answer"))
-            theirs.append(state.run_measured(["sh", "-c", xargs], environment, temp / "peer"))
+            ours.append(bed.run_measured(words, environment, temp / "answer"))
+            theirs.append(bed.run_measured(["sh", "-c", xargs], environment, temp / "peer"))
     walls, peer_walls = [run.wall / 1000 for run in ours], [run.wall / 1000 for run in theirs]
-    cpus, peer_cpus = [run.cpu / hosts for run in ours], [run.cpu / PEERS for run in theirs]
+    cpus, peer_cpus = [run.cpu / hosts for run in ours], [run.cpu / len(peers) for run in theirs]
     peaks = [run.peak for run in ours]
     holds = statistics.median(walls) <= SECONDS
     what = f"`exec --all` on {hosts} servers, s"
-    report.add(what, state.spread(walls), f"OpenSSH on {PEERS}: {state.spread(peer_walls)}", f"<= {SECONDS}", holds)
+    report.add(what, bed.spread(walls), f"OpenSSH on {len(peers)}: {bed.spread(peer_walls)}", f"<= {SECONDS}", holds)
     ratio = statistics.median(peer_cpus) / statistics.median(cpus)
     holds = statistics.median(cpus) <= MILLISECONDS
-    peer = f"OpenSSH: {state.spread(peer_cpus)} ({ratio:.0f} times as much)"
-    report.add("the client's CPU, ms a server", state.spread(cpus), peer, f"<= {MILLISECONDS}", holds)
+    peer = f"OpenSSH: {bed.spread(peer_cpus)} ({ratio:.0f} times as much)"
+    report.add("the client's CPU, ms a server", bed.spread(cpus), peer, f"<= {MILLISECONDS}", holds)
     holds = statistics.median(peaks) <= MEGABYTES
-    report.add("its peak of memory, MB", state.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds)
-
-
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("program")
-    arguments.add_argument("--hosts", type=int, default=1000)
-    options = arguments.parse_args()
-    temp = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    report = state.Report()
-    try:
-        measure(str(Path(options.program).resolve()), options.hosts, temp, report)
-    finally:
-        shutil.rmtree(temp)
-    REPORT.write_text(report.text() + "\n")
-    print(report.text())
-    return 1 if report.failed else 0
+    report.add("its peak of memory, MB", bed.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bed.run_on_hosts("exec", 1000, measure))

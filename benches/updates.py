@@ -7,18 +7,13 @@ Usage: benches/updates.py PROGRAM [--hosts N]
 Prints a table, leaves it in target/bench-updates.md, and exits with 1 where a limit does not hold.
 """
 
-import argparse
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import state
+import bed
 
-REPORT = state.HERE.parent / "target" / "bench-updates.md"
 OLD, NEW = "2026.9.5", "2026.9.6"
 # A real server takes 70 s for npm, 30 s and more for the rehearsal, 13 s for the switch: here a tenth of it.
 STAGE, REHEARSE, READY = 7.0, 3.0, 1.0
@@ -32,7 +27,7 @@ def lab(program: str, temp: Path):
         f"boot = '0s'\npackages = '0s'\ncertificate = '0s'\nready = '{READY}s'\n"
         f"[update]\nstage = '{STAGE}s'\nrehearse = '{REHEARSE}s'\n[[part]]\nname = 'node'\ntakes = '0s'\n"
     )
-    with state.lab(program, temp, ["--hosts", str(hosts)]) as environment:
+    with bed.lab(program, temp, ["--hosts", str(hosts)]) as environment:
         yield environment
 
 
@@ -45,15 +40,12 @@ def switches(temp: Path) -> list[int]:
     return counts
 
 
-def measure(program: str, hosts: int, temp: Path, report: state.Report) -> None:
+def measure(program: str, hosts: int, temp: Path, report: bed.Report) -> None:
     with lab(program, temp) as environment:
-        names = [f"user-{number:04}" for number in range(hosts)]
-        for at in range(0, hosts, 100):
-            words = [program, "deploy", "--yes", "--quiet", "--version", OLD, *names[at : at + 100]]
-            subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
+        bed.deploy(program, environment, hosts, ["--version", OLD])
         words = [program, "update", "--all", "--version", NEW, "--bake", "0s", "--budget", str(PARALLEL + 1)]
         words += ["--max-parallel", str(PARALLEL), "--waves", "1,100%", "--yes", "--quiet"]
-        run = state.run_measured(words, environment, temp / "updated")
+        run = bed.run_measured(words, environment, temp / "updated")
         assert switches(temp) == [1] * hosts, "not each host switched once"
         own = hosts * (STAGE + REHEARSE + READY)
         part = 100 * run.cpu / 1000 / own
@@ -66,21 +58,5 @@ def measure(program: str, hosts: int, temp: Path, report: state.Report) -> None:
         report.add(f"wall time with {PARALLEL} at once, s", f"{run.wall / 1000:.0f}", lab_share)
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("program")
-    arguments.add_argument("--hosts", type=int, default=state.HOSTS)
-    options = arguments.parse_args()
-    temp = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    report = state.Report()
-    try:
-        measure(str(Path(options.program).resolve()), options.hosts, temp, report)
-    finally:
-        shutil.rmtree(temp)
-    print(report.text())
-    REPORT.write_text(report.text())
-    return 1 if report.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bed.run_on_hosts("updates", 1000, measure))
