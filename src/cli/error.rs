@@ -10,7 +10,10 @@ use crate::model::refusal::Refusal;
 use crate::registry::ReleaseError;
 use crate::ssh::SshError;
 use crate::store::{Obstacle, StoreError};
-use crate::ui::{Ui, visible};
+use crate::ui::{Ui, Unread, visible};
+
+/// The exit status of who is ended by SIGPIPE, as shells have it: that is how others end there, without a word.
+const BROKEN_PIPE: u8 = 141;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,9 @@ fn log<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
 
 /// Prints a failure and gives its exit code.
 pub(super) fn print(failure: &Failure, ui: &mut Ui) -> ExitCode {
+    if failure.error.is::<Unread>() {
+        return Status::Remote(BROKEN_PIPE).into();
+    }
     ui.complain(&failure.lines());
     failure.status().into()
 }

@@ -26,6 +26,9 @@ const REFUSED: Duration = Duration::from_secs(900);
 /// Objects per page; the API's maximum.
 const PER_PAGE: &str = "50";
 
+/// More pages than this, of anything, are a fault: a project has some thousand servers.
+const MOST_PAGES: u64 = 1_000;
+
 /// A connection to one project of the Hetzner Cloud. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -71,7 +74,11 @@ impl Client {
             all.extend(serde_json::from_value::<Vec<T>>(items).map_err(garbled)?);
             let meta: Meta = serde_json::from_value(answer).unwrap_or_default();
             match meta.meta.pagination.next_page {
-                Some(next) if next > page => page = next,
+                Some(next) if next > page && next <= MOST_PAGES => page = next,
+                Some(next) if next > page => {
+                    let text = format!("page {next} follows page {page}");
+                    return Err(Error::Garbled { request: format!("GET {path}"), text });
+                }
                 Some(_) | None => return Ok(all),
             }
         }

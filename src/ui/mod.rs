@@ -28,6 +28,11 @@ pub struct Ui {
     style: Style,
 }
 
+/// Nobody reads the answer any more, as where `head` has seen enough.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the answer")]
+pub struct Unread;
+
 /// How to show things.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
@@ -57,10 +62,13 @@ impl Ui {
     /// Writes a part of the answer.
     ///
     /// # Errors
-    /// Where stdout is closed.
+    /// Where stdout is closed: [`Unread`] where it was a pipe.
     pub fn answer(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{}", visible(text.trim_end_matches('\n'))).context("cannot write to stdout")?;
-        self.out.flush().context("cannot write to stdout")
+        let written = writeln!(self.out, "{}", visible(text.trim_end_matches('\n')));
+        match written.and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Unread.into()),
+            written => written.context("cannot write to stdout"),
+        }
     }
 
     /// Where the answer goes, for a command that writes it bit by bit.

@@ -7,6 +7,7 @@ mod npm;
 mod race;
 mod running;
 mod terminal;
+mod unread;
 
 mod api;
 mod crash;
