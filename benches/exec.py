@@ -16,7 +16,7 @@ from pathlib import Path
 import bed
 
 ROUNDS = 5
-# OpenSSH takes a hundred times as long: some are enough.
+# OpenSSH takes several times as long: some are enough.
 PEERS = 100
 SECONDS, MILLISECONDS, MEGABYTES = 1.0, 1.0, 50.0
 

@@ -116,8 +116,13 @@ impl World {
 
 /// What is told after a change of the healthy one.
 fn told(from: &str, to: &str) -> String {
-    assert!(HEALTHY.contains(from), "{from:?} is not told");
-    HEALTHY.replacen(from, to, 1)
+    changed(HEALTHY, from, to)
+}
+
+/// The same of another one.
+fn changed(healthy: &str, from: &str, to: &str) -> String {
+    assert!(healthy.contains(from), "{from:?} is not told");
+    healthy.replacen(from, to, 1)
 }
 
 #[test]
