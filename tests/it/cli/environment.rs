@@ -196,11 +196,11 @@ impl Environment {
         Running { environment: self, child, out, err }
     }
 
-    /// Deploys alice until her server is there, and stops then.
+    /// Deploys alice until her server is there and about to be reached, and stops then.
     #[track_caller]
     pub(super) fn create_alice(&self) {
-        let mut deploy = self.start(&["deploy", "alice", "--yes"]);
-        deploy.until_says("server created");
+        let deploy = self.start(&["deploy", "alice", "--yes"]);
+        self.until_begun("reach");
         assert_eq!(deploy.interrupt().code, Some(130));
     }
 
