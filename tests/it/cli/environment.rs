@@ -199,7 +199,8 @@ impl Environment {
     /// Deploys alice until her server is there and about to be reached, and stops then.
     #[track_caller]
     pub(super) fn create_alice(&self) {
-        let deploy = self.start(&["deploy", "alice", "--yes"]);
+        let mut deploy = self.start(&["deploy", "alice", "--yes"]);
+        deploy.until_says("server created");
         self.until_begun("reach");
         assert_eq!(deploy.interrupt().code, Some(130));
     }
