@@ -341,14 +341,14 @@ fn each_break_fails_exactly_its_own_line() {
     let secrets = bed.on(OTHER, "cat /var/lib/openclaw/secrets.json");
     bed.on(NAME, &format!("umask 077; echo '{}' >/root/others.json", secrets.trim()));
     let mut matrix = Matrix { bed: &bed, time: None, broken: BTreeSet::new(), seen: 0, wrong: Vec::new() };
-    assert_eq!(matrix.fails(), BTreeSet::new(), "on a fresh server all holds");
+    assert_eq!(matrix.look(NAME, &BTreeSet::new()), BTreeSet::new(), "on a fresh server all holds");
 
     for one in BREAKS {
         matrix.on(one.what, one.does, one.mends, one.fails);
     }
     another_release(&mut matrix);
     outside::breaks(&mut matrix);
-    assert_eq!(matrix.fails(), BTreeSet::new(), "all is mended");
+    assert_eq!(matrix.look(NAME, &BTreeSet::new()), BTreeSet::new(), "all is mended");
     assert!(matrix.wrong.is_empty(), "{}", matrix.wrong.join("\n"));
     let all: BTreeSet<String> = Promise::ALL.iter().map(ToString::to_string).collect();
     // only who has a name promises it, and `named` breaks it
@@ -396,8 +396,8 @@ impl Matrix<'_> {
 
     /// The same of another instance.
     pub(super) fn see_of(&mut self, name: &str, what: &str, fails: &[&str]) {
-        let broken = self.fails_of(name);
         let expected: BTreeSet<String> = fails.iter().map(|promise| (*promise).to_owned()).collect();
+        let broken = self.look(name, &expected);
         eprintln!("{what}: {broken:?}");
         if broken == expected {
             self.seen += 1;
@@ -407,11 +407,14 @@ impl Matrix<'_> {
         self.broken.extend(broken);
     }
 
-    /// The promises of the broken one that do not hold. A token that two have is told of both, and the fleet has one firewall.
-    fn fails(&self) -> BTreeSet<String> {
-        self.fails_of(NAME)
+    /// What does not hold. A busy computer may keep a gateway from answering in time: what is not as expected is looked at once more.
+    fn look(&self, name: &str, expected: &BTreeSet<String>) -> BTreeSet<String> {
+        let broken = self.fails_of(name);
+        if broken == *expected { broken } else { self.fails_of(name) }
     }
 
+    /// The promises of the broken one that do not hold, and those of the other one, to whom nothing was done. A token that two have is
+    /// told of both, and the fleet has one firewall.
     fn fails_of(&self, name: &str) -> BTreeSet<String> {
         let mut command = self.bed.command(&["audit", name, OTHER, "--json"]);
         command.envs(self.time.map(|time| ("CLAWBERTH_NOW", time.to_string())));
@@ -424,11 +427,8 @@ impl Matrix<'_> {
                 if finding["verdict"] != "ok" {
                     let promise = finding["promise"].as_str().unwrap();
                     let is_of_both = ["token", "cloud-firewall"].contains(&promise);
-                    assert!(
-                        is_of_both || instance["name"] == name,
-                        "of {OTHER}, to whom nothing was done: {finding}"
-                    );
-                    broken.insert(promise.to_owned());
+                    let is_told = is_of_both || instance["name"] == name;
+                    broken.insert(if is_told { promise.to_owned() } else { format!("{OTHER}: {finding}") });
                 }
             }
         }
