@@ -154,6 +154,7 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
             host_key,
             next_host_key,
             own_host_key: false,
+            birth_key: None,
             admitted: None,
         }),
         line,

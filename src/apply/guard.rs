@@ -60,9 +60,9 @@ pub(super) async fn relabel(version: OpenClawVersion, instance: &Instance, world
     change_labels(say, instance, world).await
 }
 
-/// Sets the labels that name the host keys which are accepted from the server, and leaves the others as they are.
+/// Sets the labels that name the server's host keys, and leaves the others as they are.
 pub(super) async fn label_host_key(instance: &Instance, world: &World) -> Result<Done> {
-    let keys = server(instance)?.host_keys();
+    let keys = server(instance)?.keys_for_labels();
     let say = |labels: &mut BTreeMap<String, String>| {
         labels.remove(NEXT_HOST_KEY);
         labels.extend(FleetId::key_labels(&keys));

@@ -12,10 +12,14 @@ use crate::ssh::{Session, Target};
 pub(super) async fn make(instance: &Instance, world: &World) -> Result<Done> {
     world.doing(instance, "letting it make a host key of its own");
     let target = target(instance, world)?;
-    let command = identity::make_host_key(server(instance)?.place_of_next_key());
+    let server = server(instance)?;
+    let command =
+        if server.own_host_key { identity::make_next_host_key() } else { identity::make_host_key() };
     let output = world.stop.or(Line::new(&target).run(&command, &mut polling(COMMAND))).await?;
-    let key = identity::parse_host_key(&output)?;
-    Ok(Done::new(Outcome::HostKeyMade(key), "host key made"))
+    let own = identity::parse_host_key(&output)?;
+    let known = [&server.host_key].into_iter().chain(&server.birth_key).map(String::as_str);
+    let signer = own.signed_by(known).map(str::to_owned);
+    Ok(Done::new(Outcome::HostKeyMade { key: own.key, signer }, "host key made"))
 }
 
 pub(super) async fn switch(instance: &Instance, world: &World) -> Result<Done> {
@@ -24,7 +28,7 @@ pub(super) async fn switch(instance: &Instance, world: &World) -> Result<Done> {
     let own = server(instance)?.own_key_to_come();
     let mut pauses = polling(COMMAND);
     let output = world.stop.or(Line::new(&target).run(&identity::switch_host_key(own), &mut pauses)).await?;
-    let shows = identity::parse_host_key(&output)?;
+    let shows = identity::parse_host_key(&output)?.key;
     ensure!(shows == own, "the server is to show {own}, and would show {shows}");
     world.stop.or(until_shown(own, &target)).await?;
     Ok(Done::new(Outcome::HostKeySwitched, "shows its own host key"))

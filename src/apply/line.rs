@@ -109,5 +109,6 @@ pub(super) fn target(instance: &Instance, world: &World) -> Result<Target> {
         user: "root".to_owned(),
         keys: world.keys.all(),
         host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
+        signer: server.signer().map(str::to_owned),
     })
 }

@@ -230,6 +230,7 @@ impl Fleet {
             user: "root".to_owned(),
             keys: self.own()?.ring.all(),
             host_keys: server.host_keys().into_iter().map(str::to_owned).collect(),
+            signer: server.signer().map(str::to_owned),
         })
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::born::{self, Born};
-use super::identity;
+use super::identity::{self, OwnKey};
 use super::outside::{Check, Finding, Gate};
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
@@ -55,11 +55,11 @@ async fn host(instance: &Instance, target: &Target, gate: Result<Option<&Gate>, 
 }
 
 /// The host key that a server has made itself, where that is the one that it shows.
-pub async fn own_host_key(target: &Target) -> Result<Option<String>, SshError> {
+pub async fn own_host_key(target: &Target) -> Result<Option<OwnKey>, SshError> {
     let session = Session::connect(target).await?;
     let output = session.run(&identity::own_host_key(), COMMAND).await;
     let key = output.map(|output| identity::parse_host_key(&output).ok());
-    let own = key.map(|key| key.filter(|key| session.was_shown(key)));
+    let own = key.map(|own| own.filter(|own| session.was_shown(&own.key)));
     session.close().await;
     own
 }

@@ -127,6 +127,7 @@ mod tests {
             host_key,
             next_host_key: None,
             own_host_key: false,
+            birth_key: None,
             admitted: None,
         }
     }

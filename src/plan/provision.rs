@@ -217,17 +217,17 @@ pub(super) fn steps(
     Ok(steps)
 }
 
-/// The steps after which a server shows a host key that it has made itself, and its labels name that one. Whatever else is done
-/// already: it is not finished while it shows a key that others may know. While it may show either, the labels name both.
+/// The steps after which a server shows a host key that it has made itself, and its labels lead to that one. Whatever else is done
+/// already: it is not finished while it shows a key that others may know.
 fn own_key(known: Option<&Server>, server: Option<&CloudServer>) -> &'static [Step] {
     let own = known.filter(|known| known.own_host_key);
     let Some((known, server)) = own.zip(server) else {
         return host_key::first();
     };
-    if host_key::is_begun(known) {
+    if known.is_replacing() {
         return host_key::replace(known);
     }
-    let named: BTreeMap<_, _> = FleetId::key_labels(&known.host_keys()).collect();
+    let named: BTreeMap<_, _> = FleetId::key_labels(&known.keys_for_labels()).collect();
     if server.relabelled(&named).1.is_empty() { &[] } else { &[Step::LabelHostKey] }
 }
 

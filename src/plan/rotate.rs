@@ -75,6 +75,7 @@ mod tests {
             host_key: "ssh-ed25519 AAAA".into(),
             next_host_key: None,
             own_host_key: true,
+            birth_key: None,
             admitted: None,
         }
     }

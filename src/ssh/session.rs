@@ -7,8 +7,9 @@ use std::time::Duration;
 use russh::AgentAuthError;
 use russh::client::{self, AuthResult};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, Disconnect};
-use ssh_key::PublicKey;
+use russh::{ChannelMsg, Disconnect, Preferred};
+use ssh_key::certificate::CertType;
+use ssh_key::{Algorithm, Certificate, HashAlg, PublicKey};
 use tokio::time::timeout;
 
 use super::{AgentError, AgentKey, Command, KeyPair, LoginKey, Output};
@@ -35,6 +36,8 @@ pub struct Target {
     pub keys: Vec<LoginKey>,
     /// The only host keys that are accepted, as OpenSSH public keys: one, or two while a server changes its key.
     pub host_keys: Vec<String>,
+    /// Another one is accepted where this key has signed a host certificate for it.
+    pub signer: Option<String>,
 }
 
 /// Why there is no session, or no more.
@@ -122,6 +125,7 @@ pub struct Session {
 
 struct Pin {
     expected: Vec<PublicKey>,
+    signer: Option<PublicKey>,
     shown: Arc<OnceLock<Shown>>,
 }
 
@@ -141,10 +145,20 @@ impl Pin {
             Shown::Wrong(fingerprint(key))
         }
     }
+
+    /// A certificate is shown in place of its key, and so is good for that, whoever signed it.
+    fn judge_certificate(&self, certificate: &Certificate) -> Shown {
+        let key = PublicKey::from(certificate.public_key().clone());
+        let is_signed = self.signer.as_ref().is_some_and(|signer| {
+            certificate.cert_type() == CertType::Host
+                && certificate.validate([&signer.fingerprint(HashAlg::Sha256)]).is_ok()
+        });
+        if is_signed { Shown::Right(key) } else { self.judge(&key) }
+    }
 }
 
 fn fingerprint(key: &PublicKey) -> String {
-    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
+    key.fingerprint(HashAlg::Sha256).to_string()
 }
 
 impl client::Handler for Pin {
@@ -153,7 +167,7 @@ impl client::Handler for Pin {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let shown = match shown {
             PublicKeyOrCertificate::PublicKey { key, .. } => self.judge(key),
-            PublicKeyOrCertificate::Certificate(_) => Shown::Wrong("a certificate".to_owned()),
+            PublicKeyOrCertificate::Certificate(certificate) => self.judge_certificate(certificate),
         };
         let is_right = matches!(shown, Shown::Right(_));
         let _ = self.shown.set(shown);
@@ -224,17 +238,20 @@ impl Session {
     async fn exchange(target: &Target, address: SocketAddr) -> Result<Self, SshError> {
         let read = |key: &String| PublicKey::from_openssh(key).map_err(SshError::BadPin);
         let expected = target.host_keys.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let signer = target.signer.as_ref().map(read).transpose()?;
         let pinned = expected.iter().map(fingerprint).collect::<Vec<_>>().join(" or ");
         let stream = tokio::net::TcpStream::connect(address)
             .await
             .map_err(|source| SshError::Unreachable { address, source })?;
+        let certificates: &[Algorithm] = if signer.is_some() { &[Algorithm::Ed25519] } else { &[] };
         let config = client::Config {
+            preferred: Preferred { host_key_certificates: certificates.into(), ..Preferred::default() },
             keepalive_interval: Some(KEEPALIVE),
             nodelay: true,
             ..client::Config::default()
         };
         let shown = Arc::new(OnceLock::new());
-        let pin = Pin { expected, shown: Arc::clone(&shown) };
+        let pin = Pin { expected, signer, shown: Arc::clone(&shown) };
         // client::connect_stream does not know the socket, so the option is set here
         let _ = stream.set_nodelay(true);
         let handle =
@@ -329,4 +346,68 @@ impl Session {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use ssh_key::PrivateKey;
+    use ssh_key::certificate::Builder;
+
+    use super::*;
+
+    fn key(seed: u8) -> PrivateKey {
+        let pair = ssh_key::private::Ed25519Keypair::from_seed(&[seed; 32]);
+        PrivateKey::from(pair)
+    }
+
+    /// What this key says of that one.
+    fn certificate(signer: &PrivateKey, signed: &PrivateKey, kind: CertType, ends: u64) -> Certificate {
+        let mut builder = Builder::new([7; 16], signed.public_key(), 0, ends).unwrap();
+        builder.cert_type(kind).unwrap().all_principals_valid().unwrap();
+        builder.sign(signer).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_good_for_the_key_that_it_is_about_and_only_by_the_one_signer() {
+        const EVER: u64 = u64::MAX >> 1;
+        let (injected, own, other) = (key(1), key(2), key(3));
+        let pin = |signer: Option<&PrivateKey>| Pin {
+            expected: vec![injected.public_key().clone()],
+            signer: signer.map(|key| key.public_key().clone()),
+            shown: Arc::default(),
+        };
+        let is_right = |pin: Pin, certificate: &Certificate| match pin.judge_certificate(certificate) {
+            Shown::Right(key) => key.key_data() == certificate.public_key(),
+            Shown::Wrong(_) => false,
+        };
+        let good = certificate(&injected, &own, CertType::Host, EVER);
+        assert!(is_right(pin(Some(&injected)), &good));
+        assert!(!is_right(pin(Some(&other)), &good), "another one signed it");
+        assert!(!is_right(pin(None), &good), "nobody may sign");
+        assert!(!is_right(pin(Some(&injected)), &certificate(&injected, &own, CertType::User, EVER)));
+        assert!(
+            !is_right(pin(Some(&injected)), &certificate(&injected, &own, CertType::Host, 1)),
+            "it has run out"
+        );
+        // it is shown in place of a key that is pinned
+        assert!(is_right(pin(None), &certificate(&other, &injected, CertType::Host, EVER)));
+    }
+
+    #[test]
+    fn what_openssh_signs_is_read() {
+        let signer = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPSBXsX23j1Xky1E8hZjnX9H4x0WLaMp+jC7lxsCqijE";
+        let signed = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG8tOy5sumVeDqo3M17PDbH5pKAb71LFIQfD4h/rfvSX";
+        let text = "ssh-ed25519-cert-v01@openssh.com \
+            AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOjwNRuGaSG2HNYQrc2qKii3sW8czs0rOu32x6Y4meWnAAAA\
+            IG8tOy5sumVeDqo3M17PDbH5pKAb71LFIQfD4h/rfvSXAAAAAAAAAAAAAAACAAAACWNsYXdiZXJ0aAAAAAAAAAAAAAAAAP//////\
+            ////AAAAAAAAAAAAAAAAAAAAMwAAAAtzc2gtZWQyNTUxOQAAACD0gV7F9t49V5MtRPIWY51/R+MdFi2jKfowu5cbAqooxAAAAFMA\
+            AAALc3NoLWVkMjU1MTkAAABABeTQH3k29Qg9qzBvymws81IOSQVTkTz7IvhK+2g04lPGzNL4BIr+YdJ7u7FIu77MF5dIL5PU0Fsd\
+            51Sjbp1wBQ==";
+        let read = |key: &str| PublicKey::from_openssh(key).unwrap();
+        let pin = Pin { expected: Vec::new(), signer: Some(read(signer)), shown: Arc::default() };
+        match pin.judge_certificate(&Certificate::from_openssh(text).unwrap()) {
+            Shown::Right(key) => assert_eq!(key.key_data(), read(signed).key_data()),
+            Shown::Wrong(key) => panic!("{key} is wrong"),
+        }
+    }
 }

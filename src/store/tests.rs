@@ -54,6 +54,7 @@ async fn what_was_written_is_there_after_a_kill() {
         host_key: "k".into(),
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted: None,
     };
     instance.stage = instance.stage.after(Outcome::Created(server)).unwrap();

@@ -109,6 +109,7 @@ async fn look_at(claim: Claim, key: &LoginKey, settings: &Settings) -> Result<Ta
         user: "root".to_owned(),
         keys: vec![key.clone()],
         host_keys: claim.server.host_keys().into_iter().map(str::to_owned).collect(),
+        signer: claim.server.signer().map(str::to_owned),
     };
     let (born, unseen) = match look::born(&target).await {
         Ok(born) => (born, None),
@@ -124,8 +125,9 @@ async fn look_at(claim: Claim, key: &LoginKey, settings: &Settings) -> Result<Ta
     if unseen.is_none()
         && let Ok(Some(own)) = look::own_host_key(&target).await
     {
-        let to_come = server.next_host_key.take().filter(|next| *next != own);
-        server.shows_its_own(own);
+        server.birth_key = own.signed_by([server.host_key.as_str()]).map(str::to_owned);
+        let to_come = server.next_host_key.take().filter(|next| *next != own.key);
+        server.shows_its_own(own.key);
         server.next_host_key = to_come;
     }
     let stage = if unseen.is_some() { Stage::Created(server) } else { Stage::Trusted(server) };

@@ -140,7 +140,8 @@ impl Answers {
             Service::Ssh => {
                 let key = host.key();
                 let read = PrivateKey::from_openssh(&key).context("the host key in the state")?;
-                Self::Ssh { key, right: ssh::config(read), wrong: Arc::clone(&common.wrong_key) }
+                let right = ssh::config(read, host.certificate());
+                Self::Ssh { key, right, wrong: Arc::clone(&common.wrong_key) }
             }
             Service::Https => {
                 let name = host.look(|state| state.host());

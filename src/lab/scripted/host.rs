@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rand::distr::{Alphanumeric, SampleString as _};
-use ssh_key::{Algorithm, LineEnding, PrivateKey, PublicKey};
+use ssh_key::certificate::{Builder, CertType};
+use ssh_key::{Algorithm, Certificate, HashAlg, LineEnding, PrivateKey, PublicKey};
 use tokio::sync::Notify;
 
 use super::clock::{millis, now};
@@ -259,7 +260,12 @@ impl Host {
         match deed {
             Some(Deed::SetUp) => self.begin_set_up(state, now, now),
             Some(Deed::Restart) => state.restart(&self.script, now),
-            Some(Deed::MakeHostKey) => make_key(&mut state.own_key),
+            Some(Deed::MakeHostKey) => {
+                make_key(&mut state.own_key);
+                if let Err(error) = sign_key(state) {
+                    tracing::error!("server {}: {error:#}", self.id);
+                }
+            }
             Some(Deed::MakeNextHostKey) => make_key(&mut state.next_key),
             Some(Deed::SwitchHostKey) => switch_key(state, command),
             Some(Deed::GiveKeys) => {
@@ -300,6 +306,7 @@ impl Host {
             "updates" => state.releases.journal(),
             "host_key" => public(&state.host_key),
             "own_host_key" => state.own_key.as_deref().map(public).unwrap_or_default(),
+            "signer" => state.certificate().map(|certificate| signer(&certificate)).unwrap_or_default(),
             "next_host_key" => state.next_key.as_deref().map(public).unwrap_or_default(),
             "authorized" => state.authorized.join("\n"),
             "authorized_of_root" => {
@@ -331,6 +338,11 @@ impl Host {
     pub(super) fn key(&self) -> String {
         self.look(|state| state.host_key.clone())
     }
+
+    /// What it shows with that key, where it has one for it.
+    pub(super) fn certificate(&self) -> Option<Certificate> {
+        self.look(|state| state.certificate().filter(|_| state.own_key.as_ref() == Some(&state.host_key)))
+    }
 }
 
 /// Makes a host key, unless there is one.
@@ -344,11 +356,30 @@ fn make_key(place: &mut Option<String>) {
     }
 }
 
+/// Signs its own key with the injected one, for good, while that is the one that it shows.
+fn sign_key(state: &mut State) -> Result<()> {
+    let Some(own) = state.own_key.clone().filter(|own| state.certificate.is_none() && *own != state.host_key)
+    else {
+        return Ok(());
+    };
+    let (own, injected) = (PrivateKey::from_openssh(own)?, PrivateKey::from_openssh(&state.host_key)?);
+    let mut builder = Builder::new_with_random_nonce(&mut rand::rng(), own.public_key(), 0, u64::MAX >> 1)?;
+    builder.cert_type(CertType::Host)?.all_principals_valid()?;
+    state.certificate = Some(builder.sign(&injected)?.to_openssh()?);
+    Ok(())
+}
+
+/// The fingerprint of the key that signed.
+fn signer(certificate: &Certificate) -> String {
+    certificate.signature_key().fingerprint(HashAlg::Sha256).to_string()
+}
+
 /// Shows the key that the command names, if it was made.
 fn switch_key(state: &mut State, command: &str) {
     let named = |key: &String| command.contains(&public(key));
     if let Some(next) = state.next_key.take_if(|next| named(next)) {
         state.own_key = Some(next);
+        state.certificate = None;
     }
     if let Some(own) = state.own_key.clone().filter(named) {
         state.host_key = own;
@@ -398,6 +429,7 @@ fn born(spec: &MachineSpec, script: &Script) -> Result<State> {
         address: spec.ipv4,
         host_key: key.to_openssh(LineEnding::LF).context("cannot write a host key")?.to_string(),
         own_key: None,
+        certificate: None,
         next_key: None,
         authorized: spec.ssh_keys.clone(),
         values: script.facts_in(&text),

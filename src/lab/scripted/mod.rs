@@ -76,7 +76,7 @@ impl Scripted {
     pub(super) async fn open(dir: &LabDir, block: Loopback, script: Script) -> Result<Self> {
         block.check().await?;
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).context("cannot make a key")?;
-        let common = Common { authority: Authority::ensure(dir)?, wrong_key: ssh::config(key) };
+        let common = Common { authority: Authority::ensure(dir)?, wrong_key: ssh::config(key, None) };
         most_files();
         Ok(Self {
             dir: dir.machines(),

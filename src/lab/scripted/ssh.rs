@@ -10,7 +10,7 @@ use russh::keys::ssh_key::PrivateKey;
 use russh::server::{Auth, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::server::{ChannelOpenHandle, run_stream};
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Pty, SshId};
-use ssh_key::PublicKey;
+use ssh_key::{Certificate, PublicKey};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -27,13 +27,14 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 const REBOOT: Duration = Duration::from_secs(1);
 
 /// What a host shows to its callers.
-pub(super) fn config(key: PrivateKey) -> Arc<Config> {
+pub(super) fn config(key: PrivateKey, certificate: Option<Certificate>) -> Arc<Config> {
     Arc::new(Config {
         server_id: SshId::Standard("SSH-2.0-clawberth_lab".into()),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
         // nobody guesses here
         auth_rejection_time: Duration::ZERO,
         keys: vec![key],
+        certificates: certificate.into_iter().collect(),
         nodelay: true,
         ..Config::default()
     })

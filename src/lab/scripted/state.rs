@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use ssh_key::Certificate;
 
 use super::clock::{millis, now};
 use super::fault::{Harm, Met};
@@ -25,6 +26,9 @@ pub(super) struct State {
     /// The one that it has made for itself.
     #[serde(default)]
     pub(super) own_key: Option<String>,
+    /// What the injected one says of that, in OpenSSH's format.
+    #[serde(default)]
+    pub(super) certificate: Option<String>,
     /// The one that it has made to take the place of its own.
     #[serde(default)]
     pub(super) next_key: Option<String>,
@@ -71,6 +75,11 @@ impl State {
             self.set_up.cut(now());
             self.releases.cut();
         }
+    }
+
+    /// The certificate of its own key, where it has one.
+    pub(super) fn certificate(&self) -> Option<Certificate> {
+        self.certificate.as_deref().and_then(|text| Certificate::from_openssh(text).ok())
     }
 
     /// A value, empty where it has none.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 
 /// What every host can fill in, besides its own values. The function below is to know each of them.
-pub(super) const BUILT_IN: [&str; 19] = [
+pub(super) const BUILT_IN: [&str; 20] = [
     "id",
     "name",
     "address",
@@ -21,6 +21,7 @@ pub(super) const BUILT_IN: [&str; 19] = [
     "boot_id",
     "host_key",
     "own_host_key",
+    "signer",
     "next_host_key",
     "authorized",
     "authorized_of_root",

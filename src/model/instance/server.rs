@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::host_key;
 use crate::model::operator_key::Admitted;
 
 /// The server an instance lives on, and the host key that its SSH must show.
@@ -27,6 +26,10 @@ pub struct Server {
     /// can read its user data knows.
     #[serde(default)]
     pub own_host_key: bool,
+    /// The injected key, where the key of its own has a certificate by that one: it is what the server's labels name then, until
+    /// another key takes the place of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_key: Option<String>,
     /// The keys that its root lets in, where somebody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admitted: Admitted,
@@ -38,19 +41,42 @@ impl Server {
         [&self.host_key].into_iter().chain(&self.next_host_key).map(String::as_str).collect()
     }
 
+    /// The key whose certificate is accepted, too: the injected one, while nobody has seen what the server made.
+    pub fn signer(&self) -> Option<&str> {
+        (!self.own_host_key).then_some(self.host_key.as_str())
+    }
+
+    /// The host keys that its labels are to name, so that it is known again when the state is lost: the injected one, where that has
+    /// signed its own; else those that are accepted.
+    pub fn keys_for_labels(&self) -> Vec<&str> {
+        let signed = self.birth_key.as_deref().filter(|_| !self.is_replacing());
+        signed.map_or_else(|| self.host_keys(), |key| vec![key])
+    }
+
+    /// Whether it has made another key in place of its own, and was not seen to show it.
+    pub fn is_replacing(&self) -> bool {
+        self.own_host_key && self.next_host_key.is_some()
+    }
+
     /// The key that it is to show when it shows its own.
     pub fn own_key_to_come(&self) -> &str {
         self.next_host_key.as_ref().unwrap_or(&self.host_key)
     }
 
-    /// Where it makes the next key: in its place, while that is free; else beside it, so that what it shows stays.
-    pub fn place_of_next_key(&self) -> &'static str {
-        if self.own_host_key { host_key::NEXT } else { host_key::PLACE }
+    /// The server, once it has made this key for itself, and this other one has signed it.
+    pub(super) fn has_made(mut self, key: String, signer: Option<String>) -> Self {
+        if !self.own_host_key {
+            self.birth_key = signer;
+        }
+        self.next_host_key = (key != self.host_key).then_some(key);
+        self
     }
 
-    /// The server, once it has made this key for itself.
-    pub(super) fn has_made(mut self, key: String) -> Self {
-        self.next_host_key = (key != self.host_key).then_some(key);
+    /// The server, once its labels name the keys that they are to name.
+    pub(super) fn has_labels(mut self) -> Self {
+        if self.is_replacing() {
+            self.birth_key = None;
+        }
         self
     }
 

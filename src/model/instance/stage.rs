@@ -50,7 +50,12 @@ pub enum Outcome {
     /// Logged in to the right server.
     Trusted,
     /// It has a host key of its own, this one, and does not show it yet.
-    HostKeyMade(String),
+    HostKeyMade {
+        /// Its public half.
+        key: String,
+        /// The key that signed it, where one did.
+        signer: Option<String>,
+    },
     /// Its labels name its host keys.
     HostKeyLabelled,
     /// It shows its own host key, and no other.
@@ -166,15 +171,17 @@ impl Stage {
             (S::Reachable(server), O::Trusted) => Ok(S::Trusted(server)),
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Trusted) => Ok(stage),
 
-            (
-                stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)),
-                O::Admitted | O::HostKeyLabelled | O::KeyProved,
-            ) => Ok(stage),
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::Admitted | O::KeyProved) => {
+                Ok(stage)
+            }
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::KeysSeen(keys)) => {
                 Ok(stage.with_server(|server| Server { admitted: Some(keys), ..server }))
             }
-            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade(key)) => {
-                Ok(stage.with_server(|server| server.has_made(key)))
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyMade { key, signer }) => {
+                Ok(stage.with_server(|server| server.has_made(key, signer)))
+            }
+            (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeyLabelled) => {
+                Ok(stage.with_server(Server::has_labels))
             }
             (stage @ (S::Trusted(_) | S::Installed(_) | S::Serving(_)), O::HostKeySwitched) => {
                 Ok(stage.with_server(Server::has_switched))
@@ -209,7 +216,7 @@ impl Stage {
                 | O::Protected
                 | O::Reached
                 | O::Trusted
-                | O::HostKeyMade(_)
+                | O::HostKeyMade { .. }
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
                 | O::KeysSeen(_)
@@ -226,7 +233,7 @@ impl Stage {
             | (
                 S::Created(_),
                 O::Trusted
-                | O::HostKeyMade(_)
+                | O::HostKeyMade { .. }
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
                 | O::KeysSeen(_)
@@ -242,7 +249,7 @@ impl Stage {
             )
             | (
                 S::Reachable(_),
-                O::HostKeyMade(_)
+                O::HostKeyMade { .. }
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
                 | O::KeysSeen(_)
@@ -270,7 +277,7 @@ impl Stage {
                 | O::Protected
                 | O::Reached
                 | O::Trusted
-                | O::HostKeyMade(_)
+                | O::HostKeyMade { .. }
                 | O::HostKeyLabelled
                 | O::HostKeySwitched
                 | O::KeysSeen(_)
@@ -357,7 +364,7 @@ impl Outcome {
             Self::Protected => "protected",
             Self::Reached => "reachable",
             Self::Trusted => "trusted",
-            Self::HostKeyMade(_) => "with a host key of its own",
+            Self::HostKeyMade { .. } => "with a host key of its own",
             Self::HostKeyLabelled => "with its host keys on labels",
             Self::HostKeySwitched => "showing its own host key",
             Self::KeysSeen(_) => "letting these keys in",
@@ -472,26 +479,45 @@ mod tests {
         assert_eq!(stage, Stage::Created(server(2)));
     }
 
+    /// The keys that are accepted, and those that the labels are to name, after each of these.
+    fn keys_after(mut stage: Stage, outcomes: &[Outcome]) -> (Stage, Vec<String>) {
+        let mut seen = Vec::new();
+        for outcome in outcomes {
+            stage = stage.after(outcome.clone()).unwrap();
+            assert_eq!(stage.clone().after(outcome.clone()).unwrap(), stage, "twice is once");
+            let server = stage.server().unwrap();
+            seen.push(format!("{} / {}", server.host_keys().join(" "), server.keys_for_labels().join(" ")));
+        }
+        (stage, seen)
+    }
+
+    fn made(key: &str, signer: Option<&str>) -> Outcome {
+        Outcome::HostKeyMade { key: key.into(), signer: signer.map(str::to_owned) }
+    }
+
+    fn injected() -> Stage {
+        Stage::Trusted(Server { host_key: "A".into(), ..server(1) })
+    }
+
     #[test]
     fn until_the_server_was_seen_with_its_own_key_either_is_accepted_and_then_only_that() {
-        let keys = |stage: &Stage| stage.server().unwrap().host_keys().join(", ");
-        let mut stage = Stage::Trusted(server(1));
-        let mut seen = Vec::new();
-        for outcome in [
-            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
-            Outcome::HostKeyLabelled,
-            Outcome::HostKeySwitched,
-            // a record that has forgotten it finds the server as it is
-            Outcome::HostKeyMade("ssh-ed25519 BBBB".into()),
-        ] {
-            stage = stage.after(outcome.clone()).unwrap();
-            assert_eq!(stage.clone().after(outcome).unwrap(), stage, "twice is once");
-            seen.push(keys(&stage));
-        }
-        let both = "ssh-ed25519 AAAA, ssh-ed25519 BBBB";
-        assert_eq!(seen, [both, both, "ssh-ed25519 BBBB", "ssh-ed25519 BBBB"]);
+        // a record that has forgotten it finds the server as it is
+        let outcomes = [made("B", Some("A")), Outcome::HostKeySwitched, made("B", None)];
+        let (stage, seen) = keys_after(injected(), &outcomes);
+        assert_eq!(seen, ["A B / A", "B / A", "B / A"]);
         assert!(stage.server().unwrap().own_host_key);
         assert!(Stage::Reachable(server(1)).after(Outcome::HostKeySwitched).is_err());
+    }
+
+    #[test]
+    fn labels_name_what_no_certificate_tells() {
+        let replace =
+            [made("C", None), Outcome::HostKeyLabelled, Outcome::HostKeySwitched, Outcome::HostKeyLabelled];
+        let (signed, _) = keys_after(injected(), &[made("B", Some("A")), Outcome::HostKeySwitched]);
+        assert_eq!(keys_after(signed, &replace).1, ["B C / B C", "B C / B C", "C / C", "C / C"]);
+        let (unsigned, seen) = keys_after(injected(), &[made("B", None), Outcome::HostKeySwitched]);
+        assert_eq!(seen, ["A B / A B", "B / B"]);
+        assert_eq!(keys_after(unsigned, &replace).1.last().unwrap(), "C / C");
     }
 
     #[test]

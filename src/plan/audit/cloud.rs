@@ -70,7 +70,7 @@ fn dedicated(expected: &Expected<'_>, server: Option<&CloudServer>, seen: &Obser
         wrong.push("it has another address than its record".to_owned());
     }
     let Expected { fleet, instance, .. } = expected;
-    let host_keys = record.map(Server::host_keys).unwrap_or_default();
+    let host_keys = record.map(Server::keys_for_labels).unwrap_or_default();
     let wanted = fleet.server_labels(&instance.name, &instance.spec, &host_keys);
     let (_, differ) = server.relabelled(&wanted);
     wrong.extend(differ.iter().map(|key| format!("its label {key} is another one")));

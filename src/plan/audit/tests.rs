@@ -55,6 +55,7 @@ impl World {
             host_key: HOST_KEY.into(),
             next_host_key: None,
             own_host_key: true,
+            birth_key: None,
             admitted: None,
         };
         let alice = Instance {

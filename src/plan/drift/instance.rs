@@ -6,7 +6,7 @@ use crate::model::instance::{Instance, Stage};
 use crate::model::observed::{CloudServer, HostState, Observed};
 use crate::model::price::Price;
 use crate::model::refusal::Refusal;
-use crate::plan::{InstancePlan, Step, destroy, host_key, provision};
+use crate::plan::{InstancePlan, Step, destroy, provision};
 
 /// One instance: what was found, and what is done about it.
 pub(super) struct Part {
@@ -98,7 +98,7 @@ fn differences(
     let asked = recorded.filter(|_| stands && reached);
     found.extend(asked.and_then(|recorded| match recorded.own_host_key {
         false => Some(Drift::InjectedHostKey(recorded.id)),
-        true => host_key::is_begun(recorded).then_some(Drift::NextHostKey(recorded.id)),
+        true => recorded.is_replacing().then_some(Drift::NextHostKey(recorded.id)),
     }));
     let admitted = asked.map(|recorded| (recorded.id, &recorded.admitted));
     found.extend(admitted.and_then(|(id, admitted)| {
@@ -169,7 +169,7 @@ fn relabelling(
     case: &Case<'_>,
 ) -> Option<(std::collections::BTreeMap<String, String>, Vec<String>)> {
     let recorded = instance.stage.server().filter(|recorded| recorded.id == own.id)?;
-    let wanted = case.fleet.server_labels(&instance.name, &instance.spec, &recorded.host_keys());
+    let wanted = case.fleet.server_labels(&instance.name, &instance.spec, &recorded.keys_for_labels());
     let (labels, wrong) = own.relabelled(&wanted);
     (!wrong.is_empty()).then_some((labels, wrong))
 }

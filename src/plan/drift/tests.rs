@@ -39,17 +39,7 @@ fn name(text: &str) -> InstanceName {
 }
 
 /// What is done with a server that is found.
-const ADOPT: [&str; 9] = [
-    "adopt",
-    "reach",
-    "trust",
-    "make-host-key",
-    "label-host-key",
-    "switch-host-key",
-    "label-host-key",
-    "install",
-    "serve",
-];
+const ADOPT: [&str; 7] = ["adopt", "reach", "trust", "make-host-key", "switch-host-key", "install", "serve"];
 
 fn recorded(id: u64) -> Server {
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
@@ -61,6 +51,7 @@ fn recorded(id: u64) -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted: None,
     }
 }
@@ -362,7 +353,7 @@ fn a_server_that_shows_its_injected_key_makes_its_own_where_it_can_be_trusted() 
     let mut world = World::new();
     let injected = Server { own_host_key: false, ..recorded(7) };
     world.instances[0].stage = Stage::Serving(injected);
-    let steps = ["make-host-key", "label-host-key", "switch-host-key", "label-host-key"];
+    let steps = ["make-host-key", "switch-host-key"];
     expect(&world, &["alice: injected host key, server 7 has none of its own"], &steps);
     world.host(HostState::OtherKey("it shows SHA256:x".into()));
     expect(&world, &["alice: other host key, it shows SHA256:x"], &[]);

@@ -16,6 +16,7 @@ fn server(admitted: Option<&[&str]>) -> Server {
         host_key: "ssh-ed25519 AAAA".into(),
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted,
     }
 }

@@ -46,6 +46,7 @@ fn server() -> Server {
         host_key: KEY.into(),
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted: None,
     }
 }
@@ -56,16 +57,7 @@ fn injected() -> Server {
 }
 
 /// From a server that nobody has logged in to.
-const ALL: [&str; 8] = [
-    "reach",
-    "trust",
-    "make-host-key",
-    "label-host-key",
-    "switch-host-key",
-    "label-host-key",
-    "install",
-    "serve",
-];
+const ALL: [&str; 6] = ["reach", "trust", "make-host-key", "switch-host-key", "install", "serve"];
 
 fn cloud_server(id: u64) -> CloudServer {
     CloudServer {
@@ -159,8 +151,8 @@ fn it_goes_on_where_it_stopped() {
         (Stage::Created(injected()), ALL.to_vec()),
         (Stage::Reachable(injected()), ALL[1..].to_vec()),
         (Stage::Trusted(injected()), ALL[2..].to_vec()),
-        (Stage::Installed(injected()), [&ALL[2..6], &ALL[7..]].concat()),
-        (Stage::Serving(injected()), [&ALL[2..6], &ALL[7..]].concat()),
+        (Stage::Installed(injected()), [&ALL[2..4], &ALL[5..]].concat()),
+        (Stage::Serving(injected()), [&ALL[2..4], &ALL[5..]].concat()),
         (Stage::Created(server()), vec!["reach", "trust", "install", "serve"]),
         (Stage::Trusted(server()), vec!["install", "serve"]),
         (Stage::Installed(server()), vec!["serve"]),
@@ -171,7 +163,7 @@ fn it_goes_on_where_it_stopped() {
     }
     seen.healthy.insert("alice".parse().unwrap());
     assert!(plan(instance(Stage::Serving(server())), &seen).unwrap().is_empty());
-    assert_eq!(words(&plan(instance(Stage::Serving(injected())), &seen).unwrap()), ALL[2..6]);
+    assert_eq!(words(&plan(instance(Stage::Serving(injected())), &seen).unwrap()), ALL[2..4]);
 }
 
 #[test]
@@ -203,6 +195,21 @@ fn the_labels_name_the_one_key_that_the_server_has_made() {
     is_told(&[&key("A")], &["label-host-key"]);
     is_told(&[&key("B"), &key("A")], &["label-host-key"]);
     is_told(&[], &["label-host-key"]);
+}
+
+#[test]
+fn the_labels_name_the_injected_key_while_that_has_signed_the_one_of_its_own() {
+    let key = |byte: &str| format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}", byte.repeat(43));
+    let signed = Server { host_key: key("B"), birth_key: Some(key("A")), ..server() };
+    let mut seen = with_common();
+    seen.healthy.insert("alice".parse().unwrap());
+    let mut steps = |named: &str| {
+        let server = CloudServer { labels: FleetId::key_labels(&[named]).collect(), ..cloud_server(7) };
+        seen.servers.insert("alice".parse().unwrap(), vec![server]);
+        words(&plan(instance(Stage::Serving(signed.clone())), &seen).unwrap())
+    };
+    assert_eq!(steps(&key("A")), [""; 0]);
+    assert_eq!(steps(&key("C")), ["label-host-key"]);
 }
 
 #[test]

@@ -41,9 +41,7 @@ fn killed_before_the_answer_it_takes_over_what_was_created_and_keeps_what_was_wi
   alice  wait for SSH with the pinned host key
   alice  log in and see that it is that server
   alice  let it make a host key of its own
-  alice  set the label of its host key
   alice  let it show that key and no other
-  alice  set the label of its host key
   alice  wait for the set-up: OpenClaw 2026.9.5 on Node 24.21.0
   alice  wait until it serves, seen from outside
 alice  server taken over (fsn1, 224.18.64.2)

@@ -36,18 +36,14 @@ fn several_at_once_cost_their_sum() {
   al     wait for SSH with the pinned host key
   al     log in and see that it is that server
   al     let it make a host key of its own
-  al     set the label of its host key
   al     let it show that key and no other
-  al     set the label of its host key
   al     wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0
   al     wait until it serves, seen from outside
   bob    create a cx33 server in hel1
   bob    wait for SSH with the pinned host key
   bob    log in and see that it is that server
   bob    let it make a host key of its own
-  bob    set the label of its host key
   bob    let it show that key and no other
-  bob    set the label of its host key
   bob    wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0
   bob    wait until it serves, seen from outside
 cost: 17.98 EUR a month for the new servers, without VAT
@@ -119,9 +115,7 @@ hint: run `clawberth deploy alice --yes` to go on
   alice  wait for SSH with the pinned host key
   alice  log in and see that it is that server
   alice  let it make a host key of its own
-  alice  set the label of its host key
   alice  let it show that key and no other
-  alice  set the label of its host key
   alice  wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0
   alice  wait until it serves, seen from outside
 stopped; everything so far is written down
@@ -259,9 +253,7 @@ fn other_admin_networks_widen_the_firewall_before_they_narrow_it() {
   alice  log in and see that it is that server
   alice  let the admin networks through the host's own firewall
   alice  let it make a host key of its own
-  alice  set the label of its host key
   alice  let it show that key and no other
-  alice  set the label of its host key
   alice  wait for the set-up: OpenClaw 2026.9.6 on Node 24.21.0
   alice  wait until it serves, seen from outside
   fleet  change the firewall: 443/tcp from everywhere; 22/tcp from 2001:db8::/32, 203.0.113.8/32

@@ -10,7 +10,7 @@ use super::inside;
 
 /// Every point of every step of the deploy that a run can still reach after it was killed at the ones before: what is there is
 /// not made again.
-const DEPLOY_UNTIL_INSTALL: [&str; 33] = [
+const DEPLOY_UNTIL_INSTALL: [&str; 29] = [
     "create-ssh-key:before-intent",
     "create-ssh-key:after-intent",
     "create-ssh-key:after-act",
@@ -36,13 +36,9 @@ const DEPLOY_UNTIL_INSTALL: [&str; 33] = [
     "make-host-key:after-intent",
     "make-host-key:after-act",
     "make-host-key:after-outcome",
-    "label-host-key:after-intent",
-    "label-host-key:after-act",
-    "label-host-key:after-outcome",
     "switch-host-key:after-intent",
     "switch-host-key:after-act",
     "switch-host-key:after-outcome",
-    "label-host-key:after-act",
     "install:before-intent",
 ];
 const DEPLOY_FROM_INSTALL: [&str; 6] = [

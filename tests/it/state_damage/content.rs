@@ -95,6 +95,7 @@ async fn deploy(store: &Store, number: usize, name: &str, contents: &mut Vec<Con
         host_key,
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted: None,
     };
     let outcomes = [Outcome::Created(server), Outcome::Reached, Outcome::Trusted, Outcome::Installed];

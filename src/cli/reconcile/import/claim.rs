@@ -103,6 +103,7 @@ fn claim(found: hcloud::Server) -> Result<Claim, Left> {
         host_key,
         next_host_key: keys.next(),
         own_host_key: false,
+        birth_key: None,
         admitted: None,
     };
     Ok(Claim { name, op: facts.op, server, found })
