@@ -20,11 +20,11 @@ use crate::model::observed::{
 use crate::model::price::Price;
 use crate::model::zone::{CloudZone, Delegation};
 
-/// What bears the fleet's label, and the given zones. One request per kind and page, and one for each firewall and key.
+/// What bears the fleet's label. One request per kind and page, and one for each firewall and key.
 ///
 /// # Errors
 /// What the API or the network says.
-pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -> Result<Observed, Error> {
+pub async fn cloud(client: &Client, fleet: &FleetId) -> Result<Observed, Error> {
     let selector = fleet.selector();
     let answers =
         tokio::join!(client.servers(&selector), client.firewalls(&selector), client.ssh_keys(&selector));
@@ -49,12 +49,25 @@ pub async fn cloud(client: &Client, fleet: &FleetId, zones: &BTreeSet<String>) -
             None => seen.strays.push(server(&found)),
         }
     }
-    for name in zones {
+    Ok(seen)
+}
+
+/// These zones, as far as the project has them.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn zones(
+    client: &Client,
+    fleet: &FleetId,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, CloudZone>, Error> {
+    let mut zones = BTreeMap::new();
+    for name in names {
         if let Some(zone) = zone(client, fleet, name).await? {
-            seen.zones.insert(name.clone(), zone);
+            zones.insert(name.clone(), zone);
         }
     }
-    Ok(seen)
+    Ok(zones)
 }
 
 /// Those of what a list shows that exist.

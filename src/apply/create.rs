@@ -60,9 +60,16 @@ pub(super) async fn power_on(id: u64, instance: &Instance, world: &World) -> Res
 
 /// One location: sends the create until its fate is known.
 async fn place(order: &Order, location: &str, instance: &Instance, world: &World) -> Result<CloudServer> {
-    let send = || async move {
+    let create = async || -> Result<_> {
         let request = request(order, location, instance, world).await?;
         Ok(world.cloud.create_server(&request).await)
+    };
+    let send = async || {
+        let common = world.common().await?;
+        match create().await? {
+            Err(error) if error.is_not_found() && world.may_be_another(&common).await => create().await,
+            answer => Ok(answer),
+        }
     };
     match adopt::once(send, || find(instance, world)).await? {
         Made::New(server) | Made::Found(server) => Ok(server),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::adopt::{self, Made};
-use super::{Common, World, delete, dns, guard, keys};
+use super::{World, delete, dns, guard, keys};
 use crate::hcloud::{Firewall, Rule, SshKey};
 use crate::model::fleet::INSTANCE;
 use crate::model::name::InstanceName;
@@ -70,33 +70,16 @@ pub(super) async fn take(step: &FleetStep, lease: &Lease, world: &World) -> Resu
     }
 }
 
-/// What all servers share, once lists show it.
-pub(super) async fn common(world: &World) -> Result<Option<Common>> {
-    let fleet = world.store.fleet();
-    let selector = fleet.selector();
-    let (mut firewalls, keys) =
-        tokio::try_join!(world.cloud.firewalls(&selector), world.cloud.ssh_keys(&selector))?;
-    firewalls.sort_by_key(|firewall| (firewall.name != fleet.common_name(), firewall.id));
-    // lists still show for a while what was deleted
-    let mut ssh_keys = Vec::new();
-    for key in keys {
-        ssh_keys.extend(world.cloud.ssh_key(key.id).await?.map(|key| key.id));
-    }
-    for firewall in firewalls.iter().filter(|_| !ssh_keys.is_empty()) {
-        if world.cloud.firewall(firewall.id).await?.is_some() {
-            return Ok(Some(Common { firewall: firewall.id, ssh_keys }));
-        }
-    }
-    Ok(None)
-}
-
 async fn create_ssh_key(world: &World) -> Result<String> {
     let fleet = world.store.fleet();
     let public = &format!("{} {}", world.keys.key.bare_public()?, fleet.common_name());
     let send =
         || async move { Ok(world.cloud.create_ssh_key(&fleet.common_name(), public, &fleet.labels()).await) };
     match adopt::once(send, || find_ssh_key(public, world)).await? {
-        Made::New(_) => Ok("SSH key made known".into()),
+        Made::New(key) => {
+            world.shared.has_ssh_key(key.id);
+            Ok("SSH key made known".into())
+        }
         Made::Found(_) => Ok("SSH key found".into()),
     }
 }
@@ -134,7 +117,10 @@ async fn create_firewall(rules: &[FirewallRule], world: &World) -> Result<String
     let send =
         || async move { Ok(world.cloud.create_firewall(&fleet.common_name(), &fleet.labels(), rules).await) };
     match adopt::once(send, || find_firewall(world)).await? {
-        Made::New(_) => Ok("firewall created".into()),
+        Made::New(firewall) => {
+            world.shared.has_firewall(firewall.id);
+            Ok("firewall created".into())
+        }
         Made::Found(_) => Ok("firewall found".into()),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tokio::time::Instant;
 
 use super::instance::Done;
 use super::line::{COMMAND, Line, server, target};
@@ -15,8 +16,10 @@ use crate::ssh::{Session, SshError, Target};
 
 /// Longest wait from the create until SSH answers: boot, and cloud-init's first stage.
 const REACH: Duration = Duration::from_secs(300);
-/// After so many looks in vain the API is asked whether the server is on.
+/// After so many looks in vain the API is asked whether the server is on,
 const LOOKS_BEFORE_ASKING: u32 = 5;
+/// but not before this: Hetzner takes 8 s for a create and 2 s for a start.
+const STARTED: Duration = Duration::from_secs(12);
 /// Longest wait until the fleet's key is accepted and the identity is read.
 const TRUST: Duration = Duration::from_secs(120);
 /// Longest wait for the set-up on the host: packages, Node and OpenClaw from their registries.
@@ -33,7 +36,7 @@ pub(super) async fn reach(instance: &Instance, world: &World) -> Result<Done> {
 
 async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
     let mut pauses = polling(REACH);
-    let (mut failures, mut was_off) = (0_u32, false);
+    let (begun, mut failures, mut was_off) = (Instant::now(), 0_u32, false);
     loop {
         let error = match Session::connect(target).await {
             Ok(session) => {
@@ -46,7 +49,7 @@ async fn until_reached(target: &Target, id: u64, world: &World) -> Result<()> {
             Err(error) => error,
         };
         failures += 1;
-        if failures.is_multiple_of(LOOKS_BEFORE_ASKING) {
+        if failures.is_multiple_of(LOOKS_BEFORE_ASKING) && begun.elapsed() >= STARTED {
             // off for a moment, between its create and its start, is every server
             let is_off = world.is_off(id).await;
             ensure!(!(was_off && is_off), "server {id} is off: its start failed");

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod bake;
+mod common;
 mod create;
 mod delete;
 mod dns;
@@ -29,11 +30,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+pub use common::Shared;
 pub use halt::{Halt, Point};
 pub use host::SetUpFailed;
 pub use instance::Finish;
@@ -49,7 +51,6 @@ use crate::model::admin::AdminNetworks;
 use crate::model::event::{Event, What};
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
-use crate::model::observed::firewall_rules;
 use crate::plan::{FleetStep, Plan};
 use crate::ssh::KeyRing;
 use crate::store::{FLEET, Held, Lease, Store, StoreError};
@@ -84,19 +85,12 @@ pub struct World {
     pub stop: Stop,
     /// Where a test stops the process.
     pub halt: Halt,
-    /// What all servers share, looked up once.
-    pub common: Arc<OnceCell<Common>>,
+    /// What all servers share.
+    pub shared: Arc<Shared>,
     /// The addresses that go with their servers, looked up once, before the first server goes.
     pub going: Arc<OnceCell<BTreeSet<String>>>,
     /// The servers that are switched off, as they were seen last.
     pub off: Arc<Off>,
-}
-
-/// What all servers of the fleet share.
-#[derive(Clone, Debug)]
-pub struct Common {
-    firewall: u64,
-    ssh_keys: Vec<u64>,
 }
 
 /// What new servers are told, beyond their release and name.
@@ -126,32 +120,6 @@ impl World {
     fn say(&self, subject: &str, what: What) {
         // nobody listens any more: then nobody wants to know
         let _ = self.events.send(Event { subject: subject.to_owned(), what });
-    }
-
-    /// The fleet's firewall and keys; one look for all creates, after the steps that make them. What somebody who removed the
-    /// last instance has taken away meanwhile is made again: nobody does that any more, now that ours is in the state.
-    async fn common(&self) -> Result<&Common> {
-        let look = async || -> Result<Common> {
-            let lease = self.common_lease().await?;
-            let found = self.common_under(&lease).await;
-            // one that cannot be freed ends by itself
-            let _ = lease.release().await;
-            found
-        };
-        self.common.get_or_try_init(look).await
-    }
-
-    async fn common_under(&self, lease: &Lease) -> Result<Common> {
-        let mut missing = vec![FleetStep::CreateSshKey];
-        missing
-            .extend(self.birth.admin.as_ref().map(|admin| FleetStep::CreateFirewall(firewall_rules(admin))));
-        if let Some(common) = fleet::common(self).await? {
-            return Ok(common);
-        }
-        under_lease(missing, lease, self).await?;
-        // lists may not show yet what was made just now
-        let seen = adopt::until_seen(|| fleet::common(self), adopt::LAG).await?;
-        seen.context("the fleet's firewall or SSH key is gone")
     }
 
     /// The right to change an instance.

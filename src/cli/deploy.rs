@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, cloud, look};
+use super::fleet::{Fleet, cloud, look_unless_new};
 use super::{Failure, Status, record, secrets, walk};
 use crate::apply::Report;
 use crate::clock::human;
@@ -158,7 +158,7 @@ impl Change for Wished<'_> {
         let Self { deploy, settings, client, id } = self;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let mut seen = look(client, fleet, &zones).await?;
+        let mut seen = look_unless_new(client, fleet, &zones).await?;
         let instances = deploy.instances(fleet, &seen, settings, context).await?;
         if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
             let offer = observe::offer(client, context.clock.timestamp()).await;

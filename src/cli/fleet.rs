@@ -247,11 +247,26 @@ pub(super) async fn look(
     zones: &BTreeSet<String>,
 ) -> anyhow::Result<Observed> {
     let look = async {
-        let mut seen = observe::cloud(client, &fleet.id, zones).await?;
+        let mut seen = observe::cloud(client, &fleet.id).await?;
         observe::confirm(client, &fleet.instances, &mut seen).await?;
+        seen.zones = observe::zones(client, &fleet.id, zones).await?;
         Ok::<_, crate::hcloud::Error>(seen)
     };
     look.await.context("cannot see what is in the project")
+}
+
+/// The same for who makes something: of a fleet that is not written down yet there is nothing.
+pub(super) async fn look_unless_new(
+    client: &Client,
+    fleet: &Fleet,
+    zones: &BTreeSet<String>,
+) -> anyhow::Result<Observed> {
+    if fleet.is_written() {
+        return look(client, fleet, zones).await;
+    }
+    let zones =
+        observe::zones(client, &fleet.id, zones).await.context("cannot see what is in the project")?;
+    Ok(Observed { zones, ..Observed::default() })
 }
 
 /// A file that belongs to a state: beside it with another ending, or, where the state lies in a database, in the folder

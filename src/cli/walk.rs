@@ -56,7 +56,7 @@ pub(super) async fn watched<T>(
         events,
         stop,
         halt: Halt::new(context.env.get("CLAWBERTH_STOP_AT")),
-        common: Arc::default(),
+        shared: Arc::default(),
         going: Arc::default(),
         off: Arc::default(),
     };

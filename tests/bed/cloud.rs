@@ -32,10 +32,15 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Brings it up with so many projects; `hosts` is added to a script in which nothing takes time.
     pub(crate) fn up(projects: usize, hosts: &str) -> Result<Self> {
+        Self::up_with(projects, hosts, "none")
+    }
+
+    /// The same with so many requests an hour for each project.
+    pub(crate) fn up_with(projects: usize, hosts: &str, hourly: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         std::fs::write(dir.path().join("hosts.toml"), format!("{AT_ONCE}{hosts}"))?;
         let mut command = Command::new(program()?);
-        command.args(["lab", "up", "--machines", "scripted", "--speed", "none", "--rate-limit", "none"]);
+        command.args(["lab", "up", "--machines", "scripted", "--speed", "none", "--rate-limit", hourly]);
         command.arg("--hosts").arg(dir.path().join("hosts.toml")).arg("--dir").arg(dir.path().join("lab"));
         (1..projects).for_each(|number| {
             command.arg("--project").arg(format!("p{number}"));

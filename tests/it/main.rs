@@ -15,6 +15,7 @@ mod arrows;
 mod audit;
 #[path = "../bed/mod.rs"]
 mod bed;
+mod bucket;
 mod cli;
 mod cost;
 mod crowd;
