@@ -14,14 +14,16 @@ use super::ssh::write;
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::model::fleet::FleetId;
+use crate::model::image::{BakedImage, Use, uses};
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
-use crate::model::observed::Observed;
+use crate::model::observed::{Observed, Offer};
 use crate::model::operator_key::Keys;
 use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
-use crate::plan::Budget;
+use crate::plan::{Budget, IMAGE};
+use crate::render;
 use crate::ssh::{KeyRing, Target};
 use crate::store::Store;
 
@@ -164,6 +166,12 @@ impl Fleet {
         Ok(store.held().await?.into_iter().filter_map(|held| held.subject.parse().ok()).collect())
     }
 
+    /// Whether another process makes an image.
+    pub(super) async fn makes_an_image(&self) -> Result<bool, Failure> {
+        let Some(store) = &self.store else { return Ok(false) };
+        Ok(store.held().await?.iter().any(|held| held.subject == IMAGE))
+    }
+
     /// How often the right to change this had changed hands when the fleet was looked at; 0 where it was never taken, or somebody had it,
     /// which no lease that is taken later follows.
     pub(super) fn fence(&self, subject: &str) -> i64 {
@@ -251,6 +259,17 @@ pub(super) async fn look(
         Ok::<_, crate::hcloud::Error>(seen)
     };
     look.await.context("cannot see what is in the project")
+}
+
+/// What can be had: of Hetzner, and of the fleet's own images, those from which servers can be born.
+pub(super) async fn offer(client: &Client, fleet: &Fleet, context: &Context) -> anyhow::Result<Offer> {
+    let now = context.clock.timestamp();
+    let (offer, images) = tokio::try_join!(observe::offer(client, now), observe::images(client, &fleet.id))
+        .context("cannot see what Hetzner offers")?;
+    let set_up = render::set_up()?;
+    let fits = |(image, verdict): (BakedImage, Use)| (verdict == Use::Fits).then_some(image);
+    let baked = uses(images, &set_up, now).into_iter().filter_map(fits).collect();
+    Ok(Offer { baked, set_up, ..offer })
 }
 
 /// A file that belongs to a state: beside it with another ending, or, where the state lies in a database, in the folder

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clawberth::registry::catalogue::Catalogue;
-use clawberth::render::{self, Birth, HostKey, Update};
+use clawberth::render::{self, Birth, HostKey, Kind, Update};
 use clawberth::secret::Secret;
 
 fn by_address() -> Birth {
@@ -21,6 +21,7 @@ fn by_address() -> Birth {
             ),
             public: "ssh-ed25519 AAAA".to_owned(),
         },
+        kind: Kind::Cold,
     }
 }
 
