@@ -21,13 +21,14 @@ journalctl --quiet --relinquish-var || true
 	mv "$here/words.new" "$here/words"
 }
 
-# sshd has its key in memory, and reads the keys that it lets in at each login
-mountpoint -q /root/.ssh || {
-	cp -p /root/.ssh/authorized_keys "$here/authorized_keys"
-	find /root/.ssh -mindepth 1 -delete
-	mount -t tmpfs -o mode=0700 tmpfs /root/.ssh
-	cp -p "$here/authorized_keys" /root/.ssh/authorized_keys
-}
+# what sshd needs shows on, out of memory, while it goes from the disk
+for dir in /etc/ssh /root/.ssh; do
+	mountpoint -q "$dir" || {
+		mkdir -p "$here$dir"
+		cp -a "$dir/." "$here$dir/"
+		mount --bind "$here$dir" "$dir"
+	}
+done
 
 # the disk as a snapshot has it, with nothing over it
 mountpoint -q "$here/disk" || mount --bind / "$here/disk"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::ssh::{Command, Output};
 
@@ -44,9 +44,10 @@ pub fn parse_scrub(output: &Output) -> Result<()> {
 /// An answer that is cut short, or what the server says of a failure.
 pub fn parse_proof(output: &Output) -> Result<Vec<String>> {
     ensure!(output.status == 0, "the server cannot look at its disk: {}", output.stderr.trim());
-    let left =
-        output.stdout.trim_end().strip_suffix("end").context("the answer about the disk is cut short")?;
-    Ok(left.lines().map(str::to_owned).collect())
+    let mut lines: Vec<String> = output.stdout.lines().map(str::to_owned).collect();
+    let is_whole = lines.pop().is_some_and(|last| last == "end");
+    ensure!(is_whole, "the answer about the disk is cut short");
+    Ok(lines)
 }
 
 #[cfg(test)]
