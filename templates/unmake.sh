@@ -33,5 +33,7 @@ done
 # the disk as a snapshot has it, with nothing over it
 mountpoint -q "$here/disk" || mount --bind / "$here/disk"
 apt-get --quiet clean
+# cloud-init appends to it at each birth
+rm -f /etc/apt/sources.list.d/backports.list
 rm -f /etc/clawberth/host
 touch /etc/clawberth/baked

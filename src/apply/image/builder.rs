@@ -58,9 +58,8 @@ async fn place(
         let fleet = world.store.fleet();
         let op = OpId::from_bytes(world.entropy.id());
         let host_key = world.entropy.with(|rng| KeyPair::generate(rng, ""))?;
-        let mut all = injected.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(op.to_string(), host_key.public_text()?);
-        drop(all);
+        let public = host_key.public_text()?;
+        injected.lock().unwrap_or_else(PoisonError::into_inner).insert(op.to_string(), public);
         let mut labels = fleet.labels();
         labels.insert(OP.to_owned(), op.to_string());
         labels.insert(BUILDER.to_owned(), builder.spec.release.openclaw.to_string());

@@ -36,7 +36,16 @@ pub(super) async fn take(builder: &Instance, recipe: &Recipe, world: &World) -> 
         world.cloud.wait_for(vec![action], WHOLE).await?;
     }
     until_whole(begun.image.id, world).await?;
+    one_alone(begun.image.id, selector, world).await?;
     Ok(begun.image.id)
+}
+
+/// No name makes a snapshot unique: where a request was done although its answer said otherwise, there is another one of the same.
+async fn one_alone(id: u64, selector: &str, world: &World) -> Result<()> {
+    for other in world.cloud.snapshots(selector).await?.iter().filter(|image| image.id != id) {
+        adopt::when_free(WHOLE, || world.cloud.delete_image(other.id)).await?;
+    }
+    Ok(())
 }
 
 fn labels(recipe: &Recipe, op: &OpId, world: &World) -> BTreeMap<String, String> {

@@ -24,7 +24,8 @@ dpkg-query -W -f 'package ${Package} ${Architecture} ${Version} ${Status}\n'
 systemctl list-unit-files --no-legend --plain | awk '{ print "unit-file", $1, $2 }'
 for unit in openclaw caddy nftables ssh unattended-upgrades apt-daily.timer apt-daily-upgrade.timer; do
 	echo "unit $unit $(systemctl is-enabled "$unit") $(systemctl is-active "$unit") $(systemctl cat "$unit" | own | sha256sum)"
-	systemctl show "$unit" -p User,Group,FragmentPath,DropInPaths,NoNewPrivileges,ProtectSystem,ReadWritePaths,IPAddressDeny,CapabilityBoundingSet,SystemCallFilter,Requires,After | own | sed "s/^/unit $unit /"
+	systemctl show "$unit" -p User,Group,FragmentPath,DropInPaths,NoNewPrivileges,ProtectSystem,ReadWritePaths,IPAddressDeny,CapabilityBoundingSet,SystemCallFilter,Requires,After | own |
+		while IFS='=' read -r key value; do echo "unit $unit $key $(echo "$value" | tr ' ' '\n' | sort | tr '\n' ' ')"; done
 done
 systemctl --failed --no-legend --plain | sed 's/^/failed /'
 find /etc /usr/local /root /boot -xdev -printf '%p %y %m %u %g %l\n' | sed 's/^/entry /'
