@@ -190,7 +190,7 @@ pub(super) const BAKE: &[&str] = &["image", "bake", "--yes"];
 
 /// The one who made it was killed while Hetzner was still at it.
 pub(super) fn half_an_image(operator: &Operator<'_>) -> Result<()> {
-    let slow = json!({ "kind": "action_slow", "command": "create_image", "delay": "6s" });
+    let slow = json!({ "kind": "action_slow", "command": "create_image", "delay": "20s" });
     let fault = operator.api.fault(slow)?;
     let bake = operator.start(BAKE, &[])?;
     let late = Instant::now() + Duration::from_secs(60);
