@@ -14,7 +14,7 @@ use crate::model::image::{BakedImage, Use};
 use crate::model::observed::Prices;
 use crate::model::price::Price;
 
-/// Snapshots with everything installed, from which `deploy` makes servers in less than a minute
+/// Snapshots with everything installed, from which `deploy` makes servers sooner
 ///
 /// An image has a release, and nothing of anybody. `deploy` takes the one that fits by itself. Hetzner is paid for each by the
 /// month, until it is pruned.
