@@ -1,5 +1,5 @@
 # make demo: the main job on this computer's own little cloud. make test: every test. Each sets up what it needs.
-.PHONY: audit-matrix demo demo-update test test-bucket test-policy test-update torture conformance bench check build setup setup-tests clean
+.PHONY: audit-matrix demo demo-update test test-bucket test-image test-policy test-update torture conformance bench check build setup setup-tests clean
 
 CARGO ?= cargo
 
@@ -20,6 +20,10 @@ test: setup-tests ## everything; the real machines need root
 test-update: setup-tests ## an update part by part, and releases broken in all ways, each on a real machine; not in CI
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::rolling machines::update machines::broken
+
+test-image: setup-tests ## a server from an image beside one that was set up from nothing; a disk on which something is left; not in CI
+	$(CARGO) build --locked
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::image
 
 test-policy: setup-tests ## who may write, what with and from where, programs in a sandbox, a closed way out, a rotated token; not in CI
 	$(CARGO) build --locked

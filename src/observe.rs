@@ -11,11 +11,12 @@ use crate::hcloud::{
 };
 use crate::host::outside;
 use crate::model::fleet::{FleetId, INSTANCE, OP, OpId};
+use crate::model::image::{BakedImage, Recipe};
 use crate::model::instance::{Instance, Stage};
 use crate::model::name::InstanceName;
 use crate::model::observed::{
-    CloudAddress, CloudFirewall, CloudServer, CloudSnapshot, CloudSshKey, FirewallRule, ImageOffer,
-    LocationOffer, Observed, Offer, Prices, TypeOffer,
+    CloudAddress, CloudFirewall, CloudServer, CloudSnapshot, CloudSshKey, EU_LOCATIONS, FirewallRule,
+    ImageOffer, LocationOffer, Observed, Offer, Prices, TypeOffer,
 };
 use crate::model::price::Price;
 use crate::model::zone::{CloudZone, Delegation};
@@ -97,26 +98,34 @@ pub async fn confirm(client: &Client, instances: &[Instance], seen: &mut Observe
     Ok(())
 }
 
-/// What can be had now, where and for how much.
+/// What can be had now, where and for how much; without what the fleet has itself. Hetzner is not asked where that may be, if
+/// nobody wants another location than the EU's.
 ///
 /// # Errors
 /// What the API or the network says.
-pub async fn offer(client: &Client, now: Timestamp) -> Result<Offer, Error> {
-    let (types, locations, images, pricing) = tokio::try_join!(
-        client.server_types(),
-        client.locations(),
-        client.system_images(),
-        client.pricing()
-    )?;
-    let location =
-        |l: crate::hcloud::Location| LocationOffer { in_eu: l.network_zone == "eu-central", name: l.name };
+pub async fn offer(client: &Client, eu_only: bool, now: Timestamp) -> Result<Offer, Error> {
+    let locations = async {
+        if eu_only {
+            return Ok(EU_LOCATIONS.map(|name| LocationOffer { name: name.to_owned(), in_eu: true }).into());
+        }
+        let location = |l: crate::hcloud::Location| LocationOffer {
+            in_eu: l.network_zone == "eu-central",
+            name: l.name,
+        };
+        Ok::<Vec<_>, Error>(client.locations().await?.into_iter().map(location).collect())
+    };
+    // of several failures always the same one is told, whichever came first
+    let answers = tokio::join!(client.server_types(), locations, client.system_images(), client.pricing());
+    let (types, locations, images, pricing) = (answers.0?, answers.1?, answers.2?, answers.3?);
     let image = |i: crate::hcloud::Image| {
         i.name.map(|name| ImageOffer { id: i.id, name, architecture: i.architecture })
     };
     Ok(Offer {
         types: types.into_iter().filter(|t| t.is_sold(now)).map(type_offer).collect(),
-        locations: locations.into_iter().map(location).collect(),
+        locations,
         images: images.into_iter().filter_map(image).collect(),
+        baked: Vec::new(),
+        set_up: String::new(),
         ipv4_month: ipv4_month(&pricing),
         currency: pricing.currency,
     })
@@ -137,7 +146,7 @@ pub async fn hidden(
     let (addresses, snapshots) =
         tokio::try_join!(client.primary_ips(&selector), client.snapshots(&selector))?;
     seen.addresses.extend(addresses.into_iter().filter_map(loose));
-    seen.snapshots = snapshots.into_iter().map(snapshot).collect();
+    seen.snapshots = snapshots.into_iter().filter(|found| baked(found).is_none()).map(snapshot).collect();
     for gone in unlisted(client, instances, seen).await? {
         let kept = client.primary_ip_by_address(&gone.to_string()).await?;
         seen.addresses.extend(kept.and_then(loose));
@@ -177,6 +186,27 @@ fn loose(found: PrimaryIp) -> Option<CloudAddress> {
 
 fn snapshot(found: Image) -> CloudSnapshot {
     CloudSnapshot { id: found.id, description: found.description, size: found.image_size }
+}
+
+/// The images of a fleet.
+///
+/// # Errors
+/// What the API or the network says.
+pub async fn images(client: &Client, fleet: &FleetId) -> Result<Vec<BakedImage>, Error> {
+    Ok(client.snapshots(&fleet.selector()).await?.iter().filter_map(baked).collect())
+}
+
+/// A snapshot as an image of ours; none where it is another one.
+pub fn baked(found: &Image) -> Option<BakedImage> {
+    Some(BakedImage {
+        id: found.id,
+        recipe: Recipe::of_labels(&found.labels)?,
+        architecture: found.architecture.clone(),
+        disk: found.disk_size,
+        size: found.image_size,
+        created: found.created.parse().ok(),
+        is_whole: found.status == "available",
+    })
 }
 
 /// What things cost.
@@ -285,6 +315,7 @@ fn type_offer(found: ServerType) -> TypeOffer {
         month: month.collect(),
         sold_out: sold_out.map(|location| location.name.clone()).collect(),
         size: (found.cores, found.memory),
+        disk: found.disk,
         name: found.name,
         architecture: found.architecture,
     }

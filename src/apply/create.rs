@@ -1,6 +1,7 @@
 //! Creates a server exactly once, without an idempotency key: the name is unique, the labels say whose it is, and
 //! the host key of every create is written down before the request is sent.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use crate::model::fleet::{self, INSTANCE, OP, OpId};
 use crate::model::instance::{Instance, Outcome, Server};
 use crate::model::refusal::Refusal;
 use crate::observe;
-use crate::plan::Order;
+use crate::plan::{Order, Origin};
 use crate::render;
 use crate::ssh::KeyPair;
 
@@ -24,11 +25,26 @@ const UNLOCKED: Duration = Duration::from_secs(180);
 const POWER_ON: Duration = Duration::from_secs(120);
 
 pub(super) async fn create(order: &Order, instance: &Instance, world: &World) -> Result<Done> {
+    let server =
+        somewhere(order, instance, world, |location| place(order, location, instance, world)).await?;
+    record(&server, "created", instance, world).await
+}
+
+/// Tries one location after the other, while one is out of stock.
+pub(super) async fn somewhere<'a, T, P>(
+    order: &'a Order,
+    instance: &Instance,
+    world: &World,
+    place: impl Fn(&'a str) -> P,
+) -> Result<T>
+where
+    P: Future<Output = Result<T>>,
+{
     let mut sold_out = None;
     for location in &order.locations {
         world.doing(instance, format!("creating the server ({}, {location})", order.server_type));
-        match place(order, location, instance, world).await {
-            Ok(server) => return record(&server, "created", instance, world).await,
+        match place(location).await {
+            Ok(made) => return Ok(made),
             Err(error) if is_sold_out(&error) => {
                 let line = format!("{} is out of stock in {location}", order.server_type);
                 world.say(instance.name.as_str(), What::Did(line, Duration::ZERO));
@@ -86,26 +102,56 @@ async fn request(order: &Order, location: &str, instance: &Instance, world: &Wor
 
     let mut labels = fleet.server_labels(&instance.name, &instance.spec, &[&public]);
     labels.insert(OP.to_owned(), op.to_string());
-    let common = world.common().await?;
-    let birth = render::Birth {
-        release: instance.spec.release.clone(),
-        domain: instance.spec.host_name(&instance.name),
-        admin_networks: world.birth.admin.as_ref().map(|admin| admin.all().to_vec()).unwrap_or_default(),
-        acme_directory: world.birth.acme_directory.clone(),
-        node_mirror: world.birth.node_mirror.clone(),
-        host_key: render::HostKey { private: host_key.private_text()?, public },
+    let kind = match order.image {
+        Origin::Stock(_) => render::Kind::Cold,
+        Origin::Baked(_) => render::Kind::Baked,
     };
-    Ok(ServerCreate {
-        name: fleet.server_name(&instance.name),
-        server_type: order.server_type.clone(),
-        location: location.to_owned(),
-        image: order.image,
-        ssh_keys: common.ssh_keys.clone(),
-        firewalls: vec![FirewallRef { firewall: common.firewall }],
-        user_data: render::user_data(&birth)?.expose().to_owned(),
-        labels,
-        public_net: PublicNetCreate { enable_ipv4: true, enable_ipv6: true },
-    })
+    let newborn = Newborn { name: fleet.server_name(&instance.name), labels, host_key, kind };
+    newborn.request(order, location, instance, world).await
+}
+
+/// What is a new server's own.
+pub(super) struct Newborn {
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    /// What it shows first.
+    pub(super) host_key: KeyPair,
+    pub(super) kind: render::Kind,
+}
+
+impl Newborn {
+    /// What to POST.
+    pub(super) async fn request(
+        self,
+        order: &Order,
+        location: &str,
+        instance: &Instance,
+        world: &World,
+    ) -> Result<ServerCreate> {
+        let Self { name, labels, host_key, kind } = self;
+        let common = world.common().await?;
+        let (private, public) = (host_key.private_text()?, host_key.public_text()?);
+        let birth = render::Birth {
+            release: instance.spec.release.clone(),
+            domain: instance.spec.host_name(&instance.name),
+            admin_networks: world.birth.admin.as_ref().map(|admin| admin.all().to_vec()).unwrap_or_default(),
+            acme_directory: world.birth.acme_directory.clone(),
+            node_mirror: world.birth.node_mirror.clone(),
+            host_key: render::HostKey { private, public },
+            kind,
+        };
+        Ok(ServerCreate {
+            name,
+            server_type: order.server_type.clone(),
+            location: location.to_owned(),
+            image: order.image.id(),
+            ssh_keys: common.ssh_keys.clone(),
+            firewalls: vec![FirewallRef { firewall: common.firewall }],
+            user_data: render::user_data(&birth)?.expose().to_owned(),
+            labels,
+            public_net: PublicNetCreate { enable_ipv4: true, enable_ipv6: true },
+        })
+    }
 }
 
 /// Looks up the unique name: ours, absent, or somebody else's.

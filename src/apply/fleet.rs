@@ -162,7 +162,7 @@ async fn delete_snapshots(ids: &[u64], world: &World) -> Result<String> {
             .await
             .with_context(|| format!("cannot delete snapshot {id}"))?;
     }
-    Ok("orphan snapshots deleted".into())
+    Ok("snapshots deleted".into())
 }
 
 async fn prove_absence(names: &[InstanceName], world: &World) -> Result<String> {

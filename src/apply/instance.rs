@@ -54,6 +54,11 @@ impl Done {
         Self { outcome, line: line.into(), unanswered: None }
     }
 
+    /// The outcome and the line.
+    pub(super) fn into_parts(self) -> (Outcome, String) {
+        (self.outcome, self.line)
+    }
+
     pub(super) fn unanswered(self, time: Duration) -> Self {
         Self { unanswered: Some(time), ..self }
     }

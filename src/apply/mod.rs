@@ -12,6 +12,7 @@ mod guard;
 mod halt;
 mod host;
 mod identity;
+mod image;
 mod instance;
 mod keys;
 mod line;
@@ -110,6 +111,8 @@ pub struct Birth {
 pub struct Report {
     /// How each instance ended, by name.
     pub instances: Vec<Finish>,
+    /// The snapshot that was made.
+    pub image: Option<u64>,
     /// What went wrong with the fleet as a whole.
     pub fleet: Option<anyhow::Error>,
     /// Whether it was stopped before the end.
@@ -153,6 +156,16 @@ pub async fn run(plan: Plan, world: &World) -> Report {
         report.interrupted = error.is::<Interrupted>();
         report.fleet = Some(error);
         return report;
+    }
+    if let Some(image) = plan.image {
+        match image::walk(image, world).await {
+            Ok(made) => report.image = made,
+            Err(error) => {
+                report.interrupted = error.is::<Interrupted>();
+                report.fleet = Some(error);
+                return report;
+            }
+        }
     }
     let mut waiting = plan.instances.into_iter();
     let mut running = JoinSet::new();

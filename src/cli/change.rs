@@ -76,13 +76,13 @@ async fn rounds(
             }
             agreed = Some(plan.clone());
         }
-        let ours = |hold: &Hold| plan.subjects().all(|name| hold.leases.contains_key(name.as_str()));
+        let ours = |hold: &Hold| plan.leases().all(|subject| hold.leases.contains_key(subject));
         if !hold.as_ref().is_some_and(ours) && !take(&plan, fleet, settings, hold, context).await? {
             continue;
         }
         let Some(held) = hold.take() else { continue };
         let (store, shown) = (held.store.clone(), plan.clone());
-        let subjects: Vec<String> = plan.subjects().map(ToString::to_string).collect();
+        let subjects: Vec<String> = plan.leases().map(ToString::to_string).collect();
         let work = async |world: &World| apply::run(plan, world).await;
         let report = walk::watched(&subjects, held, client, settings, context, work).await;
         // leases that cannot be freed end by themselves
@@ -106,7 +106,7 @@ async fn take(
         let _ = before.store.close().await;
     }
     let fences: BTreeMap<String, i64> =
-        plan.subjects().map(|name| (name.to_string(), fleet.fence(name.as_str()))).collect();
+        plan.leases().map(|subject| (subject.to_owned(), fleet.fence(subject))).collect();
     let (store, keys) = fleet.open(settings, context).await?;
     let secrets = Secrets::new(context.secrets.clone(), &keys.key).await?;
     let hold = hold.insert(Hold { store, keys, leases: BTreeMap::new(), secrets });

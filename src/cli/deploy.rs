@@ -3,12 +3,11 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
 use serde_json::json;
 
 use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, cloud, look_unless_new};
+use super::fleet::{Fleet, cloud, look_unless_new, offer};
 use super::{Failure, Status, record, secrets, walk};
 use crate::apply::Report;
 use crate::clock::human;
@@ -161,8 +160,8 @@ impl Change for Wished<'_> {
         let mut seen = look_unless_new(client, fleet, &zones).await?;
         let instances = deploy.instances(fleet, &seen, settings, context).await?;
         if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
-            let offer = observe::offer(client, context.clock.timestamp()).await;
-            seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
+            let locations = instances.iter().flat_map(|instance| &instance.spec.locations);
+            seen.offer = Some(offer(client, fleet, locations, context).await?);
         }
         seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
         let (authority, now) = (Authority::of(&settings.acme_directory), context.clock.timestamp());

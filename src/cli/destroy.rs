@@ -18,6 +18,7 @@ use crate::model::refusal::Refusal;
 use crate::observe;
 use crate::plan::{self, Plan};
 use crate::registry::Catalogue;
+use crate::ui::counted;
 
 /// Remove instances: their servers, addresses and names; with the last one the firewall and the key
 #[derive(Debug, clap::Args)]
@@ -39,19 +40,24 @@ impl Destroy {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let client = cloud(&settings, context)?;
         let command = Condemned { destroy: &self, settings: &settings, client: &client };
-        match change(&command, &client, &settings, context).await? {
+        let status = match change(&command, &client, &settings, context).await? {
             Changed::Nothing(_) => {
                 context.ui.note("nothing to destroy");
-                answer(&[], context).map(|()| Status::Success)
+                answer(&[], context)?;
+                Status::Success
             }
-            Changed::Declined => Ok(Status::Failed),
+            Changed::Declined => return Ok(Status::Failed),
             Changed::Walked(_, report) => {
                 let gone = report.instances.iter().filter(|finish| finish.instance.stage == Stage::Gone);
                 let gone: Vec<InstanceName> = gone.map(|finish| finish.instance.name.clone()).collect();
                 answer(&gone, context)?;
-                Ok(walk::conclude(report, context))
+                walk::conclude(report, context)
             }
+        };
+        if self.all && status == Status::Success {
+            tell_of_images(&client, &settings, context).await?;
         }
+        Ok(status)
     }
 
     /// What the state knows, and what bears the label without being known.
@@ -115,6 +121,19 @@ impl Change for Condemned<'_> {
         let names: Vec<InstanceName> = plan.instances.iter().map(|part| part.instance.name.clone()).collect();
         if self.destroy.yes { Ok(true) } else { agreed(&names, context) }
     }
+}
+
+/// Images are nobody's, and so go with nobody. That they are paid for is not to be forgotten.
+async fn tell_of_images(client: &Client, settings: &Settings, context: &mut Context) -> Result<(), Failure> {
+    let fleet = Fleet::find(settings, context).await?;
+    let images = observe::images(client, &fleet.id).await.context("cannot see the fleet's images")?;
+    if !images.is_empty() {
+        let left = counted(images.len(), "image");
+        context
+            .ui
+            .note(&format!("left, and paid for: {left}; `clawberth image prune --all` removes what is left"));
+    }
+    Ok(())
 }
 
 fn agreed(names: &[InstanceName], context: &mut Context) -> Result<bool, Failure> {

@@ -14,14 +14,16 @@ use super::ssh::write;
 use crate::config::Settings;
 use crate::hcloud::Client;
 use crate::model::fleet::FleetId;
+use crate::model::image::{BakedImage, Use, uses};
 use crate::model::instance::Instance;
 use crate::model::name::InstanceName;
-use crate::model::observed::Observed;
+use crate::model::observed::{EU_LOCATIONS, Observed, Offer};
 use crate::model::operator_key::Keys;
 use crate::model::place::Place;
 use crate::model::refusal::{Refusal, near};
 use crate::observe;
-use crate::plan::Budget;
+use crate::plan::{Budget, IMAGE};
+use crate::render;
 use crate::ssh::{KeyRing, Target};
 use crate::store::Store;
 
@@ -164,6 +166,12 @@ impl Fleet {
         Ok(store.held().await?.into_iter().filter_map(|held| held.subject.parse().ok()).collect())
     }
 
+    /// Whether another process makes an image.
+    pub(super) async fn makes_an_image(&self) -> Result<bool, Failure> {
+        let Some(store) = &self.store else { return Ok(false) };
+        Ok(store.held().await?.iter().any(|held| held.subject == IMAGE))
+    }
+
     /// How often the right to change this had changed hands when the fleet was looked at; 0 where it was never taken, or somebody had it,
     /// which no lease that is taken later follows.
     pub(super) fn fence(&self, subject: &str) -> i64 {
@@ -267,6 +275,26 @@ pub(super) async fn look_unless_new(
     let zones =
         observe::zones(client, &fleet.id, zones).await.context("cannot see what is in the project")?;
     Ok(Observed { zones, ..Observed::default() })
+}
+
+/// What can be had at these locations: of Hetzner, and of the fleet's own images, those from which servers can be born.
+pub(super) async fn offer<'a>(
+    client: &Client,
+    fleet: &Fleet,
+    mut locations: impl Iterator<Item = &'a String>,
+    context: &Context,
+) -> anyhow::Result<Offer> {
+    let now = context.clock.timestamp();
+    let eu_only = locations.all(|name| EU_LOCATIONS.contains(&name.as_str()));
+    let images =
+        async { if fleet.is_written() { observe::images(client, &fleet.id).await } else { Ok(Vec::new()) } };
+    let (offer, images) = tokio::join!(observe::offer(client, eu_only, now), images);
+    let what = "cannot see what Hetzner offers";
+    let (offer, images) = (offer.context(what)?, images.context(what)?);
+    let set_up = render::set_up()?;
+    let fits = |(image, verdict): (BakedImage, Use)| (verdict == Use::Fits).then_some(image);
+    let baked = uses(images, &set_up, now).into_iter().filter_map(fits).collect();
+    Ok(Offer { baked, set_up, ..offer })
 }
 
 /// A file that belongs to a state: beside it with another ending, or, where the state lies in a database, in the folder

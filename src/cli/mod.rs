@@ -10,6 +10,7 @@ mod destroy;
 mod error;
 mod exec;
 mod fleet;
+mod image;
 mod init;
 mod keys;
 mod lab;
@@ -90,6 +91,7 @@ enum Command {
     Rotate(rotate::Rotate),
     Keys(keys::Keys),
     Audit(audit::Audit),
+    Image(image::Image),
     Destroy(destroy::Destroy),
     State(state::State),
     Reconcile(reconcile::Reconcile),
@@ -169,6 +171,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Rotate(command) => command.run(&flags, context).await,
         Command::Keys(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,
+        Command::Image(command) => command.run(flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,
         Command::Apply(command) => command.run(&flags, context).await,

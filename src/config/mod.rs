@@ -13,6 +13,7 @@ pub use file::{FILE_NAME, template};
 
 use crate::model::admin::AdminNetworks;
 use crate::model::key_name::KeyName;
+use crate::model::observed::EU_LOCATIONS;
 use crate::model::place::Place;
 use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
@@ -27,8 +28,6 @@ const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const NODE: &str = "https://nodejs.org/dist";
 /// For how long an instance is so new that it may be a trial, of which the Console or a script may get rid.
 const NEW: SignedDuration = SignedDuration::from_hours(24);
-/// Hetzner's EU locations, Germany first.
-const LOCATIONS: [&str; 3] = ["fsn1", "nbg1", "hel1"];
 
 /// What was said on the command line for every command.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +107,7 @@ impl Settings {
             .into_iter()
             .find(|list| !list.is_empty())
             .cloned()
-            .unwrap_or_else(|| LOCATIONS.map(str::to_owned).to_vec());
+            .unwrap_or_else(|| EU_LOCATIONS.map(str::to_owned).to_vec());
         let pick = |flag: &Option<String>, variable: &str, value: Option<String>| {
             flag.clone().or_else(|| env.get(variable).map(str::to_owned)).or(value)
         };

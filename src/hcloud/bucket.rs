@@ -73,10 +73,12 @@ impl Bucket {
             Need::Creation => &self.creation,
             Need::Other => &self.other,
         };
+        let begun = Instant::now();
         let _turn = queue.lock().await;
         while let Some(pause) = self.with(|level| level.take(need)) {
-            if pause >= LONG && self.with(Level::is_news) {
-                let seconds = pause.as_secs();
+            // who waits for others waits for the bucket, too
+            if begun.elapsed() + pause >= LONG && self.with(Level::is_news) {
+                let seconds = pause.as_secs().max(1);
                 tracing::warn!("Hetzner's requests of this hour are used up: waiting, {seconds} s at least");
             }
             tokio::time::sleep(pause).await;

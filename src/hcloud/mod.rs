@@ -21,7 +21,7 @@ pub use action::{Action, ActionStatus, WaitError};
 pub use client::Client;
 pub use error::{ApiError, Error};
 pub use firewall::{Firewall, Rule};
-pub use image::Image;
+pub use image::{Begun, Image};
 pub use location::Location;
 pub use pricing::Pricing;
 pub use primary_ip::PrimaryIp;

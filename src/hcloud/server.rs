@@ -200,6 +200,12 @@ impl Client {
         }
     }
 
+    /// Asks a server's system to switch itself off. That the action succeeds says only that it was asked.
+    pub async fn shut_down(&self, id: u64) -> Result<Action, Error> {
+        let empty = serde_json::json!({});
+        Ok(self.post_again::<_, Answer>(&format!("/servers/{id}/actions/shutdown"), &empty).await?.action)
+    }
+
     /// Switches a server on.
     pub async fn power_on(&self, id: u64) -> Result<Action, Error> {
         let empty = serde_json::json!({});

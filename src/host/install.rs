@@ -63,6 +63,7 @@ impl fmt::Display for Part {
             "configuration" => "configuring the gateway",
             "gateway" => "waiting for the gateway to be ready",
             "forget" => "forgetting what it was told at its birth",
+            "catch_up" => "asking for security updates",
             other => other,
         })
     }

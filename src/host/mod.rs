@@ -6,6 +6,7 @@ pub mod born;
 pub mod certificate;
 pub mod gateway;
 pub mod identity;
+pub mod image;
 pub mod install;
 pub mod keys;
 pub mod look;

@@ -66,6 +66,11 @@ impl FleetId {
         format!("cb-{}-{instance}", self.0)
     }
 
+    /// The name of the server that becomes an image: no instance's, as those have another beginning.
+    pub fn builder_name(&self) -> String {
+        format!("builder-{}", self.0)
+    }
+
     /// The label selector that finds everything of every fleet.
     pub fn any() -> String {
         format!("{MANAGED_BY}={US}")

@@ -10,6 +10,7 @@ pub mod event;
 pub mod flaw;
 pub mod fleet;
 pub mod host_key;
+pub mod image;
 pub mod instance;
 mod invalid;
 pub mod key_name;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::admin::AdminNetworks;
 use crate::model::fleet::{NEXT_HOST_KEY, OpId};
+use crate::model::image::{BUILDER, BakedImage};
 use crate::model::name::InstanceName;
 use crate::model::price::Price;
 use crate::model::release::OpenClawVersion;
@@ -32,7 +33,7 @@ pub struct Observed {
     pub by_id: BTreeMap<u64, CloudServer>,
     /// Addresses of the fleet's that no server has.
     pub addresses: Vec<CloudAddress>,
-    /// Snapshots with the fleet's label.
+    /// Snapshots with the fleet's label that are no images.
     pub snapshots: Vec<CloudSnapshot>,
     /// What things cost; only looked up when something that costs is found.
     pub prices: Option<Prices>,
@@ -174,6 +175,9 @@ pub struct CloudSshKey {
     pub public_key: String,
 }
 
+/// Hetzner's locations in the EU, Germany first.
+pub const EU_LOCATIONS: [&str; 3] = ["fsn1", "nbg1", "hel1"];
+
 /// What can be had, where and for how much.
 #[derive(Clone, Debug, Default)]
 pub struct Offer {
@@ -183,6 +187,10 @@ pub struct Offer {
     pub locations: Vec<LocationOffer>,
     /// The system images.
     pub images: Vec<ImageOffer>,
+    /// The fleet's own images that are of use.
+    pub baked: Vec<BakedImage>,
+    /// By which set-up, as a hash, a server of this version is made.
+    pub set_up: String,
     /// The currency of all prices, such as `EUR`.
     pub currency: String,
     /// What an IPv4 address costs in a month, by location.
@@ -196,6 +204,8 @@ pub struct TypeOffer {
     pub name: String,
     /// Virtual cores, GB of memory.
     pub size: (u32, f64),
+    /// GB of disk.
+    pub disk: u32,
     /// `x86` or `arm`.
     pub architecture: String,
     /// What it costs in a month, at the locations that have it.
@@ -225,6 +235,11 @@ pub struct ImageOffer {
 }
 
 impl CloudServer {
+    /// Whether it is only there to become an image.
+    pub fn is_builder(&self) -> bool {
+        self.labels.contains_key(BUILDER)
+    }
+
     /// What its labels should say and do not: all of them as they should be, with those that are nobody's business, and
     /// the keys that differ.
     pub fn relabelled(&self, wanted: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {

@@ -28,6 +28,8 @@ pub struct Case<'a> {
     pub instances: Vec<Instance>,
     /// Instances that another process works on: they are left alone.
     pub busy: &'a BTreeSet<InstanceName>,
+    /// Whether another process makes an image: its server is left alone, too.
+    pub makes_an_image: bool,
     /// From where SSH is allowed.
     pub admin: &'a AdminNetworks,
     /// The keys that log in.
@@ -84,6 +86,7 @@ pub fn reconcile(case: Case<'_>, seen: &Observed) -> Reconciliation {
         ..Reconciliation::default()
     };
     let fleet_stays = !case.busy.is_empty()
+        || case.makes_an_image
         || instances.iter().any(|known| !is_going(known))
         || servers.protected_orphans(&case).next().is_some();
     if fleet_stays {
@@ -136,7 +139,9 @@ impl Servers {
             .filter_map(|instance| Some((instance.stage.server()?.id, &instance.name)))
             .collect();
         let labelled = seen.servers.iter().flat_map(|(name, all)| all.iter().map(move |s| (Some(name), s)));
-        let unlabelled = seen.strays.iter().chain(seen.by_id.values()).map(|server| (None, server));
+        let is_at_work = |server: &&CloudServer| case.makes_an_image && server.is_builder();
+        let strays = seen.strays.iter().filter(|server| !is_at_work(server));
+        let unlabelled = strays.chain(seen.by_id.values()).map(|server| (None, server));
         let (mut of, mut strays) = (BTreeMap::<InstanceName, Vec<CloudServer>>::new(), Vec::new());
         for (label, server) in labelled.chain(unlabelled) {
             match recorded.get(&server.id).copied().or(label) {

@@ -6,6 +6,7 @@ mod budget;
 mod destroy;
 mod drift;
 mod host_key;
+mod image;
 mod keys;
 mod naming;
 mod order;
@@ -21,7 +22,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::fleet::OpId;
-use crate::model::instance::Instance;
+use crate::model::image::Recipe;
+use crate::model::instance::{Instance, InstanceSpec};
 use crate::model::name::InstanceName;
 use crate::model::observed::FirewallRule;
 use crate::model::operator_key::OperatorKey;
@@ -32,6 +34,7 @@ use crate::model::release::{OpenClawVersion, Release};
 pub use budget::Budget;
 pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
+pub use image::{Baking, bake, prune};
 pub use keys::{bring, hand_over, succeed};
 pub use provision::{Wish, provision};
 pub use rotate::{Secret, rotate};
@@ -44,6 +47,8 @@ pub struct Plan {
     pub before: Vec<FleetStep>,
     /// For each instance, side by side.
     pub instances: Vec<InstancePlan>,
+    /// What is done for an image; beside the instances.
+    pub image: Option<ImagePlan>,
     /// For the fleet as a whole, after all instances succeeded.
     pub after: Vec<FleetStep>,
     /// What has to wait, because no certificate is to be had for it yet.
@@ -68,6 +73,17 @@ pub struct InstancePlan {
     pub instance: Instance,
     /// The steps, in order; none: nothing to do.
     pub steps: Vec<Step>,
+}
+
+/// What is going to be done for an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImagePlan {
+    /// What its servers have; locations and domain are of no matter.
+    pub spec: InstanceSpec,
+    /// By what it is made.
+    pub recipe: Recipe,
+    /// The steps, in order.
+    pub steps: Vec<ImageStep>,
 }
 
 /// A kind of step: an enum, the word for each of its variants in the journal, and all the words, from which the tests
@@ -123,6 +139,31 @@ steps! {
         SettleKeys = "settle-keys",
         /// List what bears the fleet's label (and, of these instances, the name): nothing may be left.
         ProveAbsence(Vec<InstanceName>) = "prove-absence",
+    }
+}
+
+steps! {
+    /// A step for an image. Its server, the builder, lives for one run only; a later one removes what an earlier one left, and
+    /// begins anew.
+    ImageStep {
+        /// Delete these servers, which an interrupted run left, and the one of this run.
+        RemoveBuilder(Vec<u64>) = "remove-builder",
+        /// Create the server that becomes the image.
+        CreateBuilder(Order) = "create-builder",
+        /// Wait for SSH with the pinned host key, and see that it is that server.
+        TrustBuilder = "trust-builder",
+        /// Wait until all is installed there.
+        FillBuilder = "fill-builder",
+        /// Remove all by which it could be known.
+        ScrubBuilder = "scrub-builder",
+        /// Look once more, in another session, that nothing of that is on its disk.
+        ProveBuilder = "prove-builder",
+        /// Switch it off.
+        StopBuilder = "stop-builder",
+        /// Make a snapshot of its disk.
+        TakeImage = "take-image",
+        /// Wait until this snapshot, which an interrupted run has begun, is whole.
+        AwaitImage(u64) = "await-image",
     }
 }
 
@@ -223,11 +264,31 @@ steps! {
 pub struct Order {
     /// The server type.
     pub server_type: String,
-    /// The image's id.
-    pub image: u64,
+    /// What its disk is made from.
+    pub image: Origin,
     /// Locations, tried in order while one is out of stock; never empty.
     pub locations: Vec<String>,
 }
+
+/// What a server's disk is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An image of Hetzner's, by its id.
+    Stock(u64),
+    /// An image of the fleet's own, with everything installed.
+    Baked(u64),
+}
+
+impl Origin {
+    /// The id of the image.
+    pub fn id(self) -> u64 {
+        let (Self::Stock(id) | Self::Baked(id)) = self;
+        id
+    }
+}
+
+/// The subject of the right to make an image: no instance has that name. One is made at a time, because there is one builder.
+pub const IMAGE: &str = "image:";
 
 /// Why an instance may have to wait, see [`Budget`].
 pub const LIMITS: &str = "Let's Encrypt certifies 50 new names of a domain in a week, and each five times";
@@ -242,7 +303,8 @@ pub fn minute(time: Timestamp) -> String {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.after.is_empty() && self.instances.iter().all(|i| i.steps.is_empty())
+        let instances = self.instances.iter().all(|i| i.steps.is_empty());
+        self.before.is_empty() && self.after.is_empty() && self.image.is_none() && instances
     }
 
     /// How many servers it creates.
@@ -290,5 +352,10 @@ impl Plan {
     /// The instances for which something is done.
     pub fn subjects(&self) -> impl Iterator<Item = &InstanceName> {
         self.instances.iter().filter(|part| !part.steps.is_empty()).map(|part| &part.instance.name)
+    }
+
+    /// The rights that it takes to walk it.
+    pub fn leases(&self) -> impl Iterator<Item = &str> {
+        self.subjects().map(InstanceName::as_str).chain(self.image.as_ref().map(|_| IMAGE))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Order;
+use super::{Order, Origin};
+use crate::model::image::{BakedImage, Recipe};
 use crate::model::instance::InstanceSpec;
 use crate::model::observed::{ImageOffer, LocationOffer, Observed, Offer, TypeOffer};
 use crate::model::price::Price;
@@ -16,6 +17,37 @@ pub(super) fn order(
 ) -> Result<(Order, Option<Price>), Refusal> {
     let nothing = Offer::default();
     let offer = seen.offer.as_ref().unwrap_or(&nothing);
+    let (kind, locations) = place(offer, spec, named_locations)?;
+    let image = match baked(offer, spec, kind) {
+        Some(id) => Origin::Baked(id),
+        None => Origin::Stock(stock(offer, spec, kind)?),
+    };
+    let price = locations.first().and_then(|first| {
+        let address = offer.ipv4_month.get(first).copied().unwrap_or_default();
+        kind.month.get(first).map(|month| *month + address)
+    });
+    Ok((Order { server_type: kind.name.clone(), image, locations }, price))
+}
+
+/// The order for a server with nothing on it but its system, and its type.
+pub(super) fn stock_order<'a>(
+    spec: &InstanceSpec,
+    named_locations: &[String],
+    seen: &'a Observed,
+) -> Result<(Order, &'a TypeOffer), Refusal> {
+    let missing = || Refusal::new("nothing is known of what Hetzner offers", "run the command again");
+    let offer = seen.offer.as_ref().ok_or_else(missing)?;
+    let (kind, locations) = place(offer, spec, named_locations)?;
+    let image = Origin::Stock(stock(offer, spec, kind)?);
+    Ok((Order { server_type: kind.name.clone(), image, locations }, kind))
+}
+
+/// The type, and the locations in the order in which they are tried.
+fn place<'a>(
+    offer: &'a Offer,
+    spec: &InstanceSpec,
+    named_locations: &[String],
+) -> Result<(&'a TypeOffer, Vec<String>), Refusal> {
     let kind = find(&offer.types, |t: &TypeOffer| &t.name, &spec.server_type, "server type", "--type")?;
     let mut locations = Vec::new();
     for name in &spec.locations {
@@ -37,15 +69,17 @@ pub(super) fn order(
     }
     // what is said to be sold out goes last, not away: the word has been wrong in both directions
     locations.sort_by_key(|name| kind.sold_out.contains(name));
-    let image = image(offer, spec, kind)?;
-    let price = locations.first().and_then(|first| {
-        let address = offer.ipv4_month.get(first).copied().unwrap_or_default();
-        kind.month.get(first).map(|month| *month + address)
-    });
-    Ok((Order { server_type: kind.name.clone(), image, locations }, price))
+    Ok((kind, locations))
 }
 
-fn image(offer: &Offer, spec: &InstanceSpec, kind: &TypeOffer) -> Result<u64, Refusal> {
+/// The newest image of the fleet's own from which such a server can be born.
+fn baked(offer: &Offer, spec: &InstanceSpec, kind: &TypeOffer) -> Option<u64> {
+    let recipe = Recipe::new(&spec.release, &spec.image, &offer.set_up);
+    let suits = |image: &&BakedImage| image.suits(&recipe, &kind.architecture, kind.disk);
+    Some(offer.baked.iter().rfind(suits)?.id)
+}
+
+fn stock(offer: &Offer, spec: &InstanceSpec, kind: &TypeOffer) -> Result<u64, Refusal> {
     let fitting: Vec<&ImageOffer> =
         offer.images.iter().filter(|i| i.architecture == kind.architecture).collect();
     match fitting.iter().find(|image| image.name == spec.image) {

@@ -257,4 +257,4 @@ fn several(instance: &Instance, servers: &[CloudServer]) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::Birth;
 use super::templates::{Template, render};
+use super::{Birth, Kind};
 use crate::model::release::Release;
 
 /// A file on a server.
@@ -29,6 +29,8 @@ struct Context<'a> {
     /// The domain, or the placeholder that `setup` replaces by the public address: only the server knows it.
     host: &'a str,
     by_address: bool,
+    /// Whether it is to become an image, and so gets nothing of its own.
+    is_builder: bool,
     acme_directory: &'a str,
     admin4: Vec<IpNet>,
     admin6: Vec<IpNet>,
@@ -64,6 +66,7 @@ pub fn files(birth: &Birth) -> Result<Vec<RemoteFile>> {
         node_mirror: &birth.node_mirror,
         host: birth.domain.as_deref().unwrap_or(ADDRESS),
         by_address: birth.domain.is_none(),
+        is_builder: birth.kind == Kind::Builder,
         acme_directory: &birth.acme_directory,
         admin4,
         admin6,

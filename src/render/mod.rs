@@ -10,7 +10,7 @@ mod templates;
 mod update;
 
 pub use audit::{AuditReport, audit};
-pub use birth::{Birth, HostKey, MAX_USER_DATA, user_data};
+pub use birth::{Birth, HostKey, Kind, MAX_USER_DATA, set_up, user_data};
 pub use files::{RemoteFile, admin_networks, files};
 pub use policy::{DASHBOARD_USERS, Laid, laid, policy};
 pub use update::{Update, update};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{counted, visible};
 use crate::model::observed::FirewallRule;
 use crate::model::operator_key::KeyStatus;
-use crate::plan::{FleetStep, Later, Plan, Step, minute};
+use crate::plan::{FleetStep, ImageStep, Later, Origin, Plan, Step, minute};
 
 /// The plan for machines. Stable: fields are added, not changed.
 pub(super) fn json(plan: &Plan) -> Value {
@@ -33,6 +33,10 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
 fn rows(plan: &Plan) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
     rows.extend(plan.before.iter().map(|step| ("fleet".to_owned(), fleet_step(step))));
+    for step in plan.image.iter().flat_map(|image| &image.steps) {
+        let release = plan.image.as_ref().map(|image| image.spec.release.to_string()).unwrap_or_default();
+        rows.push(("image".to_owned(), image_step(step, &release)));
+    }
     for part in &plan.instances {
         let name = part.instance.name.to_string();
         let texts = part.steps.iter().map(|step| self::step(step, &part.instance.spec.release.to_string()));
@@ -80,6 +84,28 @@ fn fleet_step(step: &FleetStep) -> String {
     }
 }
 
+fn image_step(step: &ImageStep, release: &str) -> String {
+    match step {
+        ImageStep::RemoveBuilder(ids) if ids.is_empty() => "delete that server".into(),
+        ImageStep::RemoveBuilder(ids) => {
+            format!("delete {}, which an interrupted run left", several("server", "s", ids))
+        }
+        ImageStep::CreateBuilder(order) => {
+            let places = order.locations.join(", else ");
+            format!("create a {} server in {places}, for some minutes", order.server_type)
+        }
+        ImageStep::TrustBuilder => "log in with the pinned host key, and see that it is that server".into(),
+        ImageStep::FillBuilder => format!("wait for the set-up: {release}"),
+        ImageStep::ScrubBuilder => "remove all by which it could be known".into(),
+        ImageStep::ProveBuilder => "see that nothing of that is on its disk".into(),
+        ImageStep::StopBuilder => "switch it off".into(),
+        ImageStep::TakeImage => "make a snapshot of it".into(),
+        ImageStep::AwaitImage(id) => {
+            format!("wait until snapshot {id}, which an interrupted run has begun, is whole")
+        }
+    }
+}
+
 fn several(what: &str, plural: &str, ids: &[u64]) -> String {
     let list: Vec<String> = ids.iter().map(u64::to_string).collect();
     let ending = if ids.len() == 1 { "" } else { plural };
@@ -103,7 +129,12 @@ fn step(step: &Step, release: &str) -> String {
     match step {
         Step::Create(order) => {
             let places = order.locations.join(", else ");
-            format!("create a {} server in {places}", order.server_type)
+            match order.image {
+                Origin::Stock(_) => format!("create a {} server in {places}", order.server_type),
+                Origin::Baked(id) => {
+                    format!("create a {} server in {places}, from the fleet's image {id}", order.server_type)
+                }
+            }
         }
         Step::Adopt(id) => format!("take over server {id}, which an interrupted deploy left"),
         Step::PowerOn(id) => format!("switch server {id} on"),

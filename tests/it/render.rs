@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clawberth::registry::catalogue::Catalogue;
-use clawberth::render::{self, Birth, HostKey, Update};
+use clawberth::render::{self, Birth, HostKey, Kind, Update};
 use clawberth::secret::Secret;
 
 fn by_address() -> Birth {
@@ -21,6 +21,7 @@ fn by_address() -> Birth {
             ),
             public: "ssh-ed25519 AAAA".to_owned(),
         },
+        kind: Kind::Cold,
     }
 }
 
@@ -71,6 +72,30 @@ fn each_file_that_a_policy_lays_is_as_it_was_agreed() {
 #[test]
 fn user_data_is_as_it_was_agreed() {
     golden(Path::new("user-data.yaml"), render::user_data(&by_address()).unwrap().expose());
+}
+
+/// A server's parts of the set-up, in order.
+fn parts(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("part ")).collect()
+}
+
+#[test]
+fn what_an_image_has_is_not_brought_again_and_what_is_somebodys_is_in_none() {
+    let text = |kind| render::user_data(&Birth { kind, ..by_address() }).unwrap().expose().to_owned();
+    let (cold, baked, builder) = (text(Kind::Cold), text(Kind::Baked), text(Kind::Builder));
+    assert_eq!(parts(&builder), ["users", "firewall", "sshd", "node", "package"]);
+    assert!(builder.contains("package_upgrade: true") && builder.contains("\n  - caddy\n"), "{builder}");
+    // but for Debian's packages the same, so that both end as the same server
+    let bare = |text: &str| -> Vec<String> {
+        let no = |line: &&str| {
+            !line.starts_with("package") && !line.starts_with("  - ") && !line.starts_with("# ")
+        };
+        text.lines().filter(no).map(str::to_owned).collect()
+    };
+    assert_eq!(bare(&cold), bare(&baked));
+    assert!(baked.contains("\npackage_update: false\npackage_upgrade: false\npackages: []\n"), "{baked}");
+    assert_eq!(render::set_up().unwrap(), render::set_up().unwrap());
+    assert!(render::set_up().unwrap().chars().all(|c| c.is_ascii_hexdigit()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::change::{Change, Changed, change};
 use super::context::Context;
-use super::fleet::{Fleet, cloud, look};
+use super::fleet::{Fleet, cloud, look, offer};
 use super::{Failure, Status, deploy, walk};
 use crate::config::{Flags, Settings};
 use crate::hcloud::Client;
@@ -106,6 +106,7 @@ impl Mending<'_> {
         let mut seen = look(client, first, &zones).await?;
         let fleet = Fleet::find(settings, context).await?;
         let busy = fleet.busy().await?;
+        let makes_an_image = fleet.makes_an_image().await?;
         seen.interrupted = fleet.interrupted(context).await?;
         observe::hidden(client, &fleet.id, &fleet.instances, &mut seen)
             .await
@@ -115,6 +116,7 @@ impl Mending<'_> {
             fleet: &fleet.id,
             instances: fleet.instances.clone(),
             busy: &busy,
+            makes_an_image,
             admin: settings.admin_networks()?,
             keys: &fleet.keys,
             named_locations: &settings.named_locations,
@@ -124,8 +126,8 @@ impl Mending<'_> {
             protect_before: settings.protect_before(context.clock.timestamp()),
         };
         if case.creates(&seen) {
-            let offer = observe::offer(client, context.clock.timestamp()).await;
-            seen.offer = Some(offer.context("cannot see what Hetzner offers")?);
+            let locations = fleet.instances.iter().flat_map(|instance| &instance.spec.locations);
+            seen.offer = Some(offer(client, &fleet, locations, context).await?);
         }
         if case.costs(&seen) {
             let prices = observe::prices(client).await;

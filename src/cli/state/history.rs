@@ -10,6 +10,7 @@ use super::snapshot;
 use crate::config::Settings;
 use crate::model::name::InstanceName;
 use crate::model::refusal::Refusal;
+use crate::plan::IMAGE;
 use crate::store::{Entry, FLEET, Session};
 use crate::ui::table;
 
@@ -70,7 +71,11 @@ impl History {
 }
 
 fn subject(entry: &Entry) -> &str {
-    if entry.subject == FLEET { "(fleet)" } else { &entry.subject }
+    match entry.subject.as_str() {
+        FLEET => "(fleet)",
+        IMAGE => "(image)",
+        name => name,
+    }
 }
 
 /// A step without an outcome goes on while whoever began it is at work; else it was interrupted.

@@ -17,6 +17,7 @@ struct World {
     admin: AdminNetworks,
     instances: Vec<Instance>,
     busy: BTreeSet<InstanceName>,
+    makes_an_image: bool,
     seen: Observed,
     protect_before: Option<Timestamp>,
 }
@@ -81,6 +82,7 @@ impl World {
             admin,
             instances: vec![alice],
             busy: BTreeSet::new(),
+            makes_an_image: false,
             protect_before: None,
         };
         world.host(HostState::Serves);
@@ -128,6 +130,7 @@ impl World {
             fleet: &self.fleet,
             instances: self.instances.clone(),
             busy: &self.busy,
+            makes_an_image: self.makes_an_image,
             admin: &self.admin,
             keys: &keys(),
             named_locations: &[],
@@ -453,5 +456,23 @@ fn without_an_instance_nothing_is_to_be_left() {
     );
     world.seen.firewalls.clear();
     world.seen.ssh_keys.clear();
+    expect(&world, &[], &[]);
+}
+
+#[test]
+fn a_server_that_is_to_become_an_image_is_left_alone_while_somebody_makes_it() {
+    let mut world = World::new();
+    let mut builder = world.server(8, "x");
+    builder.labels = world.fleet.labels();
+    builder.labels.insert(crate::model::image::BUILDER.into(), "2026.9.6".into());
+    world.seen.strays.push(builder);
+    let left = ["fleet: orphan server, server 8 (cx23, fsn1), 5.99"];
+    expect(&world, &left, &["delete-strays"]);
+    world.makes_an_image = true;
+    expect(&world, &[], &[]);
+    // nor are firewall and key taken from it
+    world.instances.clear();
+    world.seen.servers.clear();
+    world.seen.hosts.clear();
     expect(&world, &[], &[]);
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::super::Order;
+use super::super::{Order, Origin};
 use super::*;
+use crate::model::image::tests::image;
 use crate::model::instance::InstanceSpec;
 use crate::model::observed::{CloudFirewall, CloudSshKey, ImageOffer, LocationOffer, Offer, TypeOffer};
 use crate::model::price::Price;
@@ -16,11 +17,11 @@ fn keys() -> Keys {
     Keys { fleet: KEY.to_owned(), others: Vec::new() }
 }
 
-fn admin() -> AdminNetworks {
+pub(in crate::plan) fn admin() -> AdminNetworks {
     AdminNetworks::parse(["203.0.113.7"]).unwrap()
 }
 
-fn instance(stage: Stage) -> Instance {
+pub(in crate::plan) fn instance(stage: Stage) -> Instance {
     let integrity = format!("sha512-{}==", "A".repeat(86));
     let release = serde_json::from_value(serde_json::json!({
         "openclaw": "2026.9.6", "engines": ">=24.16.0 <25", "integrity": integrity, "node": "24.21.0",
@@ -59,7 +60,7 @@ fn injected() -> Server {
 /// From a server that nobody has logged in to.
 const ALL: [&str; 6] = ["reach", "trust", "make-host-key", "switch-host-key", "install", "serve"];
 
-fn cloud_server(id: u64) -> CloudServer {
+pub(in crate::plan) fn cloud_server(id: u64) -> CloudServer {
     CloudServer {
         id,
         name: "cb-x-alice".into(),
@@ -75,13 +76,14 @@ fn cloud_server(id: u64) -> CloudServer {
     }
 }
 
-fn offer() -> Offer {
+pub(in crate::plan) fn offer() -> Offer {
     let month = |pairs: &[(&str, &str)]| -> BTreeMap<String, Price> {
         pairs.iter().map(|(l, p)| ((*l).to_owned(), Price::parse(p).unwrap())).collect()
     };
     let cx23 = TypeOffer {
         name: "cx23".into(),
         size: (2, 4.0),
+        disk: 40,
         architecture: "x86".into(),
         month: month(&[("fsn1", "5.49"), ("hel1", "5.49"), ("ash", "6.00")]),
         sold_out: BTreeSet::new(),
@@ -96,12 +98,14 @@ fn offer() -> Offer {
         types: vec![cx23],
         locations: vec![location("fsn1", true), location("hel1", true), location("ash", false)],
         images: vec![image(1, "arm"), image(2, "x86")],
+        baked: Vec::new(),
+        set_up: "abc".into(),
         currency: "EUR".into(),
         ipv4_month: month(&[("fsn1", "0.50")]),
     }
 }
 
-fn with_common() -> Observed {
+pub(in crate::plan) fn with_common() -> Observed {
     Observed {
         ssh_keys: vec![CloudSshKey { id: 1, public_key: KEY.into() }],
         firewalls: vec![CloudFirewall { id: 3, rules: firewall_rules(&admin()) }],
@@ -138,8 +142,24 @@ fn from_nothing_to_serving() {
     assert_eq!(words(&plan), expected);
     assert_eq!(plan.cost, Some((Price::parse("5.99").unwrap(), "EUR".into())));
     let locations = vec!["fsn1".into(), "hel1".into()];
-    let order = Order { server_type: "cx23".into(), image: 2, locations };
+    let order = Order { server_type: "cx23".into(), image: Origin::Stock(2), locations };
     assert_eq!(plan.instances[0].steps[0], Step::Create(order));
+}
+
+#[test]
+fn a_server_is_born_from_the_fleet_s_image_where_one_fits() {
+    let order = |change: &dyn Fn(&mut Offer)| {
+        let mut offer = offer();
+        offer.baked = vec![image(5, 8), image(6, 9)];
+        change(&mut offer);
+        let plan = plan(instance(Stage::Planned), &Observed { offer: Some(offer), ..with_common() }).unwrap();
+        let Some(Step::Create(order)) = plan.instances[0].steps.first().cloned() else { panic!("{plan:?}") };
+        order.image
+    };
+    assert_eq!(order(&|_| {}), Origin::Baked(6), "the newest");
+    assert_eq!(order(&|offer| offer.set_up = "newer".into()), Origin::Stock(2));
+    assert_eq!(order(&|offer| offer.types[0].architecture = "arm".into()), Origin::Stock(1));
+    assert_eq!(order(&|offer| offer.types[0].disk = 20), Origin::Stock(2));
 }
 
 #[test]

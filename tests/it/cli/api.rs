@@ -34,14 +34,18 @@ hint: set HCLOUD_TOKEN again, without spaces or line ends
 fn another_projects_token() {
     let mut environment = Environment::with_cloud();
     environment.set("HCLOUD_TOKEN", "nobodys");
-    for command in [["deploy", "alice"], ["destroy", "--all"]] {
+    for (command, what) in
+        [(["deploy", "alice"], "what Hetzner offers"), (["destroy", "--all"], "what is in the project")]
+    {
         environment.changes_nothing(
             &command,
             1,
-            "error: cannot see what is in the project
+            &format!(
+                "error: cannot see {what}
 caused by: the token is invalid (unauthorized, correlation id 0123456789abcdef)
 hint: check HCLOUD_TOKEN: it must be a token of this project, not revoked
-",
+"
+            ),
         );
     }
 }
@@ -52,8 +56,8 @@ fn nobody_answers() {
     environment.changes_nothing(
         &["deploy", "alice"],
         1,
-        "error: cannot see what is in the project
-caused by: no answer from http://127.0.0.1:9/v1 (GET /servers): error sending request: client error (Connect): tcp \
+        "error: cannot see what Hetzner offers
+caused by: no answer from http://127.0.0.1:9/v1 (GET /server_types): error sending request: client error (Connect): tcp \
          connect error: Connection refused (os error 111)
 hint: check the network and HCLOUD_ENDPOINT; nothing is lost, run the command again
 ",
@@ -63,12 +67,12 @@ hint: check the network and HCLOUD_ENDPOINT; nothing is lost, run the command ag
 #[test]
 fn an_endpoint_that_is_not_the_api() {
     let environment = Environment::with_cloud();
-    environment.cloud().play("GET /servers", Trick::Answer(200, "<html>Welcome</html>".into()));
+    environment.cloud().play("GET /server_types", Trick::Answer(200, "<html>Welcome</html>".into()));
     environment.changes_nothing(
         &["deploy", "alice"],
         1,
-        "error: cannot see what is in the project
-caused by: unexpected answer to GET /servers: expected value at line 1 column 1
+        "error: cannot see what Hetzner offers
+caused by: unexpected answer to GET /server_types: expected value at line 1 column 1
 hint: check that HCLOUD_ENDPOINT is the API's base URL, with /v1
 ",
     );
@@ -140,7 +144,7 @@ hint: ask for a higher limit in the Hetzner Console, or destroy what is not need
 fn too_many_requests_are_sent_again() {
     let environment = Environment::with_cloud();
     let slow = r#"{"error":{"code":"rate_limit_exceeded","message":"rate limit exceeded","details":null}}"#;
-    for what in ["GET /ssh_keys", "POST /firewalls"] {
+    for what in ["GET /pricing", "POST /firewalls"] {
         environment.cloud().play(what, Trick::Answer(429, slow.into()));
     }
     environment.create_alice();

@@ -261,7 +261,8 @@ impl Environment {
         let query = "SELECT count(*) FROM intent WHERE step = ? AND ended IS NULL";
         let begun =
             || self.on_state(async |state| sqlx::query_scalar(query).bind(step).fetch_one(state).await);
-        while begun().unwrap_or(0_i64) == 0 {
+        // the command that is waited for may not have made it yet
+        while !self.state().exists() || begun().unwrap_or(0_i64) == 0 {
             assert!(Instant::now() < until, "{step} did not begin");
             std::thread::sleep(LOOK);
         }

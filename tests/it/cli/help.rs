@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 41] = [
     "",
     "init",
     "deploy",
@@ -26,6 +26,10 @@ const COMMANDS: [&str; 37] = [
     "keys add",
     "keys remove",
     "keys rotate",
+    "image",
+    "image bake",
+    "image list",
+    "image prune",
     "destroy",
     "reconcile",
     "state",

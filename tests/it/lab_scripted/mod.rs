@@ -3,6 +3,7 @@
 mod bed;
 mod drift;
 mod exec;
+mod image;
 mod keys;
 mod next_key;
 mod own_key;

@@ -9,6 +9,7 @@ mod browser;
 mod cable;
 mod dashboard;
 mod egress;
+mod image;
 mod inside;
 mod named;
 mod openssh;

@@ -185,6 +185,23 @@ pub(super) fn updated_alice(operator: &Operator<'_>) -> Result<()> {
     operator.ok(UPDATE).map(drop)
 }
 
+/// Makes an image.
+pub(super) const BAKE: &[&str] = &["image", "bake", "--yes"];
+
+/// The one who made it was killed while Hetzner was still at it.
+pub(super) fn half_an_image(operator: &Operator<'_>) -> Result<()> {
+    let slow = json!({ "kind": "action_slow", "command": "create_image", "delay": "20s" });
+    let fault = operator.api.fault(slow)?;
+    let bake = operator.start(BAKE, &[])?;
+    let late = Instant::now() + Duration::from_secs(60);
+    while operator.all("/images?type=snapshot", "images")?.is_empty() {
+        ensure!(Instant::now() < late, "no image is begun");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bake.kill()?;
+    operator.api.lift(fault)
+}
+
 /// Brings her to the new release.
 pub(super) const UPDATE: &[&str] = &["update", "alice", "--version", NEW, "--bake", "0s", "--yes"];
 

@@ -151,6 +151,9 @@ fn suffer(mut running: Running, fault: Value, lasts: bool, operator: &Operator<'
 /// Removes everything, and sees that nothing is left, and that nothing had been made twice.
 pub(super) fn clear(operator: &Operator<'_>) -> Result<()> {
     operator.ok(&["destroy", "--all", "--yes"])?;
+    if !operator.all("/images?type=snapshot", "images")?.is_empty() {
+        operator.ok(&["image", "prune", "--all", "--yes"])?;
+    }
     operator.clean_slate()?;
     let doubles = operator.doubles()?;
     ensure!(doubles.is_empty(), "made while the first still lived: {doubles:?}");

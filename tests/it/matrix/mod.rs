@@ -23,7 +23,7 @@ use std::time::Instant;
 use anyhow::Result;
 use cell::{Cell, Place, Played, Trouble};
 use clawberth::apply::Point;
-use clawberth::plan::{FleetStep, Step};
+use clawberth::plan::{FleetStep, ImageStep, Step};
 use ground::Ground;
 use scene::SCENES;
 
@@ -32,6 +32,8 @@ use crate::postgres::Server;
 
 /// Cells at a time. They mostly wait.
 const SIDE_BY_SIDE: usize = 24;
+/// Steps that only talk to the server that becomes an image, whose name no script can know beforehand.
+const ON_BUILDERS: [&str; 4] = ["trust-builder", "fill-builder", "scrub-builder", "prove-builder"];
 /// Steps that are only written down.
 const ONLY_WRITTEN: [&str; 4] = ["condemn", "note-key", "use-key", "settle-keys"];
 /// More than there are cells: each has a project of its own.
@@ -68,7 +70,8 @@ fn play(postgres: Option<Server>) {
     let places: Vec<Place> =
         report.take("undisturbed", named.collect()).into_iter().flat_map(|(_, p)| p).collect();
     let seen: BTreeSet<&str> = places.iter().map(|place| place.step.as_str()).collect();
-    let all: BTreeSet<&str> = Step::WORDS.iter().chain(FleetStep::WORDS).copied().collect();
+    let all: BTreeSet<&str> =
+        Step::WORDS.iter().chain(FleetStep::WORDS).chain(ImageStep::WORDS).copied().collect();
     report.require(seen == all, || format!("the scenes take the steps {seen:?}, and there are {all:?}"));
 
     // hosts that hang are waited for, and nothing is to wait for that
@@ -81,7 +84,7 @@ fn play(postgres: Option<Server>) {
     report.take_cells("kills, and faults of hosts", played);
     let without = places.iter().filter(|place| !requests.contains_key(&place.step));
     let without: BTreeSet<&str> = without.map(|place| place.step.as_str()).collect();
-    let expected: BTreeSet<&str> = host::steps().chain(ONLY_WRITTEN).collect();
+    let expected: BTreeSet<&str> = host::steps().chain(ONLY_WRITTEN).chain(ON_BUILDERS).collect();
     report.require(without == expected, || format!("the steps {without:?} asked the API for nothing"));
 
     let mut cells = faults(&places, &requests);

@@ -27,6 +27,8 @@ enum Goal {
     Gone(&'static [&'static str]),
     /// Nothing is left, also of what no `reconcile` removes.
     Nothing,
+    /// There is one image that fits, and no server.
+    Baked,
     /// Nothing differs.
     NoDrift,
     /// An update to its end: it serves this release, to which its server went once, by this.
@@ -216,6 +218,20 @@ pub(super) const SCENES: &[Scene] = &[
         variables: NO_VARIABLES,
         goal: Goal::Serve(&["alice"]),
     },
+    Scene {
+        name: "bake",
+        before: before::nothing,
+        command: before::BAKE,
+        variables: NO_VARIABLES,
+        goal: Goal::Baked,
+    },
+    Scene {
+        name: "bake-whose-snapshot-is-not-whole",
+        before: before::half_an_image,
+        command: before::BAKE,
+        variables: NO_VARIABLES,
+        goal: Goal::Baked,
+    },
     Scene::reconcile("update-that-was-cut-off", before::cut_off_update),
     Scene::reconcile("update-on-trial", before::update_on_trial),
     Scene::reconcile("orphan-server", before::orphan_server),
@@ -254,7 +270,7 @@ impl Scene {
     /// The same once more; a rollout that is not over is gone on with.
     fn again(&self, operator: &Operator<'_>) -> Result<Ended> {
         match self.goal {
-            Goal::Serve(_) | Goal::Gone(_) | Goal::Nothing | Goal::NoDrift => {
+            Goal::Serve(_) | Goal::Gone(_) | Goal::Nothing | Goal::Baked | Goal::NoDrift => {
                 operator.run(self.command, self.variables)
             }
             Goal::Governed(_) if self.command.first() == Some(&"deploy") => {
@@ -316,12 +332,23 @@ impl Scene {
                 ensure!(ended.code == Some(1), "{ended}");
                 update::is_ungoverned(name, operator).with_context(|| ended.to_string())?;
             }
+            (Goal::Baked, None) => {
+                ensure!(ended.code == Some(0), "{ended}");
+                let images: Value = serde_json::from_str(&operator.ok(&["image", "list", "--json"])?)?;
+                let uses: Vec<&Value> =
+                    images.as_array().into_iter().flatten().filter_map(|image| image.get("use")).collect();
+                ensure!(uses == ["fits"], "{images} after {ended}");
+            }
             (Goal::NoDrift, None) | (_, Some(_)) => {
                 ensure!(ended.code == Some(0), "{ended}");
                 ensure!(after.values().all(|stage| stage == "serving"), "{after:?} after {ended}");
                 let left = operator.run(&["reconcile"], self.variables)?;
                 ensure!(left.code == Some(0), "{left}after {ended}");
             }
+        }
+        if let Goal::Baked = self.goal {
+            let servers = operator.all("/servers", "servers")?;
+            ensure!(servers.is_empty(), "{servers:?} after {ended}");
         }
         self.same_servers(operator, &ended)
     }
