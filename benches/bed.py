@@ -12,34 +12,65 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+import urllib.request
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-TARGET = Path(__file__).resolve().parent.parent / "target"
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "target"
+# Where scripts/setup keeps what it has fetched.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clawberth"
+# Of what scripts/setup has fetched: the real client for Hetzner, as two releases of Debian have it.
+HCLOUD = {
+    "hcloud CLI 1.30.3": CACHE / "hcloud-cli-1.30/usr/bin/hcloud",
+    "hcloud CLI 1.39.0": CACHE / "hcloud-cli/usr/bin/hcloud",
+}
 
 
 class Report:
+    """Rows of one part of target/bench.md, which benches/all.py joins: a row without a limit is there to be read."""
+
+    HEAD = ("what (min / median / max of the runs)", "runs", "clawberth", "peers", "ratio", "limit", "")
+
     def __init__(self) -> None:
-        self.rows: list[tuple[str, str, str, str]] = []
+        self.rows: list[tuple[str, ...]] = []
         self.failed = False
 
-    def add(self, what: str, measured: str, peer: str, limit: str = "", holds: bool = True) -> None:
-        verdict = f"{limit} {'met' if holds else 'not met'}" if limit else ""
-        self.rows.append((what, measured, peer, verdict))
+    def add(
+        self, what: str, measured: str, peer: str = "–", limit: str = "", holds: bool = True, *, runs: int = 1, ratio: str = "–"
+    ) -> None:
+        verdict = ("met" if holds else "not met") if limit else ""
+        self.rows.append((what, str(runs), measured, peer, ratio, limit, verdict))
         self.failed |= not holds
-        print(f"{what}: {measured}; {peer} {verdict}", file=sys.stderr)
+        print(f"{what}: {measured}; {peer}; {ratio} {limit} {verdict}", file=sys.stderr)
 
     def text(self) -> str:
-        head = ("what (min / median / max of the rounds)", "clawberth", "peer", "limit")
-        lines = [" | ".join(row) for row in [head, ("---",) * 4, *self.rows]]
+        lines = [" | ".join(row) for row in [self.HEAD, ("---",) * len(self.HEAD), *self.rows]]
         return "\n".join(f"| {line} |" for line in lines)
 
 
-def spread(values: list[float], digits: int = 2) -> str:
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Of one run there is nothing to spread."""
     low, middle, high = min(values), statistics.median(values), max(values)
+    if len(values) == 1:
+        return f"{middle:.{digits}f}"
     return f"{low:.{digits}f} / {middle:.{digits}f} / {high:.{digits}f}"
+
+
+def beside(peers: Mapping[str, Sequence[float]], digits: int = 2) -> str:
+    """What the peers took, each with its number of runs."""
+    return "; ".join(f"{name}: {spread(values, digits)} ({len(values)})" for name, values in peers.items()) or "–"
+
+
+def ratio(own: Sequence[float], peers: Mapping[str, Sequence[float]]) -> str:
+    """How often our median goes into that of the best peer: above 1 we need less."""
+    if not peers:
+        return "–"
+    best = min(statistics.median(values) for values in peers.values())
+    return f"{best / statistics.median(own):.2f}"
 
 
 @dataclass
@@ -63,11 +94,13 @@ def run_measured(words: list[str], environment: dict[str, str], output: Path, co
 
 
 @contextmanager
-def lab(program: str, temp: Path, more: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+def lab(
+    program: str, temp: Path, more: Sequence[str] = (), speed: Sequence[str] = ("--speed", "none"), limit: str = "none"
+) -> Iterator[dict[str, str]]:
     """A cloud with scripted hosts; the environment of an operator there."""
     folder = ["--dir", str(temp / "lab")]
-    quick = ["--machines", "scripted", "--speed", "none", "--rate-limit", "none", *more]
-    subprocess.run([program, "lab", "up", "--detach", *folder, *quick], check=True, stdout=subprocess.DEVNULL)
+    how = ["--machines", "scripted", "--rate-limit", limit, *speed, *more]
+    subprocess.run([program, "lab", "up", "--detach", *folder, *how], check=True, stdout=subprocess.DEVNULL)
     try:
         exports = subprocess.run([program, "lab", "env", *folder], check=True, capture_output=True, text=True).stdout
         variables = dict(line.removeprefix("export ").split("=", 1) for line in exports.splitlines())
@@ -77,12 +110,15 @@ def lab(program: str, temp: Path, more: Sequence[str] = ()) -> Iterator[dict[str
         subprocess.run([program, "lab", "down", *folder], check=True, stdout=subprocess.DEVNULL)
 
 
+def entries(temp: Path, since: int = 0) -> list[dict[str, Any]]:
+    """What the lab was asked for, as it wrote it down."""
+    return [json.loads(line) for line in (temp / "lab" / "requests.jsonl").read_text().splitlines()[since:]]
+
+
 def requests(temp: Path, since: int) -> collections.Counter[str]:
     """How often each route was asked for; ids are one and the same."""
-    lines = (temp / "lab" / "requests.jsonl").read_text().splitlines()[since:]
-    entries = map(json.loads, lines)
     return collections.Counter(
-        f"{entry['method']} {re.sub(r'/[0-9]+', '/N', entry['path'].split('?')[0])}" for entry in entries
+        f"{entry['method']} {re.sub(r'/[0-9]+', '/N', entry['path'].split('?')[0])}" for entry in entries(temp, since)
     )
 
 
@@ -100,6 +136,55 @@ def deploy(program: str, environment: dict[str, str], hosts: int, more: Sequence
         words = [program, "deploy", "--yes", "--quiet", *more, *names[at : at + 100]]
         subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
     return names
+
+
+def call(environment: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
+    """One request of ours to the API, which must succeed."""
+    headers = {"Authorization": f"Bearer {environment['HCLOUD_TOKEN']}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(environment["HCLOUD_ENDPOINT"] + path, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+@dataclass
+class Fleet:
+    """A state with one instance that was deployed, from which larger ones are made."""
+
+    program: str
+    environment: dict[str, str]
+
+    def of(self, place: Path, addresses: Sequence[str], host_key: str | None = None) -> dict[str, str]:
+        """The environment of an operator whose state says that instances live at these addresses, which show this host key."""
+        document = json.loads(self.run(self.environment, ["state", "export"]))
+        [instance] = document["instances"]
+        document["instances"] = [self.copy(instance, number, address, host_key) for number, address in enumerate(addresses)]
+        exported = place.with_suffix(".json")
+        exported.write_text(json.dumps({**document, "creations": [], "history": []}))
+        environment = {**self.environment, "CLAWBERTH_STATE": str(place)}
+        self.run(environment, ["state", "import", str(exported)])
+        shutil.copy(self.key(), f"{place}.ssh_key")
+        return environment
+
+    def key(self) -> Path:
+        """The operator's key, which lies beside the state."""
+        return Path(self.environment["CLAWBERTH_STATE"] + ".ssh_key")
+
+    def run(self, environment: dict[str, str], words: list[str]) -> str:
+        words = [self.program, *words, "--quiet"]
+        return subprocess.run(words, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+
+    @staticmethod
+    def copy(instance: dict[str, Any], number: int, address: str, host_key: str | None) -> dict[str, Any]:
+        server = {**instance["stage"]["server"], "id": 1_000_000 + number, "ipv4": address}
+        server["host_key"] = host_key or server["host_key"]
+        return {**instance, "name": f"user-{number:05}", "stage": {**instance["stage"], "server": server}}
+
+
+def clients() -> Path:
+    """The environment with Python's peers."""
+    words = [str(ROOT / "scripts" / "clients"), str(ROOT / "benches" / "requirements.txt")]
+    return Path(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def run_bench(name: str, work: Callable[[Path, Report], None]) -> int:
