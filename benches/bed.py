@@ -2,17 +2,19 @@
 
 import argparse
 import collections
+import http.client
 import json
 import os
 import re
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,13 +86,18 @@ class Run:
 
 def run_measured(words: list[str], environment: dict[str, str], output: Path, codes: Collection[int] = (0,)) -> Run:
     """Runs a command that must end with one of these exit codes."""
+    told = output.with_suffix(".err")
     begun = time.perf_counter()
-    with output.open("w") as file, subprocess.Popen(words, stdout=file, env=environment) as process:
+    with output.open("w") as file, told.open("w") as errors, subprocess.Popen(
+        words, stdout=file, stderr=errors, env=environment
+    ) as process:
         _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode in codes, (words, process.returncode)
+    end = output.read_text()[-500:] + told.read_text()[-500:]
+    assert process.returncode in codes, f"{words} ended with {process.returncode}: {end}"
     cpu = usage.ru_utime + usage.ru_stime
-    return Run((time.perf_counter() - begun) * 1000, usage.ru_maxrss / 1024, cpu * 1000)
+    return Run(wall * 1000, usage.ru_maxrss / 1024, cpu * 1000)
 
 
 @contextmanager
@@ -138,13 +145,26 @@ def deploy(program: str, environment: dict[str, str], hosts: int, more: Sequence
     return names
 
 
-def call(environment: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
-    """One request of ours to the API, which must succeed."""
-    headers = {"Authorization": f"Bearer {environment['HCLOUD_TOKEN']}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(environment["HCLOUD_ENDPOINT"] + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
+class Api:
+    """Requests of ours to the API over one connection, each of which must succeed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        url = urllib.parse.urlsplit(environment["HCLOUD_ENDPOINT"])
+        self.base = url.path
+        self.connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        self.headers = {"Authorization": f"Bearer {environment['HCLOUD_TOKEN']}", "Content-Type": "application/json"}
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body)
+        self.connection.request(method, self.base + path, data, self.headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        assert answer.status < 300, (method, path, answer.status, text[:300])
+        return json.loads(text)
+
+    def servers(self) -> int:
+        """How many there are."""
+        return self.call("GET", "/servers?per_page=1")["meta"]["pagination"]["total_entries"]
 
 
 @dataclass
@@ -189,6 +209,8 @@ def clients() -> Path:
 
 def run_bench(name: str, work: Callable[[Path, Report], None]) -> int:
     """Measures in a folder of its own, prints the table, and leaves it in target/; 1 where a limit does not hold."""
+    # who is told to end takes away what it has started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # /tmp may be memory, and what is durable there costs nothing
     temp = Path(tempfile.mkdtemp(dir="/var/tmp"))
     report = Report()
