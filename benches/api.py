@@ -169,8 +169,8 @@ def measure_servers(all_clients: Sequence[Client], counts: Sequence[int], python
 
 def report_servers(costs: dict[str, Cost], count: int, report: bed.Report) -> None:
     servers = f"{count} server{'s' if count > 1 else ''}"
-    for verb, limit in [("create", CREATE), ("delete", DELETE)]:
-        report_requests(f"to {verb} {servers}, 8 s a create", costs, verb, count, limit if count == COUNTS[-1] else None, report)
+    for verb, takes, limit in [("create", "8 s", CREATE), ("delete", "3 s", DELETE)]:
+        report_requests(f"to {verb} {servers}, {takes} each", costs, verb, count, limit if count == COUNTS[-1] else None, report)
         for what, unit in [("walls", "wall time"), ("cpus", "the client's CPU")]:
             own, peers = split(costs, what, verb)
             text = f"to {verb} {servers}: {unit}, s"
@@ -202,7 +202,7 @@ def measure_slow(all_clients: Sequence[Client], count: int, python: Path, temp: 
     delays_of = ("--delays", str(delays))
     with ThreadPoolExecutor(len(chosen)) as pool:
         list(pool.map(work, range(len(chosen)), chosen))
-    report_requests(f"to create {count} servers, 60 s a create", costs, "create", count, SLOW_CREATE, report)
+    report_requests(f"to create {count} servers, 60 s each", costs, "create", count, SLOW_CREATE, report)
     report_requests(f"to delete {count} servers, side by side with others", costs, "delete", count, None, report)
 
 
