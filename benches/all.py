@@ -3,8 +3,8 @@
 
 Usage: benches/all.py PROGRAM BENCH [--only NAME]…
 
-PROGRAM is clawberth, BENCH the built benches/state.rs. Another part is a line of PARTS here, and a script that leaves its table in
-target/bench-NAME.md (bed.run_bench). Exits with 1 where a part broke or a limit does not hold.
+PROGRAM is clawberth, BENCH the built benches/state.rs. Another part is a line of PARTS here, and a script that leaves its table
+in target/bench-NAME.md (bed.run_bench). Exits with 1 where a part broke or a limit does not hold.
 """
 
 import argparse
@@ -74,7 +74,8 @@ def run(name: str, words: Sequence[str]) -> Part:
 def machine(program: str) -> Iterator[str]:
     """When, where and what."""
     version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    cpu = [line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     yield f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {version}, {Path(program).parent.name} build."
     yield f"{os.cpu_count()} cores ({cpu[0] if cpu else 'unknown'}), {memory:.0f} GB, Linux {platform.release()}."

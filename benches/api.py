@@ -3,9 +3,9 @@
 
 Usage: benches/api.py PROGRAM [--only servers|slow|thousand] [--counts N,N]
 
-- servers: 1, 10 and 50 servers where Hetzner takes 8 s for a create, 2 s for a start and 3 s for a delete, beside the hcloud CLI (two
-  releases), Python's hcloud and Ansible's collection, which make the same: servers with a firewall, a key, labels and user data,
-  all of them side by side;
+- servers: 1, 10 and 50 servers where Hetzner takes 8 s for a create, 2 s for a start and 3 s for a delete, beside the hcloud CLI
+  (two releases), Python's hcloud and Ansible's collection, which make the same: servers with a firewall, a key, labels and user
+  data, all of them side by side;
 - slow: 50 where a create takes 60 s, all clients at the same time, each in a cloud of its own: only the requests count;
 - thousand: 1,000 in one command of ours, with the limit of 3,600 requests an hour in force.
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import bed
 
 COUNTS = [1, 10, 50]
-# Counts are all but the same each time, and time is mostly that of the lab: a round for each number, and one more where it is cheap.
+# Counts are all but the same each time, and time is mostly the lab's: a round for each number, and one more where it is cheap.
 ROUNDS = {1: 2, 10: 2, 50: 1}
 THOUSAND, THOUSAND_AT_MOST = 1_000, 1_100
 CREATE, SLOW_CREATE, DELETE = 1.1, 1.3, 1.1
@@ -80,10 +80,8 @@ def wish(folder: Path, names: Sequence[str]) -> None:
     key = folder / "key"
     if not key.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
-    world = ["0.0.0.0/0", "::/0"]
-    rules = [
-        {"direction": "in", "protocol": "tcp", "port": port, "source_ips": ips} for port, ips in [("443", world), ("22", ["127.0.0.0/8"])]
-    ]
+    ports = {"443": ["0.0.0.0/0", "::/0"], "22": ["127.0.0.0/8"]}
+    rules = [{"direction": "in", "protocol": "tcp", "port": port, "source_ips": ips} for port, ips in ports.items()]
     files = {
         "common": "bench",
         "names": "\n".join(names),
@@ -188,7 +186,7 @@ def report_requests(what: str, costs: dict[str, Cost], verb: str, count: int, li
 
 def measure_slow(all_clients: Sequence[Client], count: int, python: Path, temp: Path, report: bed.Report) -> None:
     """Ansible is left out: its processes take both cores for as long as a create takes."""
-    delays = temp / "delays.toml"
+    program, delays = all_clients[0].words[0], temp / "delays.toml"
     delays.write_text('other = "1s"\n[commands]\ncreate_server = "60s"\nstart_server = "2s"\ndelete_server = "3s"\n')
     chosen = [client for client in all_clients if "Ansible" not in client.name]
     costs = {client.name: Cost() for client in chosen}
@@ -196,10 +194,9 @@ def measure_slow(all_clients: Sequence[Client], count: int, python: Path, temp: 
     def work(number: int, client: Client) -> None:
         folder = temp / f"slow-{number}"
         folder.mkdir()
-        with bed.lab(client.words[0] if client.name == OURS else chosen[0].words[0], folder, client.profile, delays_of) as environment:
+        with bed.lab(program, folder, client.profile, ("--delays", str(delays))) as environment:
             costs[client.name].measure(client, count, folder, peers_environment(environment, python))
 
-    delays_of = ("--delays", str(delays))
     with ThreadPoolExecutor(len(chosen)) as pool:
         list(pool.map(work, range(len(chosen)), chosen))
     report_requests(f"to create {count} servers, 60 s each", costs, "create", count, SLOW_CREATE, report)

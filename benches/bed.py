@@ -42,7 +42,15 @@ class Report:
         self.failed = False
 
     def add(
-        self, what: str, measured: str, peer: str = "–", limit: str = "", holds: bool = True, *, runs: int = 1, ratio: str = "–"
+        self,
+        what: str,
+        measured: str,
+        peer: str = "–",
+        limit: str = "",
+        holds: bool = True,
+        *,
+        runs: int = 1,
+        ratio: str = "–",
     ) -> None:
         verdict = ("met" if holds else "not met") if limit else ""
         self.rows.append((what, str(runs), measured, peer, ratio, limit, verdict))

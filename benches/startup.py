@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Measures how long one waits before anything is done: `--help`, and `list` with 10,000 instances in the state; and how large the
-program is.
+"""Measures how long one waits before anything is done: `--help`, and `list` with 10,000 instances in the state; and how large
+the program is.
 
 Usage: benches/startup.py PROGRAM
 
-The peers are those whose commands are typed as often. `hcloud server list` asks the API of the lab, where so many servers are, for
-what `list` finds in the state. Prints a table, leaves it in target/bench-startup.md, and exits with 1 where a limit does not hold.
+The peers are those whose commands are typed as often. `hcloud server list` asks the API of the lab, where so many servers are,
+for what `list` finds in the state. Prints a table, leaves it in target/bench-startup.md, and exits with 1 where a limit does not
+hold.
 """
 
 import statistics
@@ -46,13 +47,15 @@ def measure_list(fleet: bed.Fleet, temp: Path, report: bed.Report) -> None:
         own.append(bed.run_measured([fleet.program, "list"], environment, temp / "list").wall)
         assert len((temp / "list").read_text().splitlines()) == INSTANCES + 1
         for name, path in bed.HCLOUD.items() if round < SLOW_ROUNDS else ():
-            peers[f"{name} server list"].append(bed.run_measured([str(path), "server", "list"], environment, temp / "peer").wall)
+            run = bed.run_measured([str(path), "server", "list"], environment, temp / "peer")
+            peers[f"{name} server list"].append(run.wall)
     add(f"`list` of {INSTANCES:,}, ms", own, peers, LIST, report)
 
 
 def add(what: str, own: Sequence[float], peers: dict[str, list[float]], limit: float, report: bed.Report) -> None:
     holds = statistics.median(own) <= limit
-    report.add(what, bed.spread(own, 1), bed.beside(peers, 1), f"<= {limit:.0f}", holds, runs=len(own), ratio=bed.ratio(own, peers))
+    wanted, ratio = f"<= {limit:.0f}", bed.ratio(own, peers)
+    report.add(what, bed.spread(own, 1), bed.beside(peers, 1), wanted, holds, runs=len(own), ratio=ratio)
 
 
 def measure_size(program: str, temp: Path, report: bed.Report) -> None:
