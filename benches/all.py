@@ -11,6 +11,7 @@ import argparse
 import datetime
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -74,10 +75,10 @@ def run(name: str, words: Sequence[str]) -> Part:
 def machine(program: str) -> Iterator[str]:
     """When, where and what."""
     version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    cpu = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    yield f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {version}, {Path(program).parent.name} build."
+    now = datetime.datetime.now(datetime.UTC)
+    yield f"{now:%Y-%m-%d %H:%M} UTC, {version}, {Path(program).parent.name} build."
     yield f"{os.cpu_count()} cores ({cpu[0] if cpu else 'unknown'}), {memory:.0f} GB, Linux {platform.release()}."
     yield (
         "Each cell is min / median / max of the runs; a peer's runs stand behind it. The ratio is the best peer's median by ours: "
