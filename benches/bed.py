@@ -92,6 +92,16 @@ class Run:
     cpu: float
 
 
+@contextmanager
+def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Who breaks off in between does not wait for a command to get done."""
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+
+
 def run_measured(words: list[str], environment: dict[str, str], output: Path, codes: Collection[int] = (0,)) -> Run:
     """Runs a command that must end with one of these exit codes."""
     told = output.with_suffix(".err")
@@ -99,7 +109,8 @@ def run_measured(words: list[str], environment: dict[str, str], output: Path, co
     with output.open("w") as file, told.open("w") as errors, subprocess.Popen(
         words, stdout=file, stderr=errors, env=environment
     ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
+        with ended_with_us(process):
+            _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
     end = output.read_text()[-500:] + told.read_text()[-500:]
