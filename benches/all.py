@@ -67,7 +67,9 @@ def run(name: str, words: Sequence[str]) -> Part:
     table.unlink(missing_ok=True)
     print(f"\n== {PARTS[name]}", file=sys.stderr, flush=True)
     before, begun = os.getloadavg()[0], time.monotonic()
-    code = subprocess.run([str(HERE / f"{name}.py"), *words], stdout=subprocess.DEVNULL, check=False).returncode
+    with subprocess.Popen([str(HERE / f"{name}.py"), *words], stdout=subprocess.DEVNULL) as process:
+        with bed.ended_with_us(process):
+            code = process.wait()
     text = table.read_text() if table.exists() else None
     return Part(name, code, text, time.monotonic() - begun, (before, os.getloadavg()[0]))
 
@@ -93,6 +95,7 @@ def main() -> int:
     arguments.add_argument("bench")
     arguments.add_argument("--only", action="append", choices=list(PARTS))
     options = arguments.parse_args()
+    bed.end_when_told()
     program = str(Path(options.program).resolve())
     more = {"state": [options.bench]}
     parts = [run(name, [program, *more.get(name, [])]) for name in PARTS if name in (options.only or PARTS)]

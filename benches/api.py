@@ -209,7 +209,8 @@ def measure_slow(all_clients: Sequence[Client], count: int, python: Path, temp: 
 
 
 def dry_since(entries: Sequence[dict[str, object]]) -> float | None:
-    """Seconds from the moment when only the reserve was left of the bucket, so that creates wait, to the last request."""
+    """Seconds from the moment when only the reserve was left of the bucket, so that creates wait, to the last request: an upper
+    bound, since what is no create goes on."""
     times = [datetime.fromisoformat(str(entry["time"])).timestamp() for entry in entries]
     level, at, dry = HOURLY, times[0] if times else 0.0, None
     for moment in times:

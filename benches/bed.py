@@ -226,10 +226,14 @@ def clients() -> Path:
     return Path(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
+def end_when_told() -> None:
+    """Who is told to end takes away what was started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def run_bench(name: str, work: Callable[[Path, Report], None]) -> int:
     """Measures in a folder of its own, prints the table, and leaves it in target/; 1 where a limit does not hold."""
-    # who is told to end takes away what it has started
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     # /tmp may be memory, and what is durable there costs nothing
     temp = Path(tempfile.mkdtemp(dir="/var/tmp"))
     report = Report()
