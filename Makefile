@@ -44,15 +44,11 @@ torture: setup-tests ## random commands killed at random times; N=10000 kills mo
 conformance: ## strangers' clients against the lab; the report is target/conformance.md
 	scripts/conformance
 
-bench: ## the lab's API beside nginx; the state beside others; an update of a thousand; an audit of a hundred; a command on a thousand
+bench: ## us and others on the same bed, in one run; the report is target/bench.md; an hour, as root
 	@scripts/setup --bench
 	$(CARGO) build --release --locked
-	benches/lab_api.py target/release/clawberth
-	benches/updates.py target/release/clawberth
-	benches/audit.py target/release/clawberth
-	benches/exec.py target/release/clawberth
 	$(CARGO) bench --locked --bench state --no-run
-	benches/state.py target/release/clawberth "$$(ls -t target/release/deps/state-*[!d] | head -n 1)"
+	benches/all.py target/release/clawberth "$$(ls -t target/release/deps/state-*[!d] | head -n 1)"
 
 check: ## what a reviewer need not look at
 	$(CARGO) fmt --check

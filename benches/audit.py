@@ -48,14 +48,14 @@ def measure(program: str, hosts: int, temp: Path, report: bed.Report) -> None:
     walls = [run.wall / 1000 for run in runs]
     what = f"`audit` of {hosts} instances, s, {promises} promises"
     parts = f"own CPU {bed.spread([run.cpu / 1000 for run in runs])}; CPU of the lab and its hosts {bed.spread(labs)}"
-    report.add(what, bed.spread(walls), parts)
+    report.add(what, bed.spread(walls), parts, runs=ROUNDS)
     real = [wall + silence for wall in walls]
     holds = statistics.median(real) <= SECONDS
     what = "with the silence of real firewalls, s"
-    report.add(what, bed.spread(real), f"{silence:.1f} s of silence", f"<= {SECONDS:.0f}", holds)
+    report.add(what, bed.spread(real), f"{silence:.1f} s of silence", f"<= {SECONDS:.0f}", holds, runs=ROUNDS)
     peaks = [run.peak for run in runs]
     holds = statistics.median(peaks) <= MEGABYTES
-    report.add("its peak of memory, MB", bed.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds)
+    report.add("its peak of memory, MB", bed.spread(peaks, 1), "–", f"<= {MEGABYTES:.0f}", holds, runs=ROUNDS)
 
 
 if __name__ == "__main__":

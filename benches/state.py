@@ -160,8 +160,9 @@ def measure_transitions(bench: str, place: Place, count: int, peers: dict[str, C
     for name, limit in [("p50", 1.0), ("p99", 10.0)]:
         beside = "; ".join(f"{peer} {spread(others[f'{peer} {name}'])}" for peer in peers)
         holds = statistics.median(own[name]) <= limit
-        report.add(f"{place.name}: a durable transition, {name}, ms", spread(own[name]), beside, f"<= {limit:.0f}", holds)
-        report.add(f"{place.name}: the intent before it, {name}, ms", spread(intents[name]), "–")
+        what = f"{place.name}: a durable transition, {name}, ms"
+        report.add(what, spread(own[name]), beside, f"<= {limit:.0f}", holds, runs=ROUNDS)
+        report.add(f"{place.name}: the intent before it, {name}, ms", spread(intents[name]), "–", runs=ROUNDS)
 
 
 def measure_open(bench: str, place: Place, report: Report) -> None:
@@ -169,7 +170,7 @@ def measure_open(bench: str, place: Place, report: Report) -> None:
     for _ in range(ROUNDS):
         lines = place.run([bench, "open", place.url, "20"]).stdout.split()
         rounds.append(statistics.median(int(line) / 1000 for line in lines))
-    report.add(f"{place.name}: to open, ms", spread(rounds), "–", "<= 20", statistics.median(rounds) <= 20)
+    report.add(f"{place.name}: to open, ms", spread(rounds), "–", "<= 20", statistics.median(rounds) <= 20, runs=ROUNDS)
 
 
 def measure_list(program: str, place: Place, temp: Path, report: Report) -> None:
@@ -181,8 +182,8 @@ def measure_list(program: str, place: Place, temp: Path, report: Report) -> None
         peaks.append(run.peak)
         starts.append(run_measured([program, "--version"], place.environment(), temp / "version").wall)
     started = f"its start alone {spread(starts, 1)}"
-    report.add(f"{place.name}: `list`, ms", spread(times, 1), started, "<= 100", statistics.median(times) <= 100)
-    report.add(f"{place.name}: `list`, peak MB", spread(peaks, 1), "–", "<= 60", statistics.median(peaks) <= 60)
+    report.add(f"{place.name}: `list`, ms", spread(times, 1), started, "<= 100", statistics.median(times) <= 100, runs=len(times))
+    report.add(f"{place.name}: `list`, peak MB", spread(peaks, 1), "–", "<= 60", statistics.median(peaks) <= 60, runs=len(peaks))
 
 
 def measure_state(program: str, bench: str, count: int, temp: Path, report: Report) -> None:
@@ -238,7 +239,7 @@ def measure_reconcile(program: str, temp: Path, report: Report) -> None:
         holds = statistics.median(beyond) <= RECONCILE_SECONDS
         parts = f"wall {spread(walls)}; own CPU {spread(own)}; CPU of the lab and its hosts {spread(labs)}"
         what = f"`reconcile` of {HOSTS} instances, s, without the lab's share (its CPU on all cores)"
-        report.add(what, spread(beyond), parts, limit, holds)
+        report.add(what, spread(beyond), parts, limit, holds, runs=ROUNDS)
 
 
 def main() -> int:
