@@ -103,6 +103,7 @@ fn instance(number: usize) -> Instance {
         host_key,
         next_host_key: None,
         own_host_key: true,
+        birth_key: None,
         admitted: None,
     };
     Instance {

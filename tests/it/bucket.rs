@@ -40,7 +40,7 @@ fn two_hundred_servers_come_and_go_by_a_tenth_of_the_requests_and_whatever_fails
         operator.start(&[&["deploy", "--yes"], names.as_slice()].concat(), &[]).unwrap().end(DEPLOY).unwrap();
     let stages = operator.list().unwrap();
     let serving = stages.values().filter(|stage| *stage == "serving").count();
-    println!("{serving} of {SERVERS} serve after {} s, {}", begun.elapsed().as_secs(), asked(&operator));
+    eprintln!("{serving} of {SERVERS} serve after {} s, {}", begun.elapsed().as_secs(), asked(&operator));
     for name in names.iter().filter(|name| stages.get(**name).is_none_or(|stage| stage != "serving")) {
         assert!(deployed.stderr.contains(&format!("error: {name}")), "{name} is not told of: {deployed}");
     }
@@ -60,7 +60,7 @@ fn two_hundred_servers_come_and_go_by_a_tenth_of_the_requests_and_whatever_fails
     more.interrupt().unwrap();
     let more = more.end(LOOK).unwrap();
     assert_eq!(more.code, Some(130), "{more}");
-    println!("destroyed in {} s, {}", begun.elapsed().as_secs(), asked(&operator));
+    eprintln!("destroyed in {} s, {}", begun.elapsed().as_secs(), asked(&operator));
     assert_eq!(destroyed.code, Some(0), "{destroyed}");
 
     std::thread::sleep(LOOK);

@@ -8,7 +8,7 @@ use crate::bed::{Cloud, Operator};
 const SERVERS: usize = 50;
 /// How often Hetzner may be asked for what is not a matter of one server: what there is, what can be had, what is in common.
 const TO_DEPLOY: usize = 5;
-const TO_DESTROY: usize = 15;
+const TO_DESTROY: usize = 16;
 
 #[test]
 fn a_server_costs_a_few_requests_however_many_there_are() {

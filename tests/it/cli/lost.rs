@@ -127,6 +127,11 @@ hint: rename or delete server 101 in the console, or choose another name
 #[test]
 fn a_server_of_another_state_file_is_not_trusted() {
     let environment = Environment::with_cloud();
+    // so that there is a state, of a fleet that has nothing
+    let point = [("CLAWBERTH_STOP_AT", "create-ssh-key:before-intent")];
+    let deploy = environment.start_with(&["deploy", "alice", "--yes"], &point);
+    deploy.until_stopped();
+    deploy.kill();
     let labels =
         json!({ "managed-by": "clawberth", "fleet": "bekf44vz", "instance": "alice", "op": "unknown2" });
     let server = json!({ "name": "x", "server_type": "cx23", "image": "debian-13", "labels": labels });
