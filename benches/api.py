@@ -122,6 +122,9 @@ class Cost:
         names = [f"user-{number:04}" for number in range(count)]
         folder = temp / "wish"
         wish(folder, names)
+        # everybody begins with nothing
+        fleet = temp / f"fleet-{count}-{len(self.walls['create'])}.sqlite"
+        environment = {**environment, "CLAWBERTH_STATE": str(fleet)}
         for verb in ["create", "delete"]:
             since = len(bed.entries(temp))
             run = bed.run_measured(client.command(verb, folder, names), environment, folder / "answer")
