@@ -57,9 +57,10 @@ fn two_hundred_servers_come_and_go_by_a_tenth_of_the_requests_and_whatever_fails
     let more = operator.start(&["deploy", "late", "--yes"], &[]).unwrap();
     let destroyed = destroy.end(DESTROY).unwrap();
     assert_eq!(creates(&operator), made, "a create went before a delete");
+    // it may have given up by itself: it waits for a quarter of an hour
     more.interrupt().unwrap();
     let more = more.end(LOOK).unwrap();
-    assert_eq!(more.code, Some(130), "{more}");
+    assert!(matches!(more.code, Some(1 | 130)), "{more}");
     eprintln!("destroyed in {} s, {}", begun.elapsed().as_secs(), asked(&operator));
     assert_eq!(destroyed.code, Some(0), "{destroyed}");
 
