@@ -126,7 +126,9 @@ fn start_log(env: &Environment) -> Result<(), Refusal> {
         Refusal::new(format!("CLAWBERTH_LOG is no filter: {wanted:?}"), "try CLAWBERTH_LOG=debug")
             .because(why)
     })?;
+    let colours = std::io::stderr().is_terminal() && env.get("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // a second subscriber in one process (tests) keeps the first
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = log.with_ansi(colours).try_init();
     Ok(())
 }
