@@ -21,6 +21,8 @@ use super::slot::Slot;
 use super::story::Story;
 use super::{network, nspawn, pebble, platform};
 
+/// Between two looks at a lab that starts.
+const LOOK: Duration = Duration::from_millis(100);
 /// Nothing that runs for so long: the lab has ended.
 const ENDED: Duration = Duration::from_millis(500);
 
@@ -202,7 +204,12 @@ pub async fn detach(dir: &LabDir, kind: Kind, words: &[String], say: Say<'_>) ->
             }
             bail!("the lab was not ready after {READY:?}, see {}", dir.log().display());
         }
-        sleep(Duration::from_millis(100)).await;
+        sleep(LOOK).await;
+    }
+    // of two the second ends by itself; late, it would take the place of a first one that was taken down meanwhile
+    let second = own.filter(|own| dir.process().is_some_and(|lab| lab.id() != own.id()));
+    while second.is_some_and(|process| process.runs()) && Instant::now() < until {
+        sleep(LOOK).await;
     }
     story.tell(say);
     Ok(())
