@@ -65,7 +65,7 @@ const DIFFER: [(&str, &str); 12] = [
 const PLACES: [&str; 6] = ["etc", "root", "home", "usr/local", "var/lib", "var/log"];
 
 #[test]
-#[ignore = "two bakes and two deploys: a quarter of an hour"]
+#[ignore = "a quarter of an hour: `make test-image`"]
 fn what_is_born_from_an_image_is_what_was_set_up_from_nothing() {
     let Some(bed) = Bed::up() else { return };
     // off, as the snapshot will have it
@@ -100,7 +100,7 @@ fn what_is_born_from_an_image_is_what_was_set_up_from_nothing() {
 }
 
 #[test]
-#[ignore = "a bake: some minutes"]
+#[ignore = "two minutes: `make test-image`"]
 fn an_image_that_would_know_its_server_is_not_made() {
     let Some(bed) = Bed::up() else { return };
     let mut bake = stopped(&bed, "prove-builder:before-intent");
