@@ -7,6 +7,7 @@ mod door;
 mod fault;
 mod host;
 mod https;
+mod keys;
 mod look;
 mod loopback;
 mod releases;
