@@ -8,7 +8,8 @@ use crate::model::audit::Facts;
 use crate::ssh::{Command, Output};
 
 /// What is run there.
-const SCRIPT: &str = include_str!("../../templates/rotate.sh");
+const SCRIPT: &str =
+    concat!(include_str!("../../templates/token.sh"), include_str!("../../templates/rotate.sh"));
 /// Longest wait for its end: somebody else's work there (900 s), the gateway's own (330 s), its start (300 s), the proof.
 pub const LIMIT: Duration = Duration::from_secs(900 + 330 + 300 + 300);
 
@@ -31,21 +32,33 @@ pub fn rotate() -> Command {
 /// # Errors
 /// What the server says of a failure, or an answer that does not show that the old token is dead and the new one works.
 pub fn parse(output: &Output) -> Result<Rotated> {
-    if output.status != 0 {
-        match output.stderr.trim() {
-            "" => bail!("the server says nothing, and ended with {}", output.status),
-            said => bail!("{said}"),
-        }
+    let facts = facts(output)?;
+    let down = one(&facts, "down_ms")?;
+    let down = down.parse().context("the server does not say how long nobody was answered")?;
+    Ok(Rotated { refusal: refusal(&facts)?, down: Duration::from_millis(down) })
+}
+
+/// What the server says it has come to.
+pub(super) fn facts(output: &Output) -> Result<Facts> {
+    if output.status == 0 {
+        return Ok(Facts::parse(&output.stdout));
     }
-    let facts = Facts::parse(&output.stdout);
-    let one = |key: &str| facts.one(key).with_context(|| format!("the server does not say what {key} is"));
-    let down = one("down_ms")?.parse().context("the server does not say how long nobody was answered")?;
-    match (one("old")?, one("new")?) {
-        (refusal, "hello-ok") => {
-            Ok(Rotated { refusal: refusal.to_owned(), down: Duration::from_millis(down) })
-        }
+    match output.stderr.trim() {
+        "" => bail!("the server says nothing, and ended with {}", output.status),
+        said => bail!("{said}"),
+    }
+}
+
+/// With which word the gateway refuses the old token, where it accepts the new one.
+pub(super) fn refusal(facts: &Facts) -> Result<String> {
+    match (one(facts, "old")?, one(facts, "new")?) {
+        (refusal, "hello-ok") => Ok(refusal.to_owned()),
         (_, answer) => bail!("the new token is answered with {answer}"),
     }
+}
+
+pub(super) fn one<'a>(facts: &'a Facts, key: &str) -> Result<&'a str> {
+    facts.one(key).with_context(|| format!("the server does not say what {key} is"))
 }
 
 #[cfg(test)]
@@ -81,7 +94,7 @@ mod tests {
     #[test]
     fn the_command_fits_into_one_argument_and_names_no_token() {
         let command = rotate().to_string();
-        assert!(command.starts_with("sh -c '# Replaces the gateway"), "{command}");
+        assert!(command.contains("# Replaces the gateway"), "{command}");
         // Linux takes 128 KiB in one argument, and sshd makes one of it
         assert!(command.len() < 64 << 10, "{} bytes", command.len());
     }

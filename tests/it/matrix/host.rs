@@ -46,7 +46,7 @@ const STEPS: [(&str, &str); 27] = [
     ("upgrade", "^sh -c .apt-get"),
     ("reboot", "systemctl reboot$"),
     ("reboot", "boot_id"),
-    ("rotate", "^sh -c .# Replaces"),
+    ("rotate", "# Replaces the gateway"),
     ("revoke", "^sh -c .# Revokes"),
     ("give-keys", "mkdir -p .\\$\\{file"),
     ("take-keys", "grep -vF -e .\\$\\{key"),
