@@ -80,17 +80,24 @@ where
     Ok(futures_util::future::try_join_all(looks).await?.into_iter().flatten().collect())
 }
 
-/// Leaves out servers that were deleted, which lists still show for a while. Those that the state knows are taken for
-/// what they are; so this asks only for what an interrupted command left.
+/// Gives each server that the state knows to the instance that has it there, whatever its label says: a standby that was claimed just
+/// now may still bear the name that it had. And leaves out servers that were deleted, which lists still show for a while. Those that the
+/// state knows are taken for what they are; so this asks only for what an interrupted command left.
 ///
 /// # Errors
 /// What the API or the network says.
 pub async fn confirm(client: &Client, instances: &[Instance], seen: &mut Observed) -> Result<(), Error> {
-    let recorded: BTreeSet<u64> =
-        instances.iter().filter_map(|instance| instance.stage.server()).map(|server| server.id).collect();
+    let recorded = instances.iter().filter_map(|known| Some((known.stage.server()?.id, &known.name)));
+    let recorded: BTreeMap<u64, &InstanceName> = recorded.collect();
+    let labelled = std::mem::take(&mut seen.servers).into_iter();
+    for (label, server) in labelled.flat_map(|(label, all)| all.into_iter().map(move |s| (label.clone(), s)))
+    {
+        let owner = recorded.get(&server.id).map_or(label, |owner| (*owner).clone());
+        seen.servers.entry(owner).or_default().push(server);
+    }
     for servers in seen.servers.values_mut().chain([&mut seen.strays]) {
         let look = async |server: &CloudServer| -> Result<bool, Error> {
-            Ok(recorded.contains(&server.id) || client.server(server.id).await?.is_some())
+            Ok(recorded.contains_key(&server.id) || client.server(server.id).await?.is_some())
         };
         *servers = existing(servers, look).await?;
     }

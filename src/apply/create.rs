@@ -209,6 +209,7 @@ async fn record(server: &CloudServer, how: &str, instance: &Instance, world: &Wo
             own_host_key: false,
             birth_key: None,
             admitted: None,
+            standby: None,
         }),
         line,
     ))

@@ -8,9 +8,12 @@ use anyhow::{Context, Result};
 use super::instance::Done;
 use super::line::server;
 use super::{World, adopt};
+use crate::hcloud::Error;
 use crate::model::fleet::{FleetId, NEXT_HOST_KEY, OPENCLAW};
 use crate::model::instance::{Instance, Outcome};
+use crate::model::refusal::Refusal;
 use crate::model::release::OpenClawVersion;
+use crate::observe;
 
 /// Longest wait for a firewall or a protection to be applied, and for other work on the server to end.
 const GUARD: Duration = Duration::from_secs(180);
@@ -25,6 +28,33 @@ pub(super) async fn label(
     let set = || world.cloud.set_server_labels(id, labels);
     adopt::when_free(GUARD, set).await.with_context(|| format!("cannot set the labels of server {id}"))?;
     Ok(Done::new(Outcome::Labelled, "labels set"))
+}
+
+/// Gives a server that had another name before its instance's name and labels.
+pub(super) async fn rename(instance: &Instance, world: &World) -> Result<Done> {
+    world.doing(instance, "giving the server its name");
+    let (fleet, known) = (world.store.fleet(), server(instance)?);
+    let what = || format!("cannot give server {} its name", known.id);
+    let found = world.cloud.server(known.id).await.with_context(what)?.context("the server is gone")?;
+    let wanted = fleet.server_labels(&instance.name, &instance.spec, &known.keys_for_labels());
+    let (labels, _) = observe::server(&found).relabelled(&wanted);
+    let name = fleet.server_name(&instance.name);
+    if (&name, &labels) != (&found.name, &found.labels) {
+        let rename = || world.cloud.rename_server(known.id, &name, &labels);
+        adopt::when_free(GUARD, rename).await.map_err(|error| taken(error, &name)).with_context(what)?;
+    }
+    Ok(Done::new(Outcome::Renamed, format!("server {} is {name}", known.id)))
+}
+
+/// Names are unique: somebody else's server may have this one.
+fn taken(error: anyhow::Error, name: &str) -> anyhow::Error {
+    match error.downcast_ref::<Error>().and_then(Error::code) {
+        Some("uniqueness_error") => {
+            let hint = "rename or delete that server in the console, and run the command again";
+            Refusal::new(format!("another server is called {name}"), hint).into()
+        }
+        _ => error,
+    }
 }
 
 pub(super) async fn guard(id: u64, instance: &Instance, world: &World) -> Result<Done> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, keys, policy, revoke,
+    Interrupted, Point, World, adopt, create, delete, dns, guard, host, identity, keys, policy, pool, revoke,
     rotate, system, update,
 };
 use crate::clock::tenths;
@@ -128,7 +128,10 @@ pub(super) async fn under_lease(
             Ok(done) => {
                 world.halt.here(step.word(), Point::AfterAct);
                 *instance = instance.clone().after(done.outcome)?;
-                lease.advance(intent, instance, &world.clock.now()).await?;
+                match &step {
+                    Step::Claim(standby) => pool::take(standby, intent, instance, world).await?,
+                    _ => lease.advance(intent, instance, &world.clock.now()).await?,
+                }
                 world.halt.here(step.word(), Point::AfterOutcome);
                 add(unanswered, done.unanswered);
                 world.say(instance.name.as_str(), What::Did(done.line, watch.elapsed()));
@@ -158,6 +161,9 @@ pub(super) fn outcome(error: &anyhow::Error) -> String {
 async fn take(step: &Step, instance: &Instance, world: &World) -> Result<Done> {
     match step {
         Step::Create(order) => create::create(order, instance, world).await,
+        Step::Claim(standby) => pool::claim(standby, instance, world),
+        Step::Rename => guard::rename(instance, world).await,
+        Step::Renew => pool::renew(instance, world).await,
         Step::Adopt(id) => create::take_over(*id, instance, world).await,
         Step::PowerOn(id) => create::power_on(*id, instance, world).await,
         Step::Label(id, labels) => guard::label(*id, labels, instance, world).await,

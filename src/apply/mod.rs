@@ -18,6 +18,7 @@ mod keys;
 mod line;
 mod off;
 mod policy;
+mod pool;
 mod revoke;
 mod rollout;
 mod rotate;

@@ -76,13 +76,23 @@ async fn rounds(
             }
             agreed = Some(plan.clone());
         }
+        let wants = |subject: &str| plan.leases().any(|wanted| wanted == subject);
+        if let Some(hold) = hold {
+            // others may wait for what the plan before was about
+            let unwanted: Vec<String> = hold.leases.keys().filter(|held| !wants(held)).cloned().collect();
+            for subject in unwanted {
+                if let Some(lease) = hold.leases.remove(&subject) {
+                    lease.release().await?;
+                }
+            }
+        }
         let ours = |hold: &Hold| plan.leases().all(|subject| hold.leases.contains_key(subject));
         if !hold.as_ref().is_some_and(ours) && !take(&plan, fleet, settings, hold, context).await? {
             continue;
         }
         let Some(held) = hold.take() else { continue };
         let (store, shown) = (held.store.clone(), plan.clone());
-        let subjects: Vec<String> = plan.leases().map(ToString::to_string).collect();
+        let subjects: Vec<String> = plan.subjects().map(ToString::to_string).collect();
         let work = async |world: &World| apply::run(plan, world).await;
         let report = walk::watched(&subjects, held, client, settings, context, work).await;
         // leases that cannot be freed end by themselves

@@ -1,8 +1,9 @@
 //! `clawberth deploy`
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rand::seq::SliceRandom as _;
 use serde_json::json;
 
 use super::change::{Change, Changed, change};
@@ -23,7 +24,7 @@ use crate::model::refusal::Refusal;
 use crate::model::release::{Invalid, Release};
 use crate::observe;
 use crate::plan::policy::{brought, govern};
-use crate::plan::{LIMITS, Later, Plan, Wish, minute, provision};
+use crate::plan::{LIMITS, Later, Plan, Wish, claims, minute, provision};
 use crate::registry::{self, Catalogue, Sources, Wanted};
 use crate::ui::{counted, table};
 
@@ -56,6 +57,9 @@ pub(super) struct Deploy {
 impl Deploy {
     pub(super) async fn run(self, flags: Flags, context: &mut Context) -> Result<Status, Failure> {
         each_once(&self.names)?;
+        if let Some(standby) = self.names.iter().find(|name| name.is_standby()) {
+            return Err(of_the_pool(standby).into());
+        }
         let flags = Flags {
             locations: self.location.clone(),
             server_type: self.server_type.clone(),
@@ -66,8 +70,16 @@ impl Deploy {
         let settings = Settings::load(&flags, &context.env, &context.cwd)?;
         settings.admin_networks()?;
         let client = cloud(&settings, context)?;
-        let id = OnceCell::new();
-        let command = Wished { deploy: &self, settings: &settings, client: &client, id };
+        let asked = Asked {
+            server_type: self.server_type.as_deref(),
+            version: self.version.as_deref(),
+            location: &self.location,
+            domain: self.domain.is_some(),
+            settings: &settings,
+            client: &client,
+            id: OnceCell::new(),
+        };
+        let command = Wished { deploy: &self, asked };
         if self.dry_run {
             let fleet = Fleet::find(&settings, context).await?;
             fleet.own()?;
@@ -84,24 +96,119 @@ impl Deploy {
             Changed::Walked(plan, report) => done(report, &plan, context),
         }
     }
+}
+
+/// What is asked for on the command line, beside the names, and what it is to go by.
+pub(super) struct Asked<'a> {
+    /// The server type.
+    pub(super) server_type: Option<&'a str>,
+    /// The release.
+    pub(super) version: Option<&'a str>,
+    /// The locations.
+    pub(super) location: &'a [String],
+    /// Whether a domain is.
+    pub(super) domain: bool,
+    pub(super) settings: &'a Settings,
+    pub(super) client: &'a Client,
+    /// By which servers know the policies that it brings.
+    pub(super) id: OnceCell<OpId>,
+}
+
+impl Asked<'_> {
+    /// How all of these come to serve.
+    pub(super) async fn plan(
+        &self,
+        names: &[InstanceName],
+        fleet: &Fleet,
+        context: &mut Context,
+    ) -> Result<Plan, Failure> {
+        let Self { settings, client, id, .. } = self;
+        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
+        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
+        let mut seen = look_unless_new(client, fleet, &zones).await?;
+        let instances = self.instances(names, fleet, &seen, context).await?;
+        seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
+        let claims = self.claims(&instances, &seen, fleet, context).await?;
+        let has_server =
+            |one: &Instance| seen.servers.contains_key(&one.name) || claims.contains_key(&one.name);
+        if !instances.iter().all(has_server) {
+            let locations = instances.iter().flat_map(|instance| &instance.spec.locations);
+            seen.offer = Some(offer(client, fleet, locations, context).await?);
+        }
+        let (authority, now) = (Authority::of(&settings.acme_directory), context.clock.timestamp());
+        let budgets = match authority {
+            Authority::LetsEncrypt => Some((fleet.budgets(&zones).await?, now)),
+            Authority::Staging | Authority::Other => None,
+        };
+        let others = fleet.instances.iter().filter(|known| !names.contains(&known.name));
+        let wish = Wish {
+            instances,
+            claims,
+            others: others.cloned().collect(),
+            admin: settings.admin_networks()?,
+            keys: &fleet.keys,
+            named_locations: &settings.named_locations,
+            authority,
+            budgets,
+            protect_before: settings.protect_before(context.clock.timestamp()),
+        };
+        let mut plan = provision(wish, &seen)?;
+        if settings.policies != Policies::default() {
+            let id = id.get_or_init(|| OpId::from_bytes(context.entropy.id()));
+            govern(&mut plan, names, &settings.policies, id);
+        }
+        Ok(plan)
+    }
+
+    /// Which standbys become whose: of those that serve now, and that nobody else is at work on.
+    async fn claims(
+        &self,
+        instances: &[Instance],
+        seen: &Observed,
+        fleet: &Fleet,
+        context: &Context,
+    ) -> Result<BTreeMap<InstanceName, Instance>, Failure> {
+        if !fleet.instances.iter().any(|one| one.name.is_standby()) {
+            return Ok(BTreeMap::new());
+        }
+        let (busy, unclear) = (fleet.busy().await?, fleet.interrupted(context).await?);
+        // a create that was cut off may have made a server that no list shows yet
+        let may_claim = |one: &&Instance| !one.name.is_standby() && !unclear.contains_key(&one.name);
+        let wished: Vec<Instance> = instances.iter().filter(may_claim).cloned().collect();
+        let is_free = |one: &&Instance| one.name.is_standby() && !busy.contains(&one.name);
+        let mut standbys: Vec<Instance> = fleet.instances.iter().filter(is_free).cloned().collect();
+        // so that of many who want one at the same time each begins with another
+        context.entropy.with(|rng| standbys.shuffle(rng));
+        loop {
+            let claims = claims(&wished, &standbys, seen);
+            let chosen: Vec<Instance> = claims.values().cloned().collect();
+            let healthy = observe::healthy(&chosen, self.settings.acme_root.as_deref()).await;
+            if healthy.len() == chosen.len() {
+                return Ok(claims);
+            }
+            let is_sick = |one: &Instance| chosen.contains(one) && !healthy.contains(&one.name);
+            standbys.retain(|one| !is_sick(one));
+        }
+    }
 
     /// The instances as the state knows them, or new. While there is no server, the wish may change; from then on the
     /// record holds, also if the create was interrupted before its answer.
     async fn instances(
         &self,
+        names: &[InstanceName],
         fleet: &Fleet,
         seen: &Observed,
-        settings: &Settings,
         context: &Context,
     ) -> Result<Vec<Instance>, Failure> {
+        let settings = self.settings;
         let mut release: Option<Release> = None;
         let mut instances = Vec::new();
-        for name in &self.names {
+        for name in names {
             let known = fleet.instances.iter().find(|instance| instance.name == *name);
             if let Some(known) = known
                 && (known.stage != Stage::Planned || seen.servers.contains_key(name))
             {
-                self.agrees_with(known, settings)?;
+                self.agrees_with(known)?;
                 instances.push(known.clone());
                 continue;
             }
@@ -117,19 +224,19 @@ impl Deploy {
     }
 
     /// What is asked for must not differ from what is there: changing it is another command's work.
-    fn agrees_with(&self, known: &Instance, settings: &Settings) -> Result<(), Refusal> {
+    fn agrees_with(&self, known: &Instance) -> Result<(), Refusal> {
         let spec = &known.spec;
         // what was the latest when it was created is what `latest` asked for then
-        let version = self.version.as_ref().filter(|version| *version != "latest");
-        let domain = self.domain.as_ref().and(settings.domain.as_ref());
+        let version = self.version.filter(|version| *version != "latest");
+        let domain = self.settings.domain.as_deref().filter(|_| self.domain);
         let asked = [
-            ("--type", self.server_type.as_ref(), spec.server_type.clone()),
+            ("--type", self.server_type, spec.server_type.clone()),
             ("--version", version, spec.release.openclaw.to_string()),
             ("--domain", domain, spec.domain.clone().unwrap_or_else(|| "none".to_owned())),
         ];
         for (flag, wanted, is) in asked {
             if let Some(wanted) = wanted
-                && *wanted != is
+                && wanted != is
             {
                 return Err(differs(known, flag, &is, wanted));
             }
@@ -146,46 +253,12 @@ impl Deploy {
 /// A deploy with what it is to go by.
 struct Wished<'a> {
     deploy: &'a Deploy,
-    settings: &'a Settings,
-    client: &'a Client,
-    /// By which servers know the policies that it brings.
-    id: OnceCell<OpId>,
+    asked: Asked<'a>,
 }
 
 impl Change for Wished<'_> {
     async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
-        let Self { deploy, settings, client, id } = self;
-        let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
-        let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
-        let mut seen = look_unless_new(client, fleet, &zones).await?;
-        let instances = deploy.instances(fleet, &seen, settings, context).await?;
-        if instances.iter().any(|instance| !seen.servers.contains_key(&instance.name)) {
-            let locations = instances.iter().flat_map(|instance| &instance.spec.locations);
-            seen.offer = Some(offer(client, fleet, locations, context).await?);
-        }
-        seen.healthy = observe::healthy(&instances, settings.acme_root.as_deref()).await;
-        let (authority, now) = (Authority::of(&settings.acme_directory), context.clock.timestamp());
-        let budgets = match authority {
-            Authority::LetsEncrypt => Some((fleet.budgets(&zones).await?, now)),
-            Authority::Staging | Authority::Other => None,
-        };
-        let others = fleet.instances.iter().filter(|known| !deploy.names.contains(&known.name));
-        let wish = Wish {
-            instances,
-            others: others.cloned().collect(),
-            admin: settings.admin_networks()?,
-            keys: &fleet.keys,
-            named_locations: &settings.named_locations,
-            authority,
-            budgets,
-            protect_before: settings.protect_before(context.clock.timestamp()),
-        };
-        let mut plan = provision(wish, &seen)?;
-        if settings.policies != Policies::default() {
-            let id = id.get_or_init(|| OpId::from_bytes(context.entropy.id()));
-            govern(&mut plan, &deploy.names, &settings.policies, id);
-        }
-        Ok(plan)
+        self.asked.plan(&self.deploy.names, fleet, context).await
     }
 
     async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
@@ -193,9 +266,17 @@ impl Change for Wished<'_> {
             return Ok(false);
         }
         // before a server is created for which they would be missing in the end
-        context.secrets = secrets::read(brought(plan), self.settings, context).await?;
+        context.secrets = secrets::read(brought(plan), self.asked.settings, context).await?;
         Ok(true)
     }
+}
+
+/// Names of standbys are made up by the program, and nobody's.
+fn of_the_pool(name: &InstanceName) -> Refusal {
+    Refusal::new(
+        format!("{name} would be a standby of the pool"),
+        "choose another name; `clawberth pool fill` makes standbys",
+    )
 }
 
 fn differs(known: &Instance, flag: &str, is: &str, wanted: &str) -> Refusal {

@@ -35,11 +35,33 @@ pub(super) struct Destroy {
     yes: bool,
 }
 
+/// Which instances are removed.
+pub(super) enum Which {
+    /// These.
+    Named(Vec<InstanceName>),
+    /// Those of the pool.
+    Standbys,
+    /// Every one, and whatever else bears the fleet's label.
+    All,
+}
+
 impl Destroy {
     pub(super) async fn run(self, flags: &Flags, context: &mut Context) -> Result<Status, Failure> {
+        let which = if self.all { Which::All } else { Which::Named(self.names) };
+        which.destroy(self.yes, flags, context).await
+    }
+}
+
+impl Which {
+    pub(super) async fn destroy(
+        self,
+        yes: bool,
+        flags: &Flags,
+        context: &mut Context,
+    ) -> Result<Status, Failure> {
         let settings = Settings::load(flags, &context.env, &context.cwd)?;
         let client = cloud(&settings, context)?;
-        let command = Condemned { destroy: &self, settings: &settings, client: &client };
+        let command = Condemned { which: &self, yes, settings: &settings, client: &client };
         let status = match change(&command, &client, &settings, context).await? {
             Changed::Nothing(_) => {
                 context.ui.note("nothing to destroy");
@@ -54,7 +76,7 @@ impl Destroy {
                 walk::conclude(report, context)
             }
         };
-        if self.all && status == Status::Success {
+        if matches!(self, Self::All) && status == Status::Success {
             tell_of_images(&client, &settings, context).await?;
         }
         Ok(status)
@@ -83,11 +105,14 @@ impl Destroy {
             Err(_) if gone.contains(name) => None,
             Err(unknown) => Some(Err(unknown)),
         };
-        let wanted: BTreeSet<InstanceName> = if self.all {
-            let known = fleet.instances.iter().map(|instance| instance.name.clone());
-            known.chain(seen.servers.keys().cloned()).collect()
-        } else {
-            self.names.iter().cloned().collect()
+        let all = || {
+            let known = fleet.instances.iter().map(|instance| &instance.name);
+            known.chain(seen.servers.keys()).cloned()
+        };
+        let wanted: BTreeSet<InstanceName> = match self {
+            Self::Named(names) => names.iter().cloned().collect(),
+            Self::Standbys => all().filter(InstanceName::is_standby).collect(),
+            Self::All => all().collect(),
         };
         Ok(wanted.iter().filter_map(find).collect::<Result<Vec<_>, Refusal>>()?)
     }
@@ -95,31 +120,35 @@ impl Destroy {
 
 /// A destroy with what it is to go by.
 struct Condemned<'a> {
-    destroy: &'a Destroy,
+    which: &'a Which,
+    yes: bool,
     settings: &'a Settings,
     client: &'a Client,
 }
 
 impl Change for Condemned<'_> {
     async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
-        let Self { destroy, settings, client } = self;
+        let Self { which, settings, client, .. } = self;
         let domains = fleet.instances.iter().filter_map(|instance| instance.spec.domain.clone());
         let zones: BTreeSet<String> = domains.chain(settings.domain.clone()).collect();
         let mut seen = look(client, fleet, &zones).await?;
         seen.interrupted = fleet.interrupted(context).await?;
         // by an earlier destroy that was killed before its end, or by somebody else meanwhile
-        let gone = fleet.gone(&destroy.names).await?;
-        let instances = destroy.instances(fleet, &seen, settings, &gone, context)?;
+        let gone = match which {
+            Which::Named(names) => fleet.gone(names).await?,
+            Which::Standbys | Which::All => BTreeSet::new(),
+        };
+        let instances = which.instances(fleet, &seen, settings, &gone, context)?;
         let unlisted = observe::unlisted(client, &instances, &mut seen).await;
         unlisted.context("cannot see what is in the project")?;
         let stays = |known: &&Instance| instances.iter().all(|going| going.name != known.name);
         let others: Vec<Instance> = fleet.instances.iter().filter(stays).cloned().collect();
-        Ok(plan::destroy(instances, &others, destroy.all, &seen))
+        Ok(plan::destroy(instances, &others, matches!(which, Which::All), &seen))
     }
 
     async fn agreed(&self, plan: &Plan, context: &mut Context) -> Result<bool, Failure> {
         let names: Vec<InstanceName> = plan.instances.iter().map(|part| part.instance.name.clone()).collect();
-        if self.destroy.yes { Ok(true) } else { agreed(&names, context) }
+        if self.yes { Ok(true) } else { agreed(&names, context) }
     }
 }
 

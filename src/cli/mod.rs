@@ -17,6 +17,7 @@ mod lab;
 mod list;
 mod open;
 mod own_key;
+mod pool;
 mod reconcile;
 mod record;
 mod releases;
@@ -92,6 +93,7 @@ enum Command {
     Keys(keys::Keys),
     Audit(audit::Audit),
     Image(image::Image),
+    Pool(pool::Pool),
     Destroy(destroy::Destroy),
     State(state::State),
     Reconcile(reconcile::Reconcile),
@@ -172,6 +174,7 @@ async fn dispatch(cli: Cli, context: &mut Context) -> Result<Status, Failure> {
         Command::Keys(command) => command.run(&flags, context).await,
         Command::Audit(command) => command.run(&flags, context).await,
         Command::Image(command) => command.run(flags, context).await,
+        Command::Pool(command) => command.run(flags, context).await,
         Command::Update(command) => command.run(flags, context).await,
         Command::Rollback(command) => command.run(&flags, context).await,
         Command::Apply(command) => command.run(&flags, context).await,

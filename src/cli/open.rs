@@ -31,6 +31,10 @@ impl Open {
         let fleet = Fleet::find(&settings, context).await?;
         let instance = fleet.instance(&self.name)?;
         let name = &self.name;
+        if name.is_standby() {
+            let hint = "`clawberth deploy NAME` makes it NAME's, and `clawberth open NAME` opens it then";
+            return Err(Refusal::new(format!("{name} is a standby, and nobody's"), hint).into());
+        }
         let (Stage::Serving(_), Some(endpoint)) = (&instance.stage, instance.endpoint()) else {
             let hint = format!("run `clawberth deploy {name}` to finish it");
             return Err(Refusal::new(

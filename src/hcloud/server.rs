@@ -139,6 +139,12 @@ struct Labels<'a> {
     labels: &'a BTreeMap<String, String>,
 }
 
+#[derive(Serialize)]
+struct Renamed<'a> {
+    name: &'a str,
+    labels: &'a BTreeMap<String, String>,
+}
+
 #[derive(Deserialize)]
 struct One {
     server: Server,
@@ -177,6 +183,16 @@ impl Client {
     /// Replaces all labels of a server.
     pub async fn set_server_labels(&self, id: u64, labels: &BTreeMap<String, String>) -> Result<(), Error> {
         self.put::<_, One>(&format!("/servers/{id}"), &Labels { labels }).await.map(drop)
+    }
+
+    /// Gives a server another name, and replaces all its labels.
+    pub async fn rename_server(
+        &self,
+        id: u64,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.put::<_, One>(&format!("/servers/{id}"), &Renamed { name, labels }).await.map(drop)
     }
 
     /// Deletes a server; the action to wait for, or nothing if it is gone already.

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod look;
 pub mod outside;
 pub mod policy;
+pub mod renew;
 pub mod revoke;
 pub mod rotate;
 pub mod scan;

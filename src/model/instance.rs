@@ -129,6 +129,7 @@ mod tests {
             own_host_key: false,
             birth_key: None,
             admitted: None,
+            standby: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::fleet::OpId;
 use crate::model::refusal::Refusal;
 
 /// The name of an instance: `^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`, so that it is a DNS label and leaves room in
@@ -12,6 +13,9 @@ use crate::model::refusal::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InstanceName(String);
+
+/// How the names of standbys begin, and no others that are asked for.
+const STANDBY: &str = "standby-";
 
 /// Why a text is no instance name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +29,16 @@ impl InstanceName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of a standby, of which only this is its own.
+    pub fn of_standby(id: &OpId) -> Self {
+        Self(format!("{STANDBY}{id}"))
+    }
+
+    /// Whether it is one of a standby: a server of the pool, which waits to become somebody's.
+    pub fn is_standby(&self) -> bool {
+        self.0.starts_with(STANDBY)
     }
 }
 

@@ -125,8 +125,19 @@ mod tests {
         let ipv4 = std::net::Ipv4Addr::new(198, 51, 100, 7);
         let (location, host_key) = (String::new(), String::new());
         let (ipv6, next_host_key, own_host_key) = (None, None, true);
-        let (birth_key, admitted) = (None, None);
-        Server { id: 7, ipv4, ipv6, location, host_key, next_host_key, own_host_key, birth_key, admitted }
+        let (birth_key, admitted, standby) = (None, None, None);
+        Server {
+            id: 7,
+            ipv4,
+            ipv6,
+            location,
+            host_key,
+            next_host_key,
+            own_host_key,
+            birth_key,
+            admitted,
+            standby,
+        }
     }
 
     fn seen(servers: &[(&str, u64)]) -> Observed {

@@ -11,6 +11,7 @@ mod keys;
 mod naming;
 mod order;
 pub mod policy;
+mod pool;
 mod provision;
 pub mod rollout;
 mod rotate;
@@ -36,6 +37,7 @@ pub use destroy::destroy;
 pub use drift::{Case, Reconciliation, reconcile};
 pub use image::{Baking, bake, prune};
 pub use keys::{bring, hand_over, succeed};
+pub use pool::{Standing, claims, standing, to_fill};
 pub use provision::{Wish, provision};
 pub use rotate::{Secret, rotate};
 
@@ -49,6 +51,8 @@ pub struct Plan {
     pub instances: Vec<InstancePlan>,
     /// What is done for an image; beside the instances.
     pub image: Option<ImagePlan>,
+    /// Whether it fills the pool, which one command does at a time.
+    pub fills: bool,
     /// For the fleet as a whole, after all instances succeeded.
     pub after: Vec<FleetStep>,
     /// What has to wait, because no certificate is to be had for it yet.
@@ -172,6 +176,12 @@ steps! {
     Step {
         /// Create the server.
         Create(Order) = "create",
+        /// Make the server of this standby its own.
+        Claim(Box<Instance>) = "claim",
+        /// Give the server its name, and the labels that say so.
+        Rename = "rename",
+        /// Leave nothing on the server of the standby that it was.
+        Renew = "renew",
         /// Take a server that an interrupted create left.
         Adopt(u64) = "adopt",
         /// Switch the server on.
@@ -290,6 +300,9 @@ impl Origin {
 /// The subject of the right to make an image: no instance has that name. One is made at a time, because there is one builder.
 pub const IMAGE: &str = "image:";
 
+/// The subject of the right to fill the pool.
+pub const POOL: &str = "pool:";
+
 /// Why an instance may have to wait, see [`Budget`].
 pub const LIMITS: &str = "Let's Encrypt certifies 50 new names of a domain in a week, and each five times";
 
@@ -354,8 +367,17 @@ impl Plan {
         self.instances.iter().filter(|part| !part.steps.is_empty()).map(|part| &part.instance.name)
     }
 
+    /// The standbys that become somebody's.
+    pub fn claims(&self) -> impl Iterator<Item = &InstanceName> {
+        self.instances.iter().flat_map(|part| &part.steps).filter_map(|step| match step {
+            Step::Claim(standby) => Some(&standby.name),
+            _ => None,
+        })
+    }
+
     /// The rights that it takes to walk it.
     pub fn leases(&self) -> impl Iterator<Item = &str> {
-        self.subjects().map(InstanceName::as_str).chain(self.image.as_ref().map(|_| IMAGE))
+        let names = self.subjects().chain(self.claims()).map(InstanceName::as_str);
+        names.chain(self.image.as_ref().map(|_| IMAGE)).chain(self.fills.then_some(POOL))
     }
 }

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use super::budget::Budget;
 use super::naming::naming;
 use super::order::order;
-use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, host_key, keys, minute};
+use super::{FleetStep, InstancePlan, LIMITS, Later, Plan, Step, host_key, keys, minute, pool};
 use crate::model::admin::AdminNetworks;
 use crate::model::authority::Authority;
 use crate::model::fleet::FleetId;
 use crate::model::instance::{Instance, Server, Stage};
+use crate::model::name::InstanceName;
 use crate::model::observed::{CloudServer, FirewallRule, Observed, firewall_rules};
 use crate::model::operator_key::Keys;
 use crate::model::price::Price;
@@ -22,6 +23,8 @@ use crate::model::refusal::Refusal;
 pub struct Wish<'a> {
     /// The instances, as the state knows them or new.
     pub instances: Vec<Instance>,
+    /// The standbys that some of them are to have.
+    pub claims: BTreeMap<InstanceName, Instance>,
     /// The other instances of the fleet: they stay as they are, but share its firewall.
     pub others: Vec<Instance>,
     /// From where SSH is allowed.
@@ -50,7 +53,10 @@ pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         let servers = seen.servers.get(&instance.name).map(Vec::as_slice).unwrap_or_default();
         let before = prices.len();
         let terms = (wish.named_locations, wish.authority);
-        let mut steps = steps(&instance, servers, terms, wish.keys, seen, &mut prices)?;
+        let mut steps = match wish.claims.get(&instance.name) {
+            Some(standby) => pool::claim(standby.clone(), wish.keys),
+            None => steps(&instance, servers, terms, wish.keys, seen, &mut prices)?,
+        };
         if let Some(Step::Create(_)) = steps.first()
             && let Some(until) = wait(&instance, &mut wish.budgets)
         {
@@ -72,7 +78,8 @@ pub fn provision(mut wish: Wish<'_>, seen: &Observed) -> Result<Plan, Refusal> {
         return Err(too_early(first, plan.later.len()));
     }
     if !plan.after.is_empty() {
-        let others = wish.others.into_iter().filter(|other| stands(other, seen));
+        let is_claimed = |other: &Instance| wish.claims.values().any(|standby| standby.name == other.name);
+        let others = wish.others.iter().filter(|other| stands(other, seen) && !is_claimed(other)).cloned();
         plan.instances.extend(others.map(|instance| {
             let mut steps = remaining(&instance, true, &[], seen);
             steps.retain(|step| matches!(step, Step::Reach | Step::Trust));
@@ -160,7 +167,8 @@ fn union(old: &[FirewallRule], new: &[FirewallRule]) -> Vec<FirewallRule> {
 /// with it.
 pub(super) fn admit(steps: &mut Vec<Step>) {
     if !matches!(steps.first(), Some(Step::Create(_))) {
-        let trusted = steps.iter().position(|step| *step == Step::Trust).map_or(0, |trust| trust + 1);
+        let is_trusted = |step: &Step| matches!(step, Step::Trust | Step::Claim(_));
+        let trusted = steps.iter().position(is_trusted).map_or(0, |trust| trust + 1);
         steps.insert(trusted, Step::Admit);
     }
 }
@@ -213,6 +221,9 @@ pub(super) fn steps(
     let stands = known.is_some() && server.is_some_and(|server| !server.off);
     let mut rest = remaining(instance, stands, own_key(known, server), seen);
     keys::add_to(&mut rest, instance, known.is_none(), operators);
+    if known.is_some() {
+        pool::end_claim(&mut rest, instance);
+    }
     steps.extend(rest);
     Ok(steps)
 }

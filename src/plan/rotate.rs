@@ -77,6 +77,7 @@ mod tests {
             own_host_key: true,
             birth_key: None,
             admitted: None,
+            standby: None,
         }
     }
 

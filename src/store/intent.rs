@@ -158,6 +158,25 @@ impl Lease {
         self.write(ended.into_iter().chain(change)).await?;
         Ok(())
     }
+
+    /// The same for an instance that takes the place of a standby, which is taken off the list in the same transaction: so it becomes
+    /// one instance, and no second one.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where somebody else has the right to change the standby by now.
+    pub async fn advance_claiming(
+        &self,
+        intent: Intent,
+        instance: &Instance,
+        (standby, lease): (&InstanceName, &Self),
+        now: &str,
+    ) -> Result<(), StoreError> {
+        let ended = intent.ended(instance.stage.word(), now, self.store.database());
+        let (gone, change) = (self.store.remove_instance(standby), self.store.change_instance(instance)?);
+        let all = std::iter::once(lease.renewal()?).chain(gone).chain(ended).chain(change);
+        self.write(all).await?;
+        Ok(())
+    }
 }
 
 impl Intent {

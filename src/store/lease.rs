@@ -221,19 +221,23 @@ impl Lease {
         Ok(())
     }
 
-    /// Carries statements out, if this is still the holder.
-    pub(super) async fn write(
-        &self,
-        statements: impl IntoIterator<Item = Statement>,
-    ) -> Result<u64, StoreError> {
+    /// The statement that renews it, and lets nothing after it be done where somebody else has it by now.
+    pub(super) fn renewal(&self) -> Result<Statement, StoreError> {
         let [sqlite, postgres] = by_clock!(
             "UPDATE lease SET expires = ",
             " + $4 WHERE subject = $1 AND fence = $2 AND holder = $3"
         );
         let renew = self.store.database().either(sqlite, postgres);
         let renew = renew.bind(self.subject.as_str()).bind(self.fence);
-        let renew = renew.bind(self.store.session()?.id.as_str()).bind(TERM);
-        let mut all = vec![renew.guard()];
+        Ok(renew.bind(self.store.session()?.id.as_str()).bind(TERM).guard())
+    }
+
+    /// Carries statements out, if this is still the holder.
+    pub(super) async fn write(
+        &self,
+        statements: impl IntoIterator<Item = Statement>,
+    ) -> Result<u64, StoreError> {
+        let mut all = vec![self.renewal()?];
         all.extend(statements);
         match self.store.database().write(&all).await? {
             Written::Done(changed) => Ok(changed),

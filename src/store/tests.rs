@@ -56,6 +56,7 @@ async fn what_was_written_is_there_after_a_kill() {
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     };
     instance.stage = instance.stage.after(Outcome::Created(server)).unwrap();
     lease.advance(intent, &instance, NOW).await.unwrap();
@@ -76,6 +77,30 @@ async fn an_instance_that_is_gone_is_off_the_list() {
     let intent = lease.begin("delete", NOW).await.unwrap();
     lease.advance(intent, &instance, NOW).await.unwrap();
     assert_eq!(store.instances().await.unwrap(), []);
+}
+
+/// A claim needs the right to change both; who has lost one of the two by then changes nothing.
+#[tokio::test]
+async fn a_standby_becomes_one_instance() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let store = open(&path).await.unwrap();
+    let standby = Instance { name: "standby-a".parse().unwrap(), ..alice() };
+    lease(&store, "standby-a").await.put(&standby).await.unwrap();
+    let (mine, claimed) = (lease(&store, "alice").await, lease(&store, "standby-a").await);
+    let intent = mine.begin("claim", NOW).await.unwrap();
+    mine.advance_claiming(intent, &alice(), (&standby.name, &claimed), NOW).await.unwrap();
+    assert_eq!(store.instances().await.unwrap(), [alice()]);
+    claimed.release().await.unwrap();
+
+    let other = Instance { name: "standby-b".parse().unwrap(), ..alice() };
+    let lost = lease(&store, "standby-b").await;
+    lost.put(&other).await.unwrap();
+    lost.release().await.unwrap();
+    let intent = mine.begin("claim", NOW).await.unwrap();
+    let error = mine.advance_claiming(intent, &alice(), (&other.name, &lost), NOW).await.unwrap_err();
+    assert!(matches!(error, StoreError::Overtaken { .. }), "{error:?}");
+    assert_eq!(store.instances().await.unwrap(), [alice(), other]);
 }
 
 #[tokio::test]

@@ -136,6 +136,9 @@ fn step(step: &Step, release: &str) -> String {
                 }
             }
         }
+        Step::Claim(standby) => format!("make the server of {} its own", standby.name),
+        Step::Rename => "give the server its name".into(),
+        Step::Renew => "renew its token, and see that the standby's is dead".into(),
         Step::Adopt(id) => format!("take over server {id}, which an interrupted deploy left"),
         Step::PowerOn(id) => format!("switch server {id} on"),
         Step::Label(id, _) => format!("set the labels of server {id}"),

@@ -9,6 +9,7 @@ const SERVERS: usize = 50;
 /// How often Hetzner may be asked for what is not a matter of one server: what there is, what can be had, what is in common.
 const TO_DEPLOY: usize = 5;
 const TO_DESTROY: usize = 16;
+const TO_CLAIM: usize = 7;
 
 #[test]
 fn a_server_costs_a_few_requests_however_many_there_are() {
@@ -20,6 +21,20 @@ fn a_server_costs_a_few_requests_however_many_there_are() {
     holds(&deployed, "POST /servers", TO_DEPLOY);
     let destroyed = asked(&operator, &["destroy", "--all", "--yes"]);
     holds(&destroyed, "DELETE /servers/{id}", TO_DESTROY);
+    operator.clean_slate().unwrap();
+}
+
+/// Who takes a standby creates nothing: what there is, the server's new name, and what is in common, which is looked at once more.
+#[test]
+fn a_claim_costs_a_few_requests() {
+    let cloud = Cloud::up(1, "").unwrap();
+    let operator = cloud.operator().unwrap();
+    operator.ok(&["pool", "fill", "--size", "1", "--yes"]).unwrap();
+    let claimed = asked(&operator, &["deploy", "alice", "--yes"]);
+    assert_eq!(claimed.get("PUT /servers/{id}"), Some(&1), "{claimed:#?}");
+    assert!(!claimed.contains_key("POST /servers"), "{claimed:#?}");
+    assert!(claimed.values().sum::<usize>() <= TO_CLAIM, "{claimed:#?}");
+    operator.ok(&["destroy", "--all", "--yes"]).unwrap();
     operator.clean_slate().unwrap();
 }
 

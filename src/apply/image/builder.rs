@@ -37,9 +37,19 @@ pub(super) async fn create(order: &Order, builder: &Instance, world: &World) -> 
     let Some(ipv4) = facts.ipv4 else { bail!("server {} has no IPv4 address", found.id) };
     let line = format!("server created ({}, {ipv4})", facts.location);
     let (id, ipv6, location) = (found.id, facts.ipv6, facts.location);
-    let (next_host_key, own_host_key, birth_key, admitted) = (None, false, None, None);
-    let made =
-        Server { id, ipv4, ipv6, location, host_key, next_host_key, own_host_key, birth_key, admitted };
+    let (next_host_key, own_host_key, birth_key, admitted, standby) = (None, false, None, None, None);
+    let made = Server {
+        id,
+        ipv4,
+        ipv6,
+        location,
+        host_key,
+        next_host_key,
+        own_host_key,
+        birth_key,
+        admitted,
+        standby,
+    };
     Ok(Done::new(Outcome::Created(made), line))
 }
 

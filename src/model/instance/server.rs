@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::name::InstanceName;
 use crate::model::operator_key::Admitted;
 
 /// The server an instance lives on, and the host key that its SSH must show.
@@ -33,6 +34,9 @@ pub struct Server {
     /// The keys that its root lets in, where somebody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admitted: Admitted,
+    /// The standby that it was, until nothing of that is left on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<InstanceName>,
 }
 
 impl Server {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Server;
 use crate::model::fleet::OpId;
+use crate::model::name::InstanceName;
 use crate::model::policy::Enacted;
 use crate::model::release::Release;
 
@@ -37,6 +38,17 @@ pub enum Stage {
 pub enum Outcome {
     /// A server was created or found.
     Created(Server),
+    /// A standby's server became its own.
+    Claimed {
+        /// The server.
+        server: Server,
+        /// Whose it was.
+        standby: InstanceName,
+    },
+    /// Its server bears its name.
+    Renamed,
+    /// Nothing is left on its server of the standby that it was.
+    Renewed,
     /// Its labels are right.
     Labelled,
     /// The cloud firewall is before it.
@@ -140,9 +152,16 @@ impl Stage {
                 O::Created(server),
             ) => Ok(S::Created(server)),
 
+            (S::Planned, O::Claimed { server, standby }) => {
+                Ok(S::Installed(Server { standby: Some(standby), ..server }))
+            }
+            (stage @ (S::Installed(_) | S::Serving(_)), O::Renewed) => {
+                Ok(stage.with_server(|server| Server { standby: None, ..server }))
+            }
+
             (
                 stage @ (S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Installed(_) | S::Serving(_)),
-                O::Labelled | O::Guarded | O::Named | O::Protected,
+                O::Renamed | O::Labelled | O::Guarded | O::Named | O::Protected,
             ) => Ok(stage),
 
             (
@@ -209,8 +228,23 @@ impl Stage {
             (S::Destroying(_) | S::Gone, O::Deleted) => Ok(S::Gone),
 
             (
+                S::Created(_)
+                | S::Reachable(_)
+                | S::Trusted(_)
+                | S::Installed(_)
+                | S::Serving(_)
+                | S::Destroying(_)
+                | S::Gone,
+                O::Claimed { .. },
+            )
+            | (
+                S::Planned | S::Created(_) | S::Reachable(_) | S::Trusted(_) | S::Destroying(_) | S::Gone,
+                O::Renewed,
+            )
+            | (
                 S::Planned,
-                O::Labelled
+                O::Renamed
+                | O::Labelled
                 | O::Guarded
                 | O::Named
                 | O::Protected
@@ -271,6 +305,7 @@ impl Stage {
             | (
                 S::Destroying(_) | S::Gone,
                 O::Created(_)
+                | O::Renamed
                 | O::Labelled
                 | O::Guarded
                 | O::Named
@@ -358,6 +393,9 @@ impl Outcome {
     fn word(&self) -> &'static str {
         match self {
             Self::Created(_) => "created",
+            Self::Claimed { .. } => "claimed",
+            Self::Renamed => "renamed",
+            Self::Renewed => "renewed",
             Self::Labelled => "labelled",
             Self::Guarded => "guarded",
             Self::Named => "named",

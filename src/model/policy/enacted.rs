@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +55,12 @@ impl Enacted {
 }
 
 impl Policies {
-    /// The policy of an instance.
+    /// The policy of an instance. A standby has none: it is nobody's, and has nobody's secrets.
     pub fn of(&self, name: &InstanceName) -> &Policy {
-        self.own.get(name).unwrap_or(&self.fleet)
+        static NONE: LazyLock<Policy> = LazyLock::new(Policy::default);
+        match name.is_standby() {
+            true => &NONE,
+            false => self.own.get(name).unwrap_or(&self.fleet),
+        }
     }
 }

@@ -57,6 +57,7 @@ impl World {
             own_host_key: true,
             birth_key: None,
             admitted: None,
+            standby: None,
         };
         let alice = Instance {
             name: name("alice"),

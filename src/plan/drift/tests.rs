@@ -54,6 +54,7 @@ fn recorded(id: u64) -> Server {
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     }
 }
 

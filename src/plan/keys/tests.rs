@@ -18,6 +18,7 @@ fn server(admitted: Option<&[&str]>) -> Server {
         own_host_key: true,
         birth_key: None,
         admitted,
+        standby: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::zone::{CloudZone, Delegation};
 
 const KEY: &str = "ssh-ed25519 AAAA";
 
-fn keys() -> Keys {
+pub(in crate::plan) fn keys() -> Keys {
     Keys { fleet: KEY.to_owned(), others: Vec::new() }
 }
 
@@ -37,7 +37,7 @@ pub(in crate::plan) fn instance(stage: Stage) -> Instance {
     Instance { name: "alice".parse().unwrap(), spec, stage, created: "2026-11-22T00:00:00Z".into() }
 }
 
-fn server() -> Server {
+pub(in crate::plan) fn server() -> Server {
     let ipv4 = Ipv4Addr::new(198, 51, 100, 7);
     Server {
         id: 7,
@@ -49,6 +49,7 @@ fn server() -> Server {
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     }
 }
 
@@ -114,10 +115,15 @@ pub(in crate::plan) fn with_common() -> Observed {
     }
 }
 
-fn wish<'a>(instances: Vec<Instance>, admin: &'a AdminNetworks, keys: &'a Keys) -> Wish<'a> {
+pub(in crate::plan) fn wish<'a>(
+    instances: Vec<Instance>,
+    admin: &'a AdminNetworks,
+    keys: &'a Keys,
+) -> Wish<'a> {
     let authority = Authority::LetsEncrypt;
     let (others, named_locations, budgets, protect_before) = (Vec::new(), &[], None, None);
-    Wish { instances, others, admin, keys, named_locations, authority, budgets, protect_before }
+    let claims = BTreeMap::new();
+    Wish { instances, claims, others, admin, keys, named_locations, authority, budgets, protect_before }
 }
 
 fn plan(instance: Instance, seen: &Observed) -> Result<Plan, Refusal> {

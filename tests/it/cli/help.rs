@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 45] = [
     "",
     "init",
     "deploy",
@@ -30,6 +30,10 @@ const COMMANDS: [&str; 41] = [
     "image bake",
     "image list",
     "image prune",
+    "pool",
+    "pool fill",
+    "pool status",
+    "pool drain",
     "destroy",
     "reconcile",
     "state",

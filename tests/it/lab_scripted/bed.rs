@@ -153,15 +153,25 @@ impl Bed {
     }
 
     #[track_caller]
+    pub(super) fn get(&self, path: &str) -> Value {
+        self.ask(path, &[])
+    }
+
+    #[track_caller]
     pub(super) fn post(&self, path: &str, body: &Value) -> Value {
+        self.ask(path, &["-H", "Content-Type: application/json", "-d", &body.to_string()])
+    }
+
+    #[track_caller]
+    fn ask(&self, path: &str, with: &[&str]) -> Value {
         let output = Command::new("curl")
-            .args(["-sS", "--fail-with-body", "-H", "Content-Type: application/json", "-d"])
-            .arg(body.to_string())
+            .args(["-sS", "--fail-with-body"])
+            .args(with)
             .args(["-H", &format!("Authorization: Bearer {}", self.variable("HCLOUD_TOKEN"))])
             .arg(format!("{}{path}", self.variable("HCLOUD_ENDPOINT")))
             .output()
             .unwrap();
-        assert!(output.status.success(), "POST {path}: {}", said(&output));
+        assert!(output.status.success(), "{path}: {}", said(&output));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 

@@ -27,7 +27,7 @@ fn an_image_is_made_once_and_used_and_removed() {
         answer,
         format!("snapshot {id}: OpenClaw 2026.9.6 on debian-13, x86, 1.5 GB, 0.02 EUR a month\n")
     );
-    assert!(story.contains("image   nothing is left that it could be known by"), "{story}");
+    assert!(story.contains("image  nothing is left that it could be known by"), "{story}");
     let (status, answer, story) = told(&bed, &["image", "bake", "--yes"]);
     assert_eq!((status, answer.as_str()), (0, ""));
     assert_eq!(story, "nothing to do: `clawberth image list` shows the image that fits\n");

@@ -7,6 +7,7 @@ mod image;
 mod keys;
 mod next_key;
 mod own_key;
+mod pool;
 mod stranger;
 mod timing;
 mod update;

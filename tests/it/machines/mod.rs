@@ -18,6 +18,7 @@ mod own_key;
 mod pair;
 mod parts;
 mod policy;
+mod pool;
 mod ports;
 mod probe;
 mod rolling;

@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 const LONG: u32 = 120;
 
 /// A client that says what the gateway answers to the token in a file, and, told to hold on, how that ends.
-const CLIENT: &str = r#"
+pub(super) const CLIENT: &str = r#"
 import fs from "node:fs";
 const [file, hold] = process.argv.slice(2);
 const { token } = JSON.parse(fs.readFileSync(file)).gateway;

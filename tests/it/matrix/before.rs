@@ -36,6 +36,10 @@ pub(super) fn alice(operator: &Operator<'_>) -> Result<()> {
     operator.ok(&["deploy", "alice", "--yes"]).map(drop)
 }
 
+pub(super) fn standby(operator: &Operator<'_>) -> Result<()> {
+    operator.ok(&["pool", "fill", "--size", "1", "--yes"]).map(drop)
+}
+
 pub(super) fn alice_by_name(operator: &Operator<'_>) -> Result<()> {
     zone(operator)?;
     operator.ok(&["deploy", "alice", "--domain", "example.org", "--yes"]).map(drop)

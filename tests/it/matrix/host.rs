@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::before;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const END: Duration = Duration::from_secs(150);
 
 /// The steps that talk to a host, and the command by which a fault finds each. `reach` and `prove-key` send none.
-const STEPS: [(&str, &str); 27] = [
+const STEPS: [(&str, &str); 28] = [
     ("trust", "instance-id"),
     ("make-host-key", "ssh-keygen -q -t ed25519"),
     ("switch-host-key", "systemctl reload ssh"),
@@ -46,6 +46,7 @@ const STEPS: [(&str, &str); 27] = [
     ("upgrade", "^sh -c .apt-get"),
     ("reboot", "systemctl reboot$"),
     ("reboot", "boot_id"),
+    ("renew", "# Makes a standby"),
     ("rotate", "# Replaces the gateway"),
     ("revoke", "^sh -c .# Revokes"),
     ("give-keys", "mkdir -p .\\$\\{file"),
@@ -105,7 +106,15 @@ impl HostCell {
     fn new(number: usize, kind: &str, more: &str, step: Option<&'static str>, lasts: bool) -> Self {
         let instance = format!("h{number}");
         let count = if lasts { "" } else { "count = 1\n" };
-        let mut fault = format!("[[fault]]\nkind = '{kind}'\nhosts = 'cb-*-{instance}'\n{count}{more}");
+        // a standby is known by the name that it is given
+        let (hosts, more) = match step {
+            Some("renew") => (
+                "cb-*-standby-*".to_owned(),
+                more.replacen("standby", &format!("standby[\\s\\S]* sh cb-\\S+-{instance}$"), 1),
+            ),
+            _ => (format!("cb-*-{instance}"), more.to_owned()),
+        };
+        let mut fault = format!("[[fault]]\nkind = '{kind}'\nhosts = '{hosts}'\n{count}{more}");
         if step == Some("revert") {
             fault += &format!(
                 "[[fault]]\nkind = 'broken'\npart = 'gate'\nafter = '1s'\nversion = '{NEW}'\nhosts = 'cb-*-{instance}'\n"
@@ -133,7 +142,7 @@ impl HostCell {
 
     /// Whether it is about a command that a host may take long for, so that the one who waits does not soon give it up.
     fn is_patient(&self) -> bool {
-        self.is_update() || self.step == Some("rotate")
+        self.is_update() || matches!(self.step, Some("rotate" | "renew"))
     }
 
     /// Brings about what the command finds, and gives that command.
@@ -161,6 +170,10 @@ impl HostCell {
             Some("enact" | "uphold" | "repeal") => {
                 before::policy(operator)?;
                 vec!["apply", name, "--bake", "0s", "--yes"]
+            }
+            Some("renew") => {
+                before::standby(operator)?;
+                deploy.to_vec()
             }
             Some("rotate") => {
                 operator.ok(&deploy)?;
@@ -193,34 +206,31 @@ impl HostCell {
     }
 
     /// Whether a command that may take long has met the fault.
-    fn is_met(&self, cloud: &Cloud) -> Result<bool> {
+    fn is_met(&self, operator: &Operator<'_>, cloud: &Cloud) -> Result<bool> {
         // of what is no good beside it
         let more = usize::from(self.is_in_vain());
-        Ok(!self.is_patient() || self.hits(cloud)? > more)
+        Ok(!self.is_patient() || self.hits(operator, cloud)? > more)
     }
 
     /// Waits until a command that may take long has come to the fault, or to its end: what is cut off before that shows nothing.
-    fn until_met(&self, running: &mut Running, cloud: &Cloud) -> Result<()> {
+    fn until_met(&self, running: &mut Running, operator: &Operator<'_>, cloud: &Cloud) -> Result<()> {
         let late = Instant::now() + END;
-        while !self.is_met(cloud)? && !running.has_ended()? && Instant::now() < late {
+        while !self.is_met(operator, cloud)? && !running.has_ended()? && Instant::now() < late {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
     }
 
-    /// How many faults its server has met, by the lab's own record.
-    fn hits(&self, cloud: &Cloud) -> Result<usize> {
-        for machine in std::fs::read_dir(cloud.path("lab/machines"))? {
-            // others come and go meanwhile
-            let Ok(text) = std::fs::read(machine?.path().join("host.json")) else { continue };
-            let host: Value = serde_json::from_slice(&text)?;
-            let name = host["name"].as_str().and_then(|name| name.rsplit('-').next());
-            if name == Some(&*self.instance) {
-                let met = host["met"].as_object().context("a host that notes no faults")?;
-                return Ok(met.values().filter(|met| met["hits"].as_u64() > Some(0)).count());
-            }
-        }
-        bail!("{} has no server", self.instance)
+    /// How many faults its server has met, by the lab's own record; none while it has no server.
+    fn hits(&self, operator: &Operator<'_>, cloud: &Cloud) -> Result<usize> {
+        let list: Value = serde_json::from_str(&operator.ok(&["list", "--json"])?)?;
+        let mut all = list.as_array().into_iter().flatten();
+        let known = all.find(|row| row["name"] == *self.instance);
+        let Some(id) = known.and_then(|row| row["server"]["id"].as_u64()) else { return Ok(0) };
+        let host = std::fs::read(cloud.path(&format!("lab/machines/{id}/host.json")))?;
+        let host: Value = serde_json::from_slice(&host)?;
+        let met = host["met"].as_object().context("a host that notes no faults")?;
+        Ok(met.values().filter(|met| met["hits"].as_u64() > Some(0)).count())
     }
 
     /// What has to be when all is over.
@@ -259,13 +269,13 @@ impl HostCell {
         };
         let (patience, is_killed) = self.patience();
         let mut running = operator.start(&command, variables)?;
-        self.until_met(&mut running, &ground.cloud)?;
+        self.until_met(&mut running, &operator, &ground.cloud)?;
         let ended = match running.halt(patience)? {
             Halt::TooLate if is_killed => running.kill()?,
             Halt::Stopped | Halt::Ended | Halt::TooLate => running.end(Duration::ZERO)?,
         };
         let met = || -> Result<()> {
-            ensure!(self.is_met(&ground.cloud)?, "no command met the fault");
+            ensure!(self.is_met(&operator, &ground.cloud)?, "no command met the fault");
             Ok(())
         };
         let again = || -> Result<()> {

@@ -35,7 +35,7 @@ const SIDE_BY_SIDE: usize = 24;
 /// Steps that only talk to the server that becomes an image, whose name no script can know beforehand.
 const ON_BUILDERS: [&str; 4] = ["trust-builder", "fill-builder", "scrub-builder", "prove-builder"];
 /// Steps that are only written down.
-const ONLY_WRITTEN: [&str; 4] = ["condemn", "note-key", "use-key", "settle-keys"];
+const ONLY_WRITTEN: [&str; 5] = ["claim", "condemn", "note-key", "use-key", "settle-keys"];
 /// More than there are cells: each has a project of its own.
 const PROJECTS: usize = 3000;
 

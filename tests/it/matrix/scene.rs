@@ -219,6 +219,13 @@ pub(super) const SCENES: &[Scene] = &[
         goal: Goal::Serve(&["alice"]),
     },
     Scene {
+        name: "claim",
+        before: before::standby,
+        command: &["deploy", "alice", "--yes"],
+        variables: NO_VARIABLES,
+        goal: Goal::Serve(&["alice"]),
+    },
+    Scene {
         name: "bake",
         before: before::nothing,
         command: before::BAKE,

@@ -62,6 +62,7 @@ async fn what_was_written_is_there_after_a_kill() {
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     };
     instance.stage = instance.stage.after(Outcome::Created(host)).unwrap();
     lease.advance(intent, &instance, NOW).await.unwrap();

@@ -97,6 +97,7 @@ async fn deploy(store: &Store, number: usize, name: &str, contents: &mut Vec<Con
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     };
     let outcomes = [Outcome::Created(server), Outcome::Reached, Outcome::Trusted, Outcome::Installed];
     for (outcome, step) in outcomes.into_iter().zip(["create", "reach", "trust", "set-up"]) {

@@ -105,6 +105,7 @@ fn claim(found: hcloud::Server) -> Result<Claim, Left> {
         own_host_key: false,
         birth_key: None,
         admitted: None,
+        standby: None,
     };
     Ok(Claim { name, op: facts.op, server, found })
 }

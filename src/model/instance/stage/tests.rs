@@ -74,6 +74,20 @@ fn every_outcome_twice_is_the_same_as_once() {
 }
 
 #[test]
+fn a_claim_is_not_over_before_nothing_is_left_of_the_standby() {
+    let standby: InstanceName = "standby-a".parse().unwrap();
+    let claimed = Outcome::Claimed { server: server(1), standby: standby.clone() };
+    let stage = Stage::Planned.after(claimed.clone()).unwrap();
+    assert_eq!(stage, Stage::Installed(Server { standby: Some(standby), ..server(1) }));
+    let stage = stage.after(Outcome::Renamed).unwrap().after(Outcome::Served).unwrap();
+    assert!(stage.server().unwrap().standby.is_some(), "serving is not enough");
+    assert_eq!(stage.after(Outcome::Renewed).unwrap(), Stage::Serving(server(1)));
+    // who has a server does not take another
+    assert!(Stage::Serving(server(2)).after(claimed).is_err());
+    assert!(Stage::Created(server(1)).after(Outcome::Renewed).is_err());
+}
+
+#[test]
 fn a_new_server_starts_the_way_anew() {
     let stage = Stage::Serving(server(1)).after(Outcome::Created(server(2))).unwrap();
     assert_eq!(stage, Stage::Created(server(2)));
