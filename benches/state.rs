@@ -105,6 +105,7 @@ fn instance(number: usize) -> Instance {
         own_host_key: true,
         birth_key: None,
         admitted: None,
+        standby: None,
     };
     Instance {
         name: format!("user-{number:05}").parse().unwrap(),

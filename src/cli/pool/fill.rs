@@ -99,6 +99,18 @@ impl Fill {
     }
 }
 
+impl Wished<'_> {
+    /// Names that no instance has; the same in every plan, as far as they are not taken by then.
+    fn new_names(&self, missing: usize, fleet: &Fleet, context: &Context) -> Vec<InstanceName> {
+        let mut names = self.names.borrow_mut();
+        names.retain(|name| fleet.instance(name).is_err());
+        while names.len() < missing {
+            names.push(InstanceName::of_standby(&OpId::from_bytes(context.entropy.id())));
+        }
+        names.iter().take(missing).cloned().collect()
+    }
+}
+
 impl Change for Wished<'_> {
     async fn plan(&self, fleet: &Fleet, _again: bool, context: &mut Context) -> Result<Plan, Failure> {
         let known = self.spec.borrow().clone();
@@ -112,14 +124,7 @@ impl Change for Wished<'_> {
             }
         };
         let (mut names, missing) = to_fill(usize::from(self.fill.size), &fleet.instances, &spec);
-        let mut new = self.names.borrow_mut();
-        // what an earlier plan made up may be there by now
-        new.retain(|name| fleet.instance(name).is_err());
-        while new.len() < missing {
-            new.push(InstanceName::of_standby(&OpId::from_bytes(context.entropy.id())));
-        }
-        names.extend(new.iter().take(missing).cloned());
-        drop(new);
+        names.extend(self.new_names(missing, fleet, context));
         Ok(Plan { fills: true, ..self.asked.plan(&names, fleet, context).await? })
     }
 

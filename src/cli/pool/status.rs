@@ -61,11 +61,13 @@ fn month(standby: &Instance, prices: &Prices) -> Option<Price> {
 
 /// A standby for machines. Stable: fields are added, not changed.
 fn json(standby: &Instance, standing: Standing, month: Option<Price>, prices: &Prices) -> Value {
-    let mut standby = record::json(standby);
-    standby["use"] = json!(standing.words());
-    standby["month"] = json!(month.map(|price| price.to_string()));
-    standby["currency"] = json!(prices.currency);
-    standby
+    let mut all = record::json(standby);
+    if let Some(fields) = all.as_object_mut() {
+        fields.insert("use".into(), json!(standing.words()));
+        fields.insert("month".into(), json!(month.map(|price| price.to_string())));
+        fields.insert("currency".into(), json!(prices.currency));
+    }
+    all
 }
 
 fn row(standby: &Instance, standing: Standing, month: Option<Price>, prices: &Prices) -> Vec<String> {
