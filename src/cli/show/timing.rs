@@ -19,6 +19,9 @@ use crate::ui::{Span, chart};
 
 /// Longest run of the one command.
 const COMMAND: Duration = Duration::from_secs(15);
+/// The steps with which a deploy begins.
+const CREATE: &str = "create";
+const CLAIM: &str = "claim";
 
 pub(super) async fn show(
     instance: &Instance,
@@ -30,12 +33,16 @@ pub(super) async fn show(
         Some(store) => store.history(Some(name.as_str())).await?,
         None => Vec::new(),
     };
-    let steps = deploy(&history)?;
+    let deploy = deploy(&history);
+    let steps = parts(deploy)?;
     let Some(begun) = steps.iter().map(|step| step.begun).min() else {
         let hint = format!("`clawberth state history {name}` shows what was done");
         return Err(Refusal::new(format!("how {name} was deployed is not written down here"), hint).into());
     };
+    let was_claimed = deploy.first().is_some_and(|entry| entry.step == CLAIM);
     let parts = match fleet.target(instance) {
+        // its server did nothing for it: it served already
+        _ if was_claimed => Ok(Vec::new()),
         Ok(target) => ask(&target).await,
         Err(refusal) => Err(refusal.into()),
     };
@@ -57,13 +64,18 @@ pub(super) async fn show(
     Ok(Status::Success)
 }
 
-/// The steps from the last create until it served for the first time after that, as far as they came to an end.
-fn deploy(history: &[Entry]) -> Result<Vec<Part>, Failure> {
-    let first = history.iter().rposition(|entry| entry.step == "create");
+/// From the last create or claim until it served for the first time after that.
+fn deploy(history: &[Entry]) -> &[Entry] {
+    let first = history.iter().rposition(|entry| entry.step == CREATE || entry.step == CLAIM);
     let since = first.and_then(|first| history.get(first..)).unwrap_or_default();
-    let served = |entry: &Entry| entry.step == "serve" && entry.outcome.as_deref() == Some("done");
+    let served = |entry: &Entry| entry.step == "serve" && entry.outcome.as_deref() == Some("serving");
     let length = since.iter().position(served).map_or(since.len(), |last| last + 1);
-    let ended = since.iter().take(length).filter_map(|entry| Some((entry, entry.ended.as_ref()?)));
+    since.get(..length).unwrap_or(since)
+}
+
+/// The steps, as far as they came to an end.
+fn parts(deploy: &[Entry]) -> Result<Vec<Part>, Failure> {
+    let ended = deploy.iter().filter_map(|entry| Some((entry, entry.ended.as_ref()?)));
     let second = |text: &str| text.parse::<Timestamp>().map(Timestamp::as_second);
     let part = |(entry, ended): (&Entry, &String)| {
         Ok(Part { name: entry.step.clone(), begun: second(&entry.begun)?, ended: second(ended)? })

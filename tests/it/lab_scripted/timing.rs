@@ -30,6 +30,21 @@ fn a_deploy_is_told_step_by_step() {
     assert!(lines[0].starts_with("AFTER  WHERE   WHAT"), "{text}");
     assert!(lines[1].starts_with("0 s    here    create") && lines[1].ends_with('#'), "{text}");
     assert_eq!(lines.len(), spans.len() + 1);
+    // what came later is no part of it
+    bed.ok(&["rotate", "alice", "token", "--yes"]);
+    assert_eq!(bed.ok(&["show", "alice", "--timing"]), text);
+}
+
+#[test]
+fn a_claim_is_told_from_here_alone() {
+    let bed = Bed::new("");
+    bed.ok(&["pool", "fill", "--size", "1", "--yes"]);
+    bed.ok(&["deploy", "alice", "--yes"]);
+    let told: Value = serde_json::from_str(&bed.ok(&["show", "alice", "--timing", "--json"])).unwrap();
+    let spans = told["spans"].as_array().unwrap().iter();
+    let all: Vec<_> =
+        spans.map(|span| (span["where"].as_str().unwrap(), span["what"].as_str().unwrap())).collect();
+    assert_eq!(all, [("here", "claim"), ("here", "rename"), ("here", "renew"), ("here", "serve")]);
 }
 
 #[test]
