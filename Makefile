@@ -21,9 +21,9 @@ test-update: setup-tests ## an update part by part, and releases broken in all w
 	$(CARGO) build --locked
 	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::rolling machines::update machines::broken
 
-test-image: setup-tests ## a server from an image beside one that was set up from nothing; a disk on which something is left; not in CI
+test-image: setup-tests ## a server from an image beside one that was set up from nothing; a disk on which something is left; a standby that is claimed; not in CI
 	$(CARGO) build --locked
-	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::image
+	TMPDIR=$${TMPDIR:-/var/tmp} $(CARGO) test --locked --test it -- --ignored --nocapture --test-threads=1 machines::image machines::pool
 
 test-policy: setup-tests ## who may write, what with and from where, programs in a sandbox, a closed way out, a rotated token; not in CI
 	$(CARGO) build --locked
@@ -44,7 +44,7 @@ torture: setup-tests ## random commands killed at random times; N=10000 kills mo
 conformance: ## strangers' clients against the lab; the report is target/conformance.md
 	scripts/conformance
 
-bench: ## us and others on the same bed, in one run; the report is target/bench.md; an hour, as root
+bench: ## us and others on the same bed, in one run; the report is target/bench.md; an hour and a half, as root
 	@scripts/setup --bench
 	$(CARGO) build --release --locked
 	$(CARGO) bench --locked --bench state --no-run

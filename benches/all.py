@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 # The name of the script, and what its table is about.
 PARTS = {
     "startup": "To start",
+    "deploy": "From nothing to a gateway",
     "api": "To make servers and to remove them",
     "fanout": "A command on many servers",
     "updates": "An update of a thousand",
