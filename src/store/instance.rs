@@ -15,6 +15,9 @@ const ALL: &str = "\
 SELECT fleet.seal, (SELECT string_agg(name || '\u{1f}' || spec || '\u{1f}' || stage || '\u{1f}' || created || '\u{1f}' || hash,
                                       '\u{1e}') FROM instance) AS instances FROM fleet";
 
+/// Fewer entries than this are not worth a thread.
+const MANY: usize = 1_000;
+
 /// Takes an instance's old hash out of the fleet's seal and puts the new one in: exclusive or is both. SQLite has no operator
 /// for it, but what either has without what both have is the same.
 const RESEAL: &str = "\
@@ -31,11 +34,13 @@ impl Store {
         let database = self.database();
         let Some(row) = database.row(Statement::new(ALL)).await? else { return Ok(Vec::new()) };
         let text = database.get::<Option<&str>>(&row, "instances")?.unwrap_or_default();
-        let (mut instances, mut all) = (Vec::new(), 0);
-        for entry in text.split_terminator(END) {
-            let (instance, hash) = self.instance_of(entry)?;
-            instances.push(instance);
-            all ^= hash;
+        let entries: Vec<&str> = text.split_terminator(END).collect();
+        let (mut instances, mut all) = (Vec::with_capacity(entries.len()), 0);
+        for part in self.read_side_by_side(&entries) {
+            for (instance, hash) in part? {
+                instances.push(instance);
+                all ^= hash;
+            }
         }
         // the databases would sort the whole texts
         instances.sort_by(|one, other| one.name.cmp(&other.name));
@@ -43,6 +48,20 @@ impl Store {
             true => Ok(instances),
             false => Err(self.damaged("the list of instances".to_owned())),
         }
+    }
+
+    /// Reads entries with all the cores that there are, where they are many: most of the time of a `list` goes here.
+    fn read_side_by_side(&self, entries: &[&str]) -> Vec<Result<Vec<(Instance, i64)>, StoreError>> {
+        let read = |part: &[&str]| part.iter().map(|entry| self.instance_of(entry)).collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let part = entries.len().div_ceil(cores).max(MANY);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = entries.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
+            let join = |part: std::thread::ScopedJoinHandle<'_, _>| {
+                part.join().unwrap_or_else(|broke| std::panic::resume_unwind(broke))
+            };
+            parts.into_iter().map(join).collect()
+        })
     }
 
     fn instance_of(&self, entry: &str) -> Result<(Instance, i64), StoreError> {
