@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::hcloud::{
     Client, Error, Firewall, Image, Pricing, PrimaryIp, Rrset, Rule, Server, ServerType, SshKey,
 };
-use crate::host::outside;
+use crate::host::outside::Gate;
 use crate::model::fleet::{FleetId, INSTANCE, OP, OpId};
 use crate::model::image::{BakedImage, Recipe};
 use crate::model::instance::{Instance, Stage};
@@ -337,12 +337,25 @@ fn ipv4_month(pricing: &Pricing) -> BTreeMap<String, Price> {
 
 /// The instances that were serving and, looked at from here just now, still do.
 pub async fn healthy(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
+    let all_holds = async |gate: &Gate| gate.check_once().await.iter().all(|(_, found)| found.is_ok());
+    those(instances, acme_root, all_holds).await
+}
+
+/// The instances that were serving and just now say that they are ready, behind a certificate that holds. The other checks take
+/// seconds.
+pub async fn ready(instances: &[Instance], acme_root: Option<&Path>) -> BTreeSet<InstanceName> {
+    those(instances, acme_root, async |gate: &Gate| gate.ready().await.is_ok()).await
+}
+
+/// The instances that were serving, and for which this holds.
+async fn those(
+    instances: &[Instance],
+    acme_root: Option<&Path>,
+    holds: impl AsyncFn(&Gate) -> bool,
+) -> BTreeSet<InstanceName> {
     let serving = instances.iter().filter(|instance| matches!(instance.stage, Stage::Serving(_)));
-    let gates = outside::Gate::of_all(serving, acme_root).unwrap_or_default();
-    let looks = gates.iter().map(async |(name, gate)| {
-        let findings = gate.check_once().await;
-        findings.iter().all(|(_, found)| found.is_ok()).then(|| name.clone())
-    });
+    let gates = Gate::of_all(serving, acme_root).unwrap_or_default();
+    let looks = gates.iter().map(async |(name, gate)| holds(gate).await.then(|| name.clone()));
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 

@@ -182,12 +182,13 @@ impl Asked<'_> {
         loop {
             let claims = claims(&wished, &standbys, seen);
             let chosen: Vec<Instance> = claims.values().cloned().collect();
-            let healthy = observe::healthy(&chosen, self.settings.acme_root.as_deref()).await;
-            if healthy.len() == chosen.len() {
+            // the rest is seen when it is theirs
+            let ready = observe::ready(&chosen, self.settings.acme_root.as_deref()).await;
+            if ready.len() == chosen.len() {
                 return Ok(claims);
             }
-            let is_sick = |one: &Instance| chosen.contains(one) && !healthy.contains(&one.name);
-            standbys.retain(|one| !is_sick(one));
+            let is_out = |one: &Instance| chosen.contains(one) && !ready.contains(&one.name);
+            standbys.retain(|one| !is_out(one));
         }
     }
 

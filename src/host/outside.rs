@@ -28,8 +28,9 @@ use crate::model::release::OpenClawVersion;
 
 /// How long a single request or connection may take.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Silence for this long on a port is the firewall's answer.
-const CLOSED: Duration = Duration::from_secs(3);
+/// Silence for this long on a port is the firewall's answer: what is asked is asked again after one second (RFC 6298), and nobody is
+/// farther away than another one.
+const CLOSED: Duration = Duration::from_secs(2);
 /// The most that `/readyz` may say, in bytes; it says some hundred.
 const ANSWER_BYTES: usize = 64 << 10;
 /// The most that a page may have, in bytes, or a message of its WebSocket; the gateway's page has some ten thousand.
