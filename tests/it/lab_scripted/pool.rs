@@ -100,6 +100,40 @@ fn a_standby_that_does_not_serve_is_nobody_s_help() {
 }
 
 #[test]
+fn a_standby_of_another_release_is_updated_and_claimed_then() {
+    let bed = Bed::new("");
+    bed.ok(&["pool", "fill", "--size", "1", "--version", "2026.9.5", "--yes"]);
+    let uses = |bed: &Bed| answer(bed, &["pool", "status", "--json"])[0]["use"].clone();
+    assert_eq!(uses(&bed), "not what `deploy` makes now");
+    let plan = bed.ok(&["deploy", "alice", "--dry-run"]);
+    assert!(plan.contains("alice  create a cx23 server"), "{plan}");
+    bed.ok(&["update", "--all", "--bake", "0s", "--yes"]);
+    assert_eq!(uses(&bed), "ready");
+    let plan = bed.ok(&["deploy", "alice", "--dry-run"]);
+    assert!(plan.contains("alice  make the server of standby-"), "{plan}");
+}
+
+/// The policy is each instance's own; what a standby has is nobody's.
+#[test]
+fn a_policy_comes_with_the_claim() {
+    let mut bed = Bed::new("");
+    let config = bed.path("home/clawberth.toml");
+    std::fs::write(&config, "[policy]\ntools = 'minimal'\n").unwrap();
+    bed.set("CLAWBERTH_CONFIG", config.to_str().unwrap());
+    let filled = told(&bed, &["pool", "fill", "--size", "1", "--yes"]);
+    assert!(filled.0 == 0 && !filled.2.contains("policy"), "{filled:?}");
+    let (status, _, story) = told(&bed, &["apply", "--all", "--yes"]);
+    assert!(status == 0 && story.contains("nothing to do"), "{story}");
+    let plan = bed.ok(&["deploy", "alice", "--dry-run"]);
+    let steps: Vec<&str> = plan.lines().filter_map(|line| line.trim().strip_prefix("alice  ")).collect();
+    assert!(steps[0].starts_with("make the server of standby-"), "{plan}");
+    assert_eq!(steps.last(), Some(&"see that it serves with its policy, and keep that"), "{plan}");
+    bed.ok(&["deploy", "alice", "--yes"]);
+    let (status, _, story) = told(&bed, &["access", "alice"]);
+    assert_eq!((status, story.as_str()), (0, ""), "what holds is what the file says");
+}
+
+#[test]
 fn twenty_deploys_race_for_three_standbys() {
     let bed = Bed::new("");
     bed.ok(&["pool", "fill", "--size", "3", "--yes"]);
