@@ -46,11 +46,12 @@ getent group | sed 's/^/group /'
 "#;
 
 /// What differs between any two servers, and why.
-const DIFFER: [(&str, &str); 12] = [
+const DIFFER: [(&str, &str); 13] = [
     ("/etc/machine-id", "each has its own"),
     ("/etc/hostname", "how the lab seeds a disk differs in nothing but the name"),
     ("/etc/ssh/clawberth_host_ed25519_key", "each has made its own"),
     ("/etc/ssh/clawberth_host_ed25519_key.pub", "each has made its own"),
+    ("/etc/ssh/clawberth_host_ed25519_key-cert.pub", "each has one by its own injected key"),
     ("/etc/passwd-", "the file before the last change of accounts"),
     ("/etc/group-", "the file before the last change of accounts"),
     ("/etc/shadow-", "the file before the last change of accounts"),
