@@ -52,11 +52,16 @@ fn two_hundred_servers_come_and_go_by_a_tenth_of_the_requests_and_whatever_fails
         assert!(begun.elapsed() < DESTROY, "it never waited: {}", destroy.said());
         std::thread::sleep(Duration::from_secs(1));
     }
-    // who would make more waits until what deletes is done
-    let made = creates(&operator);
+    // who would make more hardly gets to it until what deletes is done. Each command knows what is left by its own answers alone, so
+    // that a create may come between once the reserve would be back by those
+    let before = operator.requests().unwrap().len();
     let more = operator.start(&["deploy", "late", "--yes"], &[]).unwrap();
     let destroyed = destroy.end(DESTROY).unwrap();
-    assert_eq!(creates(&operator), made, "a create went before a delete");
+    let meanwhile = operator.requests().unwrap().split_off(before);
+    let creates = meanwhile.iter().filter(|request| request.what() == "POST /servers").count();
+    let all = meanwhile.len();
+    eprintln!("{creates} of {all} requests were creates, while servers were to be deleted");
+    assert!(creates * 20 <= all, "{creates} of {all} requests were creates");
     // it may have given up by itself: it waits for a quarter of an hour
     more.interrupt().unwrap();
     let more = more.end(LOOK).unwrap();
@@ -69,11 +74,6 @@ fn two_hundred_servers_come_and_go_by_a_tenth_of_the_requests_and_whatever_fails
     std::thread::sleep(LOOK);
     operator.clean_slate().unwrap();
     assert_eq!(operator.doubles().unwrap(), Vec::<String>::new());
-}
-
-/// How many creates of servers were sent so far.
-fn creates(operator: &Operator<'_>) -> usize {
-    operator.requests().unwrap().iter().filter(|request| request.what() == "POST /servers").count()
 }
 
 /// How much was asked so far, and refused.
